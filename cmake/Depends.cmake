@@ -1,0 +1,35 @@
+# What the build needs from the system; scripts/setup installs it.
+find_program(RE2C re2c REQUIRED)
+find_program(BISON bison REQUIRED)
+find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(PNG REQUIRED)
+
+# gact_find(name header library): an imported target gact::name.
+function(gact_find name header library)
+  find_path(${name}_INCLUDE ${header} REQUIRED)
+  find_library(${name}_LIBRARY ${library} REQUIRED)
+  add_library(gact::${name} INTERFACE IMPORTED GLOBAL)
+  target_include_directories(gact::${name} SYSTEM INTERFACE ${${name}_INCLUDE})
+  target_link_libraries(gact::${name} INTERFACE ${${name}_LIBRARY})
+endfunction()
+gact_find(xxhash xxhash.h xxhash)
+gact_find(cjson cjson/cJSON.h cjson)
+gact_find(cmocka cmocka.h cmocka)
+
+if(GACT_LLVM_BACKEND)
+  find_program(LLVM_CONFIG NAMES llvm-config-19 llvm-config REQUIRED)
+  foreach(what includedir libdir version)
+    execute_process(COMMAND ${LLVM_CONFIG} --${what} OUTPUT_VARIABLE llvm_${what}
+                    OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  endforeach()
+  execute_process(COMMAND ${LLVM_CONFIG} --link-shared --libs OUTPUT_VARIABLE llvm_libs
+                  OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT llvm_version MATCHES "^19\\.")
+    message(FATAL_ERROR "gact needs LLVM 19; ${LLVM_CONFIG} is of LLVM ${llvm_version}")
+  endif()
+  add_library(gact::llvm INTERFACE IMPORTED GLOBAL)
+  target_include_directories(gact::llvm SYSTEM INTERFACE ${llvm_includedir})
+  target_link_directories(gact::llvm INTERFACE ${llvm_libdir})
+  target_link_libraries(gact::llvm INTERFACE ${llvm_libs})
+endif()

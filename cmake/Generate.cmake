@@ -1,0 +1,23 @@
+# Code that other programs write: the scanner, the parser and embedded files. Generated sources lie
+# in the build folder and find the headers of ours as if they stood beside their input.
+
+# gact_scanner(sources FILE.re): adds the C file that re2c makes of it to the list.
+function(gact_scanner sources input)
+  cmake_path(GET input STEM name)
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/${name}.c)
+  add_custom_command(OUTPUT ${output}
+    COMMAND ${RE2C} -W -Wno-useless-escape --no-generation-date -o ${output} ${input}
+    DEPENDS ${input} COMMENT "re2c ${name}.re" VERBATIM)
+  set(${sources} ${${sources}} ${output} PARENT_SCOPE)
+endfunction()
+
+# gact_parser(sources FILE.y): the same for Bison; the header is NAME.tab.h beside NAME.tab.c.
+function(gact_parser sources input)
+  cmake_path(GET input STEM name)
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/${name}.tab.c)
+  set(header ${CMAKE_CURRENT_BINARY_DIR}/${name}.tab.h)
+  add_custom_command(OUTPUT ${output} ${header}
+    COMMAND ${BISON} -Wall -Werror --header=${header} -o ${output} ${input}
+    DEPENDS ${input} COMMENT "bison ${name}.y" VERBATIM)
+  set(${sources} ${${sources}} ${output} ${header} PARENT_SCOPE)
+endfunction()

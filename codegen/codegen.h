@@ -1,0 +1,23 @@
+/* The host back end: a library of its own, loaded by gactc when code is wanted, so that the front end
+   does not link LLVM. */
+#ifndef GACT_CODEGEN_H
+#define GACT_CODEGEN_H
+
+#include "../compiler/ir.h"
+
+typedef enum { EMIT_IMAGE, EMIT_LLVM, EMIT_ASM, EMIT_OBJ } CodegenEmit;
+
+typedef struct {
+    CodegenEmit emit;
+    int opt_level;       /* 0: the fast tier; 1…3: optimised */
+    const char *cpu;     /* "native", "x86-64-v3", … */
+    const char *path;    /* the file to write */
+    const char *version; /* gactc's */
+} CodegenOptions;
+
+/* Compiles a planned module. Returns NULL, or what went wrong (an internal error or an unwritable
+   file). */
+typedef const char *(*CodegenFn)(const IrModule *m, const CodegenOptions *options);
+const char *gact_codegen_host(const IrModule *m, const CodegenOptions *options);
+
+#endif

@@ -1,0 +1,397 @@
+/* Kernels: the loops over an index space. At the top a kernel's chunks are a function of their own
+   that the runtime spreads over threads; inside the body of another kernel it is a plain loop. How
+   the space is cut depends on its size alone, so that results do not depend on threads. */
+#include "kernel.h"
+#include "vector.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define B (f->e->B)
+
+/* ---- points ---- */
+
+/* The kernel whose value is yielded as it is, and nothing else: it writes to the yield's place. */
+static void aim(Kernel *k, LLVMValueRef lin) {
+    Fn *f = k->f;
+    f->dest = (Dest){0};
+    k->aimed = NULL;
+    for (int i = 0; i < k->nsinks; i++) {
+        Sink *s = &k->sinks[i];
+        if (s->sink->kind != SINK_MAP || s->out != OUT_DIRECT || !s->is_row)
+            continue;
+        IrId id = k->body->results.at[s->sink->yield];
+        LLVMValueRef *data = slots_new(f, s->l->ncols), at = fn_mul(f, lin, s->part);
+        for (int c = 0; c < s->l->ncols; c++)
+            data[c] = fn_at_bytes(f, s->l->cols[c].bytes, s->data[c], at);
+        f->dest = (Dest){id, data};
+        k->aimed = s;
+        k->aimed_data = data;
+        return;
+    }
+}
+
+static LLVMValueRef **yields_of(Kernel *k) {
+    LLVMValueRef **yields = NEW_ARRAY(k->f->e->arena, LLVMValueRef *, k->body->results.len + 1);
+    for (int i = 0; i < k->body->results.len; i++)
+        yields[i] = region_result(k->f, k->body, i);
+    return yields;
+}
+
+static void emit_point(Kernel *k, LLVMValueRef const *at, LLVMValueRef lin) {
+    Fn *f = k->f;
+    for (int i = 0; i < k->rank; i++) {
+        LLVMValueRef *s = slots_new(f, 1);
+        s[0] = at[i];
+        value_set(f, k->body->params.at[i], s, 1);
+    }
+    Dest outer = f->dest;
+    aim(k, lin);
+    emit_ops(f, k->body);
+    f->dest = outer;
+    region_hand_over(f, k->body);
+    LLVMValueRef **yields = yields_of(k);
+    for (int i = 0; i < k->nsinks; i++)
+        sink_point(k, &k->sinks[i], lin, yields);
+}
+
+/* The points of a part of a row: place at[rank - 1] from lo to hi, numbers from lin on. */
+static void emit_row(Kernel *k, LLVMValueRef *at, LLVMValueRef lo, LLVMValueRef hi,
+                     LLVMValueRef lin) {
+    Fn *f = k->f;
+    LLVMValueRef base = k->rank == 1 ? NULL : fn_sub(f, lin, lo);
+    Loop loop = loop_begin(f, lo, hi, "point");
+    at[k->rank - 1] = loop.i;
+    emit_point(k, at, base ? LLVMBuildNSWAdd(B, base, loop.i, "") : loop.i);
+    loop_end(f, &loop);
+}
+
+/* Moves the outer places (in memory) on to the next row. */
+static void next_row(Kernel *k, LLVMValueRef const *places) {
+    Fn *f = k->f;
+    LLVMValueRef carry = LLVMConstInt(f->e->i1, 1, 0);
+    for (int i = k->rank - 2; i >= 0; i--) {
+        LLVMValueRef old = fn_get(f, f->e->i64, places[i]);
+        LLVMValueRef next = fn_add(f, old, fn_int(f, 1));
+        LLVMValueRef wraps = fn_cmp(f, LLVMIntEQ, next, k->dims[i]);
+        LLVMValueRef moved = i > 0 ? fn_select(f, wraps, fn_int(f, 0), next) : next;
+        fn_set(f, places[i], fn_select(f, carry, moved, old));
+        carry = fn_bin(f, LLVMAnd, carry, wraps);
+    }
+}
+
+/* Points from … to - 1 of a space of several axes, row by row. */
+static void emit_rows(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
+    Fn *f = k->f;
+    Emit *e = f->e;
+    int last = k->rank - 1;
+    LLVMValueRef *places = slots_new(f, k->rank), *at = slots_new(f, k->rank), rest = from;
+    for (int i = last; i >= 0; i--) {
+        places[i] = fn_alloca(f, e->i64, "place");
+        LLVMValueRef n = fn_max(f, k->dims[i], fn_int(f, 1)); /* never divides by zero */
+        fn_set(f, places[i], i > 0 ? LLVMBuildURem(B, rest, n, "") : rest);
+        rest = i > 0 ? LLVMBuildUDiv(B, rest, n, "") : rest;
+    }
+    LLVMValueRef lin_at = fn_alloca(f, e->i64, "number");
+    fn_set(f, lin_at, from);
+    LLVMBasicBlockRef head = fn_block(f, "rows"), body = fn_block(f, "row"),
+                      exit = fn_block(f, "done");
+    fn_br(f, head);
+    fn_at(f, head);
+    LLVMValueRef lin = fn_get(f, e->i64, lin_at);
+    fn_cond(f, fn_cmp(f, LLVMIntSLT, lin, to), body, exit);
+    fn_at(f, body);
+    for (int i = 0; i < last; i++)
+        at[i] = fn_get(f, e->i64, places[i]);
+    LLVMValueRef lo = fn_get(f, e->i64, places[last]);
+    LLVMValueRef hi = fn_min(f, k->dims[last], fn_add(f, lo, fn_sub(f, to, lin)));
+    emit_row(k, at, lo, hi, lin);
+    fn_set(f, lin_at, fn_add(f, lin, fn_sub(f, hi, lo)));
+    fn_set(f, places[last], fn_int(f, 0));
+    next_row(k, places);
+    fn_plain_loop(f, LLVMBuildBr(B, head));
+    fn_at(f, exit);
+}
+
+/* ---- vectors ---- */
+
+static VectorHow how_of(const Sink *s) {
+    if (s->sink->kind == SINK_MAP && s->out == OUT_DIRECT && !s->is_row)
+        return VECTOR_STORE;
+    return s->sink->kind == SINK_REDUCE && s->identity ? VECTOR_REDUCE : VECTOR_EACH;
+}
+
+/* What a point does to the sinks that the vectoriser leaves to us. */
+static void each_point(Fn *f, void *data, LLVMValueRef point, LLVMValueRef *const *yields) {
+    Kernel *k = data;
+    assert(f == k->f);
+    for (int i = 0; i < k->nsinks; i++)
+        if (how_of(&k->sinks[i]) == VECTOR_EACH)
+            sink_point(k, &k->sinks[i], point, yields);
+}
+
+static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
+    Fn *f = k->f;
+    VectorLoop loop = {.kernel = k->id, .dims = k->dims, .lo = from, .hi = to,
+                       .nsinks = k->nsinks, .each = each_point, .data = k};
+    loop.sinks = NEW_ARRAY(f->e->arena, VectorSink, k->nsinks);
+    for (int i = 0; i < k->nsinks; i++) {
+        Sink *s = &k->sinks[i];
+        loop.sinks[i] = (VectorSink){.how = how_of(s), .yield = s->sink->yield, .data = s->data,
+                                     .op = s->sink->op};
+    }
+    vector_points(f, &loop);
+    for (int i = 0; i < k->nsinks; i++)
+        k->sinks[i].total = loop.sinks[i].how == VECTOR_REDUCE ? loop.sinks[i].total : NULL;
+}
+
+static void emit_chunk(Kernel *k, LLVMValueRef c, LLVMValueRef from, LLVMValueRef to) {
+    LLVMValueRef at[1];
+    bool is_vector = vector_wants(k->f, k->id);
+    for (int i = 0; i < k->nsinks; i++) {
+        k->sinks[i].total = NULL;
+        sink_begin(k, &k->sinks[i], c);
+    }
+    if (is_vector)
+        emit_vectors(k, from, to);
+    else if (k->rank == 1)
+        emit_row(k, at, from, to, from);
+    else
+        emit_rows(k, from, to);
+    for (int i = 0; i < k->nsinks; i++)
+        sink_end(k, &k->sinks[i], c, from, to);
+}
+
+/* Chunks lo … hi - 1. */
+static void emit_chunks(Kernel *k, LLVMValueRef lo, LLVMValueRef hi) {
+    Fn *f = k->f;
+    Loop loop = loop_begin(f, lo, hi, "chunk");
+    LLVMValueRef from = fn_mul(f, loop.i, k->chunk);
+    LLVMValueRef to = fn_min(f, k->total, fn_add(f, from, k->chunk));
+    emit_chunk(k, loop.i, from, to);
+    loop_end_plain(f, &loop);
+}
+
+/* ---- the space ---- */
+
+LLVMValueRef kernel_product(Fn *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef site) {
+    Emit *e = f->e;
+    if (LLVMIsAConstantInt(a) && LLVMConstIntGetZExtValue(a) == 1)
+        return b;
+    unsigned id = LLVMLookupIntrinsicID("llvm.smul.with.overflow", 23);
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->M, id, &e->i64, 1);
+    LLVMTypeRef type = LLVMIntrinsicGetType(e->C, id, &e->i64, 1);
+    LLVMValueRef r = LLVMBuildCall2(B, type, fn, (LLVMValueRef[]){a, b}, 2, "");
+    LLVMValueRef overflow = LLVMBuildExtractValue(B, r, 1, "");
+    emit_check(f, LLVMBuildNot(B, overflow, ""), site, NULL, 0);
+    return LLVMBuildExtractValue(B, r, 0, "");
+}
+
+static bool is_heavy(const IrFunc *ir, const IrRegion *body) {
+    for (int k = 0; k < body->ops.len; k++) {
+        const IrOp *op = ir_op(ir, body->ops.at[k]);
+        switch ((int)op->kind) {
+        case IR_KERNEL:
+        case IR_FOR:
+        case IR_LOOP:
+        case IR_CALL:
+        case IR_SORT:
+        case IR_MATMUL:
+        case IR_TRY: return true;
+        default: break;
+        }
+        for (int r = 0; r < op->nregions; r++)
+            if (is_heavy(ir, op->regions[r]))
+                return true;
+    }
+    return false;
+}
+
+/* Fixed chunks where a sum's tree needs them; else smaller ones for bodies that do much. */
+static LLVMValueRef chunk_size(Kernel *k) {
+    Fn *f = k->f;
+    for (int i = 0; i < k->nsinks; i++)
+        if (k->sinks[i].sink->kind == SINK_REDUCE)
+            return fn_int(f, CHUNK);
+    if (!is_heavy(f->ir, k->body))
+        return fn_int(f, CHUNK);
+    int unit = vector_wants(f, k->id) ? LANES : 1; /* vectors want to be full */
+    LLVMValueRef n = LLVMBuildUDiv(B, k->total, fn_int(f, 512 * unit), "");
+    n = fn_mul(f, fn_add(f, n, fn_int(f, unit > 1)), fn_int(f, unit));
+    return fn_min(f, fn_max(f, n, fn_int(f, 1)), fn_int(f, CHUNK));
+}
+
+/* ---- the function of a range of chunks ---- */
+
+/* Values that the sinks and loops use inside and outside. */
+typedef struct {
+    VEC(LLVMValueRef *) vars;
+    VEC(LLVMValueRef) saved;
+} Shared;
+
+static void share(Fn *f, Shared *shared, LLVMValueRef *var) {
+    if (*var && !LLVMIsConstant(*var))
+        vec_push(f->e->arena, &shared->vars, var);
+}
+
+static void share_all(Kernel *k, Shared *shared) {
+    Fn *f = k->f;
+    for (int i = 0; i < k->rank; i++)
+        share(f, shared, &k->dims[i]);
+    share(f, shared, &k->total);
+    share(f, shared, &k->chunk);
+    share(f, shared, &k->nchunks);
+    for (int i = 0; i < k->nsinks; i++) {
+        Sink *s = &k->sinks[i];
+        for (int c = 0; s->data && c < s->l->ncols; c++)
+            share(f, shared, &s->data[c]);
+        for (int d = 0; s->dims && d < s->l->rank; d++)
+            share(f, shared, &s->dims[d]);
+        share(f, shared, &s->part);
+        share(f, shared, &s->states);
+        share(f, shared, &s->rows);
+        for (int z = 0; s->zero && z < s->yield->nslots; z++)
+            share(f, shared, &s->zero[z]);
+    }
+}
+
+/* Nothing in the body reads what the kernel writes. */
+static void set_scope(Fn *f, const char *name) {
+    LLVMContextRef C = f->e->C;
+    LLVMMetadataRef parts[] = {LLVMMDStringInContext2(C, name, 5), f->e->scope_domain};
+    f->noalias = NEW_ARRAY(f->e->arena, LLVMMetadataRef, 1);
+    f->noalias[0] = LLVMMDNodeInContext2(C, parts, 2);
+    f->nnoalias = 1;
+}
+
+static LLVMValueRef range_function(Kernel *k, Env *env) {
+    Fn *f = k->f, inner;
+    Emit *e = f->e;
+    Shared shared = {0};
+    share_all(k, &shared);
+    for (int i = 0; i < shared.vars.len; i++)
+        env_add(f, env, *shared.vars.at[i]);
+    env_capture(f, env, k->body);
+    for (int i = 0; i < k->nsinks; i++)
+        if (k->sinks[i].op)
+            env_capture(f, env, k->sinks[i].op);
+    env_store(f, env);
+
+    char name[32];
+    snprintf(name, sizeof name, "k%04d", e->counter++ % 10000);
+    Outline o = outline_begin(&inner, f, e->range_fn, name);
+    fn_attribute(e, inner.fn, "noinline");
+    set_scope(&inner, name);
+    inner.in_kernel = true;
+    LLVMValueRef p = LLVMGetParam(inner.fn, 1);
+    for (int i = 0; i < shared.vars.len; i++) {
+        vec_push(e->arena, &shared.saved, *shared.vars.at[i]);
+        *shared.vars.at[i] = env_load(&inner, env, p, i);
+    }
+    env_open(&inner, env, p);
+    k->f = &inner;
+    emit_chunks(k, LLVMGetParam(inner.fn, 2), LLVMGetParam(inner.fn, 3));
+    k->f = f;
+    env_close(&inner, env);
+    for (int i = 0; i < shared.vars.len; i++)
+        *shared.vars.at[i] = shared.saved.at[i];
+    outline_end(&inner, &o);
+    return inner.fn;
+}
+
+/* About how many bytes a point reads and writes. */
+static int point_bytes(Kernel *k) {
+    int bytes = is_heavy(k->f->ir, k->body) ? 256 : 0;
+    for (int i = 0; i < k->nsinks; i++)
+        for (int c = 0; c < k->sinks[i].l->ncols; c++)
+            bytes += k->sinks[i].l->cols[c].bytes;
+    for (int i = 0; i < k->body->ops.len; i++) {
+        const IrOp *op = ir_op(k->f->ir, k->body->ops.at[i]);
+        if (op->kind == IR_INDEX && type_is_scalar(op->type))
+            bytes += type_bytes(op->type);
+    }
+    return bytes;
+}
+
+static void run_chunks(Kernel *k) {
+    Fn *f = k->f;
+    Emit *e = f->e;
+    Env env = {0};
+    LLVMValueRef fn = range_function(k, &env);
+    LLVMValueRef serial_at = fn_at_index(f, e->i8, f->ctx, fn_int(f, offsetof(GactCtx, serial)));
+    LLVMValueRef serial = fn_cmp(f, LLVMIntNE, fn_get(f, e->i64, serial_at), fn_int(f, 0));
+    LLVMValueRef few = fn_cmp(f, LLVMIntSLE, k->nchunks, fn_int(f, 1));
+    If here = if_begin(f, fn_bin(f, LLVMOr, serial, few));
+    LLVMValueRef args[] = {f->ctx, env.p, fn_int(f, 0), k->nchunks};
+    LLVMBuildCall2(B, e->range_fn, fn, args, 4, "");
+    if_else(f, &here);
+    LLVMTypeRef params[] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64};
+    LLVMTypeRef type = LLVMFunctionType(e->vd, params, 7, 0);
+    LLVMValueRef all[] = {f->ctx, table_info(e, f->ir, k->op), fn, env.p, k->nchunks, k->total,
+                          fn_mul(f, k->total, fn_int(f, point_bytes(k)))};
+    api_call(f, offsetof(GactApi, parallel), type, all, 7);
+    if_end(f, &here);
+}
+
+/* Chunks one after the other in this function. */
+static void run_here(Kernel *k) {
+    bool outer = k->f->in_kernel;
+    k->f->in_kernel = true;
+    if (k->is_cut)
+        emit_chunks(k, fn_int(k->f, 0), k->nchunks);
+    else
+        emit_chunk(k, fn_int(k->f, 0), fn_int(k->f, 0), k->total);
+    k->f->in_kernel = outer;
+}
+
+/* ---- a kernel ---- */
+
+static void kernel_init(Kernel *k, Fn *f, IrId id) {
+    IrOp *op = ir_op(f->ir, id);
+    IrKernel *ik = op->kernel;
+    *k = (Kernel){.id = id, .op = op, .body = op->regions[0], .rank = ik->rank,
+                  .nsinks = ik->nsinks, .f = f};
+    k->sinks = NEW_ARRAY(f->e->arena, Sink, ik->nsinks);
+    k->is_outlined = !f->in_kernel;
+    for (int i = 0; i < ik->nsinks; i++) {
+        Sink *s = &k->sinks[i];
+        s->sink = &ik->sinks[i];
+        bool has_two = s->sink->kind == SINK_FILTER || s->sink->kind == SINK_HIST ||
+                       s->sink->kind == SINK_SCATTER;
+        s->yield = value_layout(f, k->body->results.at[s->sink->yield + has_two]);
+        s->op = s->sink->region >= 0 ? op->regions[s->sink->region] : NULL;
+        s->fold = fold_mode(k, s);
+        k->is_cut |= s->sink->kind == SINK_REDUCE && s->fold != FOLD_ANY;
+        k->is_outlined &= !sink_is_serial(&ik->sinks[i]);
+    }
+    LLVMValueRef site = site_memory(f, op);
+    k->dims = slots_new(f, k->rank);
+    k->total = fn_int(f, 1);
+    for (int i = 0; i < k->rank; i++) {
+        k->dims[i] = fn_max(f, value_scalar(f, op->args[i]), fn_int(f, 0));
+        k->total = kernel_product(f, k->total, k->dims[i], site);
+    }
+}
+
+void emit_kernel(Fn *f, IrId id) {
+    Kernel kernel, *k = &kernel;
+    kernel_init(k, f, id);
+    k->chunk = k->is_outlined ? chunk_size(k) : fn_int(f, CHUNK);
+    LLVMValueRef most = fn_add(f, k->total, fn_sub(f, k->chunk, fn_int(f, 1)));
+    k->nchunks = LLVMBuildUDiv(B, most, k->chunk, "");
+    for (int i = 0; i < k->nsinks; i++)
+        sink_prepare(k, &k->sinks[i]);
+    if (k->is_outlined)
+        run_chunks(k);
+    else
+        run_here(k);
+    int n = value_layout(f, id)->nslots;
+    LLVMValueRef *s = slots_new(f, n);
+    for (int i = 0, at = 0; i < k->nsinks; i++) {
+        LLVMValueRef *out = sink_finish(k, &k->sinks[i]);
+        for (int j = 0; j < k->sinks[i].l->nslots; j++)
+            s[at++] = out[j];
+    }
+    value_set(f, id, s, n);
+}

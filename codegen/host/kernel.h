@@ -1,0 +1,101 @@
+/* A kernel while it is emitted. Points are numbered row-major, last axis fastest; chunks are runs of
+   them. kernel.c makes the loops and the function for a range of chunks, sink.c what happens to the
+   yields of a point, reduce.c the sums and scans with their fixed trees. */
+#ifndef GACT_KERNEL_H
+#define GACT_KERNEL_H
+
+#include "emit.h"
+
+enum {
+    CHUNK = 4096, /* points of a chunk of a reduction or scan */
+    PIECE = 128,  /* points folded in order where the operator does not commute */
+    LANES = 32,   /* strided partial results where it does, but rounds */
+};
+
+typedef enum {
+    OUT_DIRECT, /* stored into columns of known size */
+    OUT_PACKED, /* FILTER of regular elements: each chunk moves up those it keeps in its own part of
+                   columns for all points */
+    OUT_BUILT,  /* appended to a builder a chunk */
+} OutMode;
+
+typedef enum {
+    FOLD_ANY,    /* one accumulator: the order does not matter */
+    FOLD_LANES,  /* 32 strided lanes and a butterfly */
+    FOLD_PIECES, /* pieces in order and a tree */
+} FoldMode;
+
+typedef struct {
+    const IrSink *sink;
+    Layout *l;     /* of the output */
+    Layout *yield; /* of the (last) yield */
+    IrRegion *op;  /* its operator's region */
+    bool is_row;   /* the yield is an array whose dims are trailing dims of the output */
+    OutMode out;
+    FoldMode fold;
+    LLVMValueRef identity; /* of the operator, or NULL */
+    /* made before the loops, shared with the outlined function: */
+    LLVMValueRef *data;   /* DIRECT, HIST, SCATTER: the columns' data */
+    LLVMValueRef *bufs;   /* and their buffers */
+    LLVMValueRef *dims;   /* of the output */
+    LLVMValueRef part;    /* elements of a row */
+    LLVMValueRef states;  /* BUILT: the builder (and a count) of each chunk; PACKED: how many each
+                             chunk keeps; REDUCE: the partial results; irregular HIST, SCATTER: a
+                             table of slots */
+    LLVMValueRef rows;    /* BUILT rows: the dims of a row are put here, or NULL */
+    LLVMValueRef *zero;   /* the slots of the sink's zero */
+    LLVMValueRef site;
+    /* while a chunk is emitted */
+    LLVMValueRef state; /* of this chunk */
+    LLVMValueRef total; /* REDUCE: of this chunk, where the loop is vectorised */
+    LLVMValueRef acc;   /* REDUCE: accumulators; SCAN: the local value; PACKED: the next place */
+    LLVMValueRef chunks, pieces, before; /* SCAN: prefixes, see reduce.c */
+} Sink;
+
+typedef struct {
+    IrId id;
+    IrOp *op;
+    IrRegion *body;
+    int rank, nsinks;
+    LLVMValueRef *dims;
+    LLVMValueRef total, chunk, nchunks;
+    bool is_outlined; /* chunks run as a function of their own, else one chunk is all */
+    bool is_cut;      /* its chunks matter to a sum's tree */
+    Sink *sinks;
+    Fn *f;
+    Sink *aimed; /* the sink whose rows a kernel of the body writes, or NULL, and where */
+    LLVMValueRef *aimed_data;
+} Kernel;
+
+/* a * b, or a fault of exhausted memory when it is too large. */
+LLVMValueRef kernel_product(Fn *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef site);
+
+/* sink.c. prepare: before the loops; begin and end: around a chunk's points; point: after the body
+   of point `lin`; finish: after all, gives the output's slots. */
+void sink_prepare(Kernel *k, Sink *s);
+void sink_begin(Kernel *k, Sink *s, LLVMValueRef c);
+void sink_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef *const *yields);
+void sink_end(Kernel *k, Sink *s, LLVMValueRef c, LLVMValueRef from, LLVMValueRef to);
+LLVMValueRef *sink_finish(Kernel *k, Sink *s);
+/* Stores v as point `lin` of an output that is an array over the space. */
+void sink_put(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v);
+bool sink_is_serial(const IrSink *sink);
+/* op(a, b) of a sink. */
+LLVMValueRef *sink_combine(Kernel *k, Sink *s, LLVMValueRef const *a, LLVMValueRef const *b);
+/* The same for values that are owned: their counts end here. */
+LLVMValueRef *sink_fold(Kernel *k, Sink *s, LLVMValueRef const *a, LLVMValueRef const *b);
+/* One more, one less count of a yielded value. */
+void sink_keep(Kernel *k, const Sink *s, LLVMValueRef const *v);
+void sink_drop(Kernel *k, const Sink *s, LLVMValueRef const *v);
+
+/* reduce.c */
+void reduce_prepare(Kernel *k, Sink *s);
+void reduce_begin(Kernel *k, Sink *s);
+void reduce_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v);
+void reduce_end(Kernel *k, Sink *s, LLVMValueRef c, LLVMValueRef from, LLVMValueRef to);
+LLVMValueRef *reduce_finish(Kernel *k, Sink *s);
+void scan_prepare(Kernel *k, Sink *s);
+void scan_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v);
+FoldMode fold_mode(Kernel *k, Sink *s);
+
+#endif

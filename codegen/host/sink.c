@@ -1,0 +1,603 @@
+/* What a kernel does with its yields, but for sums and scans (reduce.c).
+
+   An output over the space is stored straight into columns where its element is regular and its
+   size known; a filter of such elements packs them chunk by chunk in columns that have room for all;
+   otherwise each chunk appends to a builder of its own and the builders are joined in order. Histograms and scatters take the points in order on one thread. */
+#include "kernel.h"
+
+#define B (f->e->B)
+
+bool sink_is_serial(const IrSink *sink) {
+    return sink->kind == SINK_SCAN || sink->kind == SINK_HIST || sink->kind == SINK_SCATTER;
+}
+
+static bool is_built(const Sink *s) {
+    return s->sink->kind != SINK_REDUCE && s->sink->kind != SINK_HIST &&
+           s->sink->kind != SINK_SCATTER && s->out == OUT_BUILT;
+}
+
+static bool is_packed(const Sink *s) {
+    return s->sink->kind == SINK_FILTER && s->out == OUT_PACKED;
+}
+
+LLVMValueRef *sink_combine(Kernel *k, Sink *s, LLVMValueRef const *a, LLVMValueRef const *b) {
+    Fn *f = k->f;
+    if (s->sink->op != IR_INVALID && s->yield->nslots == 1) {
+        LLVMValueRef *r = slots_new(f, 1);
+        ScalarOp op = {.kind = s->sink->op, .flags = k->op->flags & IRF_FAST, .safe = true,
+                       .lanes = 1, .type = s->yield->type,
+                       .args = {s->yield->type, s->yield->type}};
+        r[0] = scalar_emit(&f->e->scalar, &op, (LLVMValueRef[]){a[0], b[0]});
+        return r;
+    }
+    LLVMValueRef *params[] = {(LLVMValueRef *)a, (LLVMValueRef *)b};
+    emit_region(f, s->op, params);
+    region_hand_over(f, s->op);
+    return region_result(f, s->op, 0);
+}
+
+LLVMValueRef *sink_fold(Kernel *k, Sink *s, LLVMValueRef const *a, LLVMValueRef const *b) {
+    LLVMValueRef *r = sink_combine(k, s, a, b);
+    sink_drop(k, s, a);
+    sink_drop(k, s, b);
+    return r;
+}
+
+void sink_keep(Kernel *k, const Sink *s, LLVMValueRef const *v) {
+    if (k->f->e->is_planned)
+        slots_retain(k->f, s->yield, v);
+}
+
+void sink_drop(Kernel *k, const Sink *s, LLVMValueRef const *v) {
+    if (k->f->e->is_planned)
+        slots_release(k->f, s->yield, v);
+}
+
+/* ---- before the loops ---- */
+
+static LLVMValueRef *own_arg(Kernel *k, Sink *s, int i) {
+    return value_of(k->f, k->op->args[s->sink->arg + i])->s;
+}
+
+/* The yielded row's dims, as far as they are known; false if one is not. */
+static bool row_dims(Kernel *k, Sink *s, int first) {
+    Fn *f = k->f;
+    IrId id = k->body->results.at[s->sink->yield + (s->sink->kind == SINK_FILTER)];
+    s->part = fn_int(f, 1);
+    bool is_known = true;
+    for (int d = first; d < s->l->rank; d++) {
+        s->dims[d] = is_known ? hoist_dim(f, k->body, id, d - first) : NULL;
+        is_known &= s->dims[d] != NULL;
+        if (is_known)
+            s->part = kernel_product(f, s->part, s->dims[d], s->site);
+    }
+    return is_known;
+}
+
+static int builder_bytes(const Layout *l) {
+    return 16 * (l->nlevels + l->ncols) + 8;
+}
+
+/* Builders for every chunk, empty. Each is followed by a count of the rows it has. */
+static void prepare_builders(Kernel *k, Sink *s) {
+    Fn *f = k->f;
+    int bytes = builder_bytes(s->l);
+    LLVMValueRef n = k->is_outlined ? k->nchunks : fn_int(f, 1);
+    if (k->is_outlined) {
+        s->states = api_data(f, api_alloc(f, s->site, n, bytes));
+    } else {
+        LLVMTypeRef type = LLVMArrayType2(f->e->i64, (uint64_t)bytes / 8);
+        s->states = fn_alloca(f, type, "builder");
+    }
+    LLVMValueRef size = fn_mul(f, n, fn_int(f, bytes));
+    LLVMBuildMemSet(B, s->states, LLVMConstNull(f->e->i8), size, 8);
+    if (!s->is_row)
+        return;
+    s->rows = fn_alloca(f, LLVMArrayType2(f->e->i64, (uint64_t)s->l->rank), "rows");
+    for (int d = 0; d < s->l->rank; d++)
+        fn_set(f, fn_at_index(f, f->e->i64, s->rows, fn_int(f, d)), fn_int(f, 0));
+}
+
+/* MAP, SCAN, LIST, FILTER, FLATMAP */
+static void prepare_output(Kernel *k, Sink *s) {
+    Fn *f = k->f;
+    SinkKind kind = s->sink->kind;
+    bool is_space = kind == SINK_MAP || kind == SINK_SCAN;
+    int first = is_space ? k->rank : 1; /* the first axis of a row */
+    s->is_row = kind != SINK_LIST && kind != SINK_FLATMAP && s->l->rank > first;
+    s->dims = slots_new(f, s->l->rank);
+    for (int d = 0; is_space && d < k->rank; d++)
+        s->dims[d] = k->dims[d];
+    s->part = fn_int(f, 1);
+    bool is_known = !s->is_row || row_dims(k, s, first);
+    s->out = is_space && s->l->is_regular && is_known ? OUT_DIRECT : OUT_BUILT;
+    if (kind == SINK_FILTER && s->l->is_regular && !s->is_row)
+        s->out = OUT_PACKED;
+    if (s->out == OUT_BUILT) {
+        prepare_builders(k, s);
+        return;
+    }
+    if (s->out == OUT_PACKED && k->is_outlined)
+        s->states = api_data(f, api_alloc(f, s->site, k->nchunks, 8));
+    else if (s->out == OUT_PACKED)
+        s->states = fn_alloca(f, f->e->i64, "count");
+    s->data = slots_new(f, s->l->ncols);
+    s->bufs = slots_new(f, s->l->ncols);
+    if (f->dest.id == k->id && k->nsinks == 1 && f->dest.data) {
+        for (int c = 0; c < s->l->ncols; c++) {
+            s->data[c] = f->dest.data[c];
+            s->bufs[c] = LLVMConstNull(f->e->ptr);
+        }
+        return;
+    }
+    LLVMValueRef *cols = slots_new(f, 2 * s->l->ncols);
+    array_alloc(f, s->l, s->site, kernel_product(f, k->total, s->part, s->site), cols);
+    for (int c = 0; c < s->l->ncols; c++) {
+        s->bufs[c] = cols[2 * c];
+        s->data[c] = cols[2 * c + 1];
+    }
+}
+
+/* A table that HIST and SCATTER change: the columns of a regular output, otherwise rows of slots. */
+static void prepare_table(Kernel *k, Sink *s, LLVMValueRef total) {
+    Fn *f = k->f;
+    Layout *elem = layout_of(f->e, s->l->elem);
+    s->data = slots_new(f, s->l->ncols);
+    s->bufs = slots_new(f, s->l->ncols);
+    if (!s->l->is_regular) {
+        LLVMValueRef bytes = LLVMSizeOf(slots_type(f->e, elem));
+        s->states = api_data(f, api_alloc(f, s->site, fn_mul(f, total, bytes), 1));
+    }
+}
+
+static void table_get(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef *out) {
+    Fn *f = k->f;
+    Layout *elem = layout_of(f->e, s->l->elem);
+    if (!s->l->is_regular) {
+        LLVMValueRef p = fn_at_index(f, slots_type(f->e, elem), s->states, at);
+        LLVMValueRef *v = slots_load(f, elem, p);
+        for (int i = 0; i < elem->nslots; i++)
+            out[i] = v[i];
+        return;
+    }
+    LLVMValueRef *cols = slots_new(f, 2 * s->l->ncols);
+    for (int c = 0; c < s->l->ncols; c++)
+        cols[2 * c + 1] = s->data[c];
+    elem_load(f, s->l->elem, cols, at, out);
+}
+
+static void table_put(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v) {
+    Fn *f = k->f;
+    if (s->l->is_regular) {
+        elem_store(f, s->l->elem, s->data, at, v);
+        return;
+    }
+    Layout *elem = layout_of(f->e, s->l->elem);
+    slots_store(f, elem, fn_at_index(f, slots_type(f->e, elem), s->states, at), v);
+}
+
+static void prepare_hist(Kernel *k, Sink *s) {
+    Fn *f = k->f;
+    s->dims = slots_new(f, 1);
+    s->dims[0] = fn_max(f, own_arg(k, s, 0)[0], fn_int(f, 0));
+    prepare_table(k, s, s->dims[0]);
+    if (s->l->is_regular) {
+        LLVMValueRef *cols = slots_new(f, 2 * s->l->ncols);
+        array_alloc(f, s->l, s->site, s->dims[0], cols);
+        for (int c = 0; c < s->l->ncols; c++) {
+            s->bufs[c] = cols[2 * c];
+            s->data[c] = cols[2 * c + 1];
+        }
+    }
+    Loop loop = loop_begin(f, fn_int(f, 0), s->dims[0], "zeros");
+    if (!s->l->is_regular)
+        sink_keep(k, s, own_arg(k, s, 1));
+    table_put(k, s, loop.i, own_arg(k, s, 1));
+    loop_end(f, &loop);
+}
+
+static void prepare_scatter(Kernel *k, Sink *s) {
+    Fn *f = k->f;
+    LLVMValueRef *dest = own_arg(k, s, 0), total = array_total(f, s->l, dest);
+    s->dims = slots_new(f, s->l->rank);
+    s->part = fn_int(f, 1);
+    for (int d = 0; d < s->l->rank; d++) {
+        s->dims[d] = dest[d];
+        s->part = d > 0 ? fn_mul(f, s->part, dest[d]) : s->part;
+    }
+    s->is_row = s->l->rank > 1;
+    bool is_owned = op_consumes(f, k->op, s->sink->arg);
+    prepare_table(k, s, total);
+    LLVMValueRef *cols = slots_new(f, 2 * s->l->ncols);
+    if (s->l->is_regular) {
+        array_own(f, s->l, s->site, dest, is_owned, cols);
+        for (int c = 0; c < s->l->ncols; c++) {
+            s->bufs[c] = cols[2 * c];
+            s->data[c] = cols[2 * c + 1];
+        }
+        return;
+    }
+    LLVMValueRef *v = slots_new(f, layout_of(f->e, s->l->elem)->nslots);
+    Loop loop = loop_begin(f, fn_int(f, 0), total, "rows");
+    elem_load(f, s->l->elem, dest + s->l->rank, loop.i, v);
+    if (f->e->is_planned)
+        slots_retain(f, layout_of(f->e, s->l->elem), v);
+    table_put(k, s, loop.i, v);
+    loop_end(f, &loop);
+    if (is_owned)
+        slots_release(f, s->l, dest);
+}
+
+void sink_prepare(Kernel *k, Sink *s) {
+    Fn *f = k->f;
+    s->l = layout_of(f->e, s->sink->type);
+    s->site = site_memory(f, k->op);
+    switch (s->sink->kind) {
+    case SINK_MAP:
+    case SINK_LIST:
+    case SINK_FILTER:
+    case SINK_FLATMAP: prepare_output(k, s); break;
+    case SINK_SCAN:
+        s->zero = own_arg(k, s, 0);
+        prepare_output(k, s);
+        scan_prepare(k, s);
+        break;
+    case SINK_REDUCE:
+        s->zero = own_arg(k, s, 0);
+        reduce_prepare(k, s);
+        break;
+    case SINK_HIST: prepare_hist(k, s); break;
+    case SINK_SCATTER: prepare_scatter(k, s); break;
+    case SINK_KIND_COUNT: UNREACHABLE();
+    }
+}
+
+/* ---- around a chunk ---- */
+
+void sink_begin(Kernel *k, Sink *s, LLVMValueRef c) {
+    Fn *f = k->f;
+    if (is_built(s)) {
+        LLVMValueRef at = fn_mul(f, c, fn_int(f, builder_bytes(s->l)));
+        s->state = k->is_outlined ? fn_at_index(f, f->e->i8, s->states, at) : s->states;
+    }
+    if (is_packed(s) && k->is_outlined) { /* a chunk's first place is its first point's */
+        s->acc = fn_alloca(f, f->e->i64, "place");
+        fn_set(f, s->acc, fn_mul(f, c, k->chunk));
+    } else if (is_packed(s) && !s->acc) {
+        s->acc = s->states;
+        fn_set(f, s->acc, fn_int(f, 0));
+    }
+    if (s->sink->kind == SINK_REDUCE)
+        reduce_begin(k, s);
+}
+
+void sink_end(Kernel *k, Sink *s, LLVMValueRef c, LLVMValueRef from, LLVMValueRef to) {
+    Fn *f = k->f;
+    if (is_packed(s) && k->is_outlined) {
+        LLVMValueRef n = fn_sub(f, fn_get(f, f->e->i64, s->acc), from);
+        fn_set(f, fn_at_index(f, f->e->i64, s->states, c), n);
+    }
+    if (s->sink->kind == SINK_REDUCE)
+        reduce_end(k, s, c, from, to);
+}
+
+/* ---- a point ---- */
+
+static void count_rows(Kernel *k, Sink *s, LLVMValueRef const *v) {
+    Fn *f = k->f;
+    LLVMValueRef at = fn_at_index(f, f->e->i8, s->state, fn_int(f, builder_bytes(s->l) - 8));
+    LLVMValueRef n = s->sink->kind == SINK_FLATMAP ? v[0] : fn_int(f, 1);
+    fn_set(f, at, fn_add(f, fn_get(f, f->e->i64, at), n));
+    if (!s->is_row)
+        return;
+    int nrow = s->yield->rank;
+    for (int d = 0; d < nrow; d++)
+        fn_set(f, fn_at_index(f, f->e->i64, s->rows, fn_int(f, d)), v[d]);
+}
+
+/* Appends v: an element, a row, or (FLATMAP) all of its elements. */
+static void put_built(Kernel *k, Sink *s, LLVMValueRef const *v) {
+    Fn *f = k->f;
+    Builder b = {s->l, s->state};
+    if (s->is_row || s->sink->kind == SINK_FLATMAP) {
+        LLVMValueRef n = array_total(f, s->yield, v);
+        builder_append(f, &b, s->site, v + s->yield->rank, n);
+    } else {
+        builder_push(f, &b, s->site, v);
+    }
+    count_rows(k, s, v);
+    sink_drop(k, s, v);
+}
+
+void sink_put(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v) {
+    Fn *f = k->f;
+    if (s->out == OUT_BUILT) {
+        put_built(k, s, v);
+        return;
+    }
+    if (!s->is_row) {
+        elem_store(f, s->l->elem, s->data, lin, v);
+        return;
+    }
+    LLVMValueRef at = fn_mul(f, lin, s->part);
+    array_copy(f, s->l, s->data, at, v + s->yield->rank, s->part);
+    sink_drop(k, s, v);
+}
+
+/* Is the yield already where it belongs, because its kernel wrote it there? */
+static bool is_in_place(Kernel *k, const Sink *s, LLVMValueRef const *v) {
+    return k->aimed == s && s->l->ncols > 0 && v[s->yield->rank + 1] == k->aimed_data[0];
+}
+
+static void point_filter(Kernel *k, Sink *s, LLVMValueRef const *keep, LLVMValueRef const *v) {
+    Fn *f = k->f;
+    if (s->out == OUT_PACKED) { /* stored in any case: the next one kept replaces it */
+        LLVMValueRef at = fn_get(f, f->e->i64, s->acc);
+        elem_store(f, s->l->elem, s->data, at, v);
+        fn_set(f, s->acc, fn_add(f, at, LLVMBuildZExt(B, keep[0], f->e->i64, "")));
+        return;
+    }
+    If kept = if_begin(f, keep[0]);
+    put_built(k, s, v);
+    if (f->e->is_planned && s->yield->nslots > 1) {
+        if_else(f, &kept);
+        sink_drop(k, s, v);
+    }
+    if_end(f, &kept);
+}
+
+static void check_place(Kernel *k, Sink *s, LLVMValueRef at, const char *text) {
+    Fn *f = k->f;
+    LLVMValueRef site = table_site(f->e, "index", text, f->ir, k->op);
+    LLVMValueRef nums[] = {at, s->dims[0]};
+    emit_check(f, fn_cmp(f, LLVMIntULT, at, s->dims[0]), site, nums, 2);
+}
+
+static void point_hist(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v) {
+    Fn *f = k->f;
+    check_place(k, s, at, "bin {} is out of bounds for {} bins");
+    LLVMValueRef *old = slots_new(f, s->yield->nslots);
+    table_get(k, s, at, old);
+    table_put(k, s, at, sink_fold(k, s, old, v));
+}
+
+/* Row `at` of the table becomes v, or op(old, v). */
+static void point_scatter(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v) {
+    Fn *f = k->f;
+    check_place(k, s, at, "index {} is out of bounds for size {}");
+    if (!s->is_row) {
+        LLVMValueRef *old = slots_new(f, s->yield->nslots);
+        table_get(k, s, at, old);
+        if (s->op)
+            v = sink_fold(k, s, old, v);
+        else
+            sink_drop(k, s, old);
+        table_put(k, s, at, v);
+        return;
+    }
+    LLVMValueRef first = fn_mul(f, at, s->part);
+    if (s->op) {
+        LLVMValueRef *old = slots_new(f, s->yield->nslots);
+        for (int d = 1; d < s->l->rank; d++)
+            old[d - 1] = s->dims[d];
+        for (int c = 0; c < s->l->ncols; c++) {
+            old[s->l->rank - 1 + 2 * c] = LLVMConstNull(f->e->ptr);
+            old[s->l->rank + 2 * c] = fn_at_bytes(f, s->l->cols[c].bytes, s->data[c], first);
+        }
+        LLVMValueRef *next = sink_combine(k, s, old, v);
+        sink_drop(k, s, v);
+        v = next;
+    }
+    if (s->l->is_regular) {
+        array_copy(f, s->l, s->data, first, v + s->yield->rank, s->part);
+        sink_drop(k, s, v);
+        return;
+    }
+    LLVMValueRef *elem = slots_new(f, layout_of(f->e, s->l->elem)->nslots);
+    Loop loop = loop_begin(f, fn_int(f, 0), s->part, "row");
+    elem_load(f, s->l->elem, v + s->yield->rank, loop.i, elem);
+    table_put(k, s, fn_add(f, first, loop.i), elem);
+    loop_end(f, &loop);
+}
+
+void sink_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef *const *yields) {
+    LLVMValueRef const *v = yields[s->sink->yield];
+    switch (s->sink->kind) {
+    case SINK_MAP:
+        if (!is_in_place(k, s, v))
+            sink_put(k, s, lin, v);
+        break;
+    case SINK_LIST:
+    case SINK_FLATMAP: sink_put(k, s, lin, v); break;
+    case SINK_FILTER: point_filter(k, s, v, yields[s->sink->yield + 1]); break;
+    case SINK_REDUCE: reduce_point(k, s, lin, v); break;
+    case SINK_SCAN: scan_point(k, s, lin, v); break;
+    case SINK_HIST: point_hist(k, s, v[0], yields[s->sink->yield + 1]); break;
+    case SINK_SCATTER: point_scatter(k, s, v[0], yields[s->sink->yield + 1]); break;
+    case SINK_KIND_COUNT: UNREACHABLE();
+    }
+}
+
+/* ---- after the loops ---- */
+
+static LLVMValueRef chunk_state(Kernel *k, Sink *s, LLVMValueRef c) {
+    Fn *f = k->f;
+    return fn_at_index(f, f->e->i8, s->states, fn_mul(f, c, fn_int(f, builder_bytes(s->l))));
+}
+
+static LLVMValueRef rows_of(Kernel *k, Sink *s, LLVMValueRef state) {
+    Fn *f = k->f;
+    LLVMValueRef at = fn_at_index(f, f->e->i8, state, fn_int(f, builder_bytes(s->l) - 8));
+    return fn_get(f, f->e->i64, at);
+}
+
+/* Joins the chunks' builders into the first if there are several. Returns the number of rows. */
+static LLVMValueRef join(Kernel *k, Sink *s, Builder *all) {
+    Fn *f = k->f;
+    Emit *e = f->e;
+    all->p = fn_alloca(f, builder_type(e, s->l), "joined");
+    LLVMValueRef count_at = fn_alloca(f, e->i64, "count"), *sums = slots_new(f, s->l->nlevels);
+    fn_set(f, count_at, fn_int(f, 0));
+    builder_init(f, all);
+    for (int level = 0; level < s->l->nlevels; level++) {
+        sums[level] = fn_alloca(f, e->i64, "sum");
+        fn_set(f, sums[level], fn_int(f, 0));
+    }
+    Loop count = loop_begin(f, fn_int(f, 0), k->nchunks, "count");
+    Builder part = {s->l, chunk_state(k, s, count.i)};
+    for (int level = 0; level < s->l->nlevels; level++)
+        fn_set(f, sums[level], fn_add(f, fn_get(f, e->i64, sums[level]),
+                                      builder_len(f, &part, level)));
+    LLVMValueRef rows = rows_of(k, s, part.p);
+    fn_set(f, count_at, fn_add(f, fn_get(f, e->i64, count_at), rows));
+    loop_end_plain(f, &count);
+    for (int level = 0; level < s->l->nlevels; level++)
+        builder_reserve(f, all, s->site, level, fn_get(f, e->i64, sums[level]));
+    Loop copy = loop_begin(f, fn_int(f, 0), k->nchunks, "join");
+    LLVMValueRef *cols = slots_new(f, 2 * s->l->ncols);
+    part.p = chunk_state(k, s, copy.i);
+    builder_cols(f, &part, cols);
+    builder_append(f, all, s->site, cols, builder_len(f, &part, 0));
+    for (int c = 0; c < s->l->ncols; c++)
+        api_release(f, cols[2 * c]);
+    loop_end_plain(f, &copy);
+    return fn_get(f, e->i64, count_at);
+}
+
+/* The columns of all chunks, and the number of rows. */
+static LLVMValueRef collect(Kernel *k, Sink *s, LLVMValueRef *cols) {
+    Fn *f = k->f;
+    Builder one = {s->l, s->states};
+    if (!k->is_outlined) {
+        builder_cols(f, &one, cols);
+        return rows_of(k, s, one.p);
+    }
+    int n = 2 * s->l->ncols;
+    LLVMValueRef *kept = slots_new(f, n + 1);
+    for (int c = 0; c < n; c++)
+        kept[c] = fn_alloca(f, f->e->ptr, "col");
+    kept[n] = fn_alloca(f, f->e->i64, "rows");
+    LLVMValueRef *part = slots_new(f, n), rows;
+    If single = if_begin(f, fn_cmp(f, LLVMIntEQ, k->nchunks, fn_int(f, 1)));
+    builder_cols(f, &one, part);
+    for (int c = 0; c < n; c++)
+        fn_set(f, kept[c], part[c]);
+    fn_set(f, kept[n], rows_of(k, s, one.p));
+    if_else(f, &single);
+    Builder all = {s->l, NULL};
+    rows = join(k, s, &all);
+    builder_cols(f, &all, part);
+    for (int c = 0; c < n; c++)
+        fn_set(f, kept[c], part[c]);
+    fn_set(f, kept[n], rows);
+    if_end(f, &single);
+    for (int c = 0; c < n; c++)
+        cols[c] = fn_get(f, f->e->ptr, kept[c]);
+    return fn_get(f, f->e->i64, kept[n]);
+}
+
+static LLVMValueRef *finish_built(Kernel *k, Sink *s) {
+    Fn *f = k->f;
+    SinkKind kind = s->sink->kind;
+    LLVMValueRef *out = slots_new(f, s->l->nslots);
+    LLVMValueRef rows = collect(k, s, out + s->l->rank);
+    int first = kind == SINK_MAP || kind == SINK_SCAN ? k->rank : 1;
+    for (int d = 0; d < first; d++)
+        out[d] = s->dims[d];
+    if (kind == SINK_LIST)
+        out[0] = k->total;
+    if (kind == SINK_FILTER || kind == SINK_FLATMAP)
+        out[0] = rows;
+    for (int d = first; d < s->l->rank; d++)
+        out[d] = s->dims[d] ? s->dims[d]
+                            : fn_get(f, f->e->i64, fn_at_index(f, f->e->i64, s->rows,
+                                                               fn_int(f, d - first)));
+    return out;
+}
+
+/* Puts the chunks' parts one after the other into columns of the right size. */
+static LLVMValueRef pack_chunks(Kernel *k, Sink *s, LLVMValueRef *cols) {
+    Fn *f = k->f;
+    Emit *e = f->e;
+    Layout *l = s->l;
+    LLVMValueRef at_p = fn_alloca(f, e->i64, "at"), zero = fn_int(f, 0);
+    fn_set(f, at_p, zero);
+    Loop count = loop_begin(f, zero, k->nchunks, "count");
+    LLVMValueRef n = fn_get(f, e->i64, fn_at_index(f, e->i64, s->states, count.i));
+    fn_set(f, at_p, fn_add(f, fn_get(f, e->i64, at_p), n));
+    loop_end_plain(f, &count);
+    LLVMValueRef total = fn_get(f, e->i64, at_p), *from = slots_new(f, 2 * l->ncols);
+    array_alloc(f, l, s->site, total, cols);
+    fn_set(f, at_p, zero);
+    Loop copy = loop_begin(f, zero, k->nchunks, "pack");
+    for (int c = 0; c < l->ncols; c++)
+        from[2 * c + 1] = fn_at_bytes(f, l->cols[c].bytes, s->data[c], fn_mul(f, copy.i, k->chunk));
+    n = fn_get(f, e->i64, fn_at_index(f, e->i64, s->states, copy.i));
+    LLVMValueRef at = fn_get(f, e->i64, at_p);
+    array_copy(f, l, array_data(f, l, cols), at, from, n);
+    fn_set(f, at_p, fn_add(f, at, n));
+    loop_end_plain(f, &copy);
+    for (int c = 0; c < l->ncols; c++)
+        api_release(f, s->bufs[c]);
+    return total;
+}
+
+static LLVMValueRef *finish_packed(Kernel *k, Sink *s) {
+    Fn *f = k->f;
+    int n = s->l->nslots;
+    LLVMValueRef *out = slots_new(f, n), *packed = slots_new(f, n);
+    out[0] = fn_get(f, f->e->i64, s->states);
+    for (int c = 0; c < s->l->ncols; c++) {
+        out[1 + 2 * c] = s->bufs[c];
+        out[2 + 2 * c] = s->data[c];
+    }
+    if (!k->is_outlined)
+        return out;
+    LLVMBasicBlockRef pack = fn_block(f, "pack"), join = fn_block(f, "packed");
+    LLVMBasicBlockRef from[] = {fn_here(f), NULL};
+    fn_cond(f, fn_cmp(f, LLVMIntEQ, k->nchunks, fn_int(f, 1)), join, pack);
+    fn_at(f, pack);
+    packed[0] = pack_chunks(k, s, packed + 1);
+    from[1] = fn_here(f);
+    fn_br(f, join);
+    fn_at(f, join);
+    for (int i = 0; i < n; i++) {
+        LLVMValueRef both[] = {out[i], packed[i]};
+        out[i] = LLVMBuildPhi(B, LLVMTypeOf(both[0]), "");
+        LLVMAddIncoming(out[i], both, from, 2);
+    }
+    return out;
+}
+
+static LLVMValueRef *finish_table(Kernel *k, Sink *s) {
+    Fn *f = k->f;
+    LLVMValueRef *out = slots_new(f, s->l->nslots);
+    for (int d = 0; d < s->l->rank; d++)
+        out[d] = s->dims[d];
+    if (s->l->is_regular) {
+        for (int c = 0; c < s->l->ncols; c++) {
+            out[s->l->rank + 2 * c] = s->bufs[c];
+            out[s->l->rank + 2 * c + 1] = s->data[c];
+        }
+        return out;
+    }
+    Builder b = {s->l, fn_alloca(f, builder_type(f->e, s->l), "builder")};
+    LLVMValueRef *v = slots_new(f, layout_of(f->e, s->l->elem)->nslots);
+    builder_init(f, &b);
+    Loop loop = loop_begin(f, fn_int(f, 0), array_total(f, s->l, out), "rows");
+    table_get(k, s, loop.i, v);
+    builder_push(f, &b, s->site, v);
+    if (f->e->is_planned)
+        slots_release(f, layout_of(f->e, s->l->elem), v);
+    loop_end(f, &loop);
+    builder_cols(f, &b, out + s->l->rank);
+    return out;
+}
+
+LLVMValueRef *sink_finish(Kernel *k, Sink *s) {
+    if (s->sink->kind == SINK_REDUCE)
+        return reduce_finish(k, s);
+    if (is_packed(s))
+        return finish_packed(k, s);
+    return is_built(s) ? finish_built(k, s) : finish_table(k, s);
+}

@@ -1,0 +1,434 @@
+/* The loop around a vectorised body. Points are taken row by row of the last axis, in pieces of at
+   most `lanes` points: full pieces by plain loads and stores, the ends of a row under a mask. Where
+   the kernel reduces, lane k of the accumulators belongs to the points lo + k, lo + k + 32, …, so a
+   piece then begins at the lane of its first point. A piece with a failing check goes through the
+   scalar body, point by point, into the same sinks. */
+#include "vector.h"
+#include "vector_body.h"
+
+#include <string.h>
+
+#define B (p->v.f->e->B)
+
+enum {
+    REDUCE_LANES = 32,
+    STREAM_ALIGN = 64,
+    STREAM_BYTES = 32 << 20, /* outputs of this size and more bypass the caches */
+};
+
+typedef struct {
+    Vec v;
+    VectorLoop *loop;
+    const IrRegion *body;
+    int rank;
+    bool reduces, has_each, may_stream;
+    LLVMValueRef next;   /* memory of the next point */
+    LLVMValueRef piece;  /* memory of the number of points in the piece under way */
+    LLVMValueRef *accs;  /* memory of the accumulators of REDUCE sinks */
+    LLVMValueRef *outer; /* indices of all axes but the last, of the row under way */
+    LLVMValueRef row;    /* the point where the row begins */
+    LLVMValueRef end;    /* and the one where it ends, or what is wanted of it */
+} Points;
+
+bool vector_wants(Fn *f, IrId kernel) {
+    const IrOp *op = ir_op(f->ir, kernel);
+    int64_t size;
+    if (f->e->options->opt_level == 0 || op->kernel->rank == 0)
+        return false;
+    if (ir_const_int(f->ir, op->args[op->kernel->rank - 1], &size) && size < 8)
+        return false;
+    return vector_plan(f, kernel, 0).lanes > 0;
+}
+
+static LLVMValueRef read(Points *p, LLVMValueRef memory) {
+    return fn_get(p->v.f, p->v.f->e->i64, memory);
+}
+
+static Type *yield_type(Points *p, const VectorSink *sink) {
+    return value_layout(p->v.f, p->body->results.at[sink->yield])->type;
+}
+
+static LLVMValueRef *yield_slots(Points *p, const VectorSink *sink) {
+    return region_result(p->v.f, p->body, sink->yield);
+}
+
+/* Splits a point into the indices of its axes: all but the last, and the last. */
+static void split_point(Points *p, LLVMValueRef point, LLVMValueRef *outer, LLVMValueRef *last) {
+    Fn *f = p->v.f;
+    LLVMValueRef rest = point;
+    *last = point;
+    for (int k = p->rank - 1; k > 0; k--) {
+        LLVMValueRef dim = p->loop->dims[k], quotient = fn_bin(f, LLVMUDiv, rest, dim);
+        LLVMValueRef index = fn_sub(f, rest, fn_mul(f, quotient, dim));
+        if (k == p->rank - 1)
+            *last = index;
+        else
+            outer[k] = index;
+        rest = quotient;
+    }
+    if (p->rank > 1)
+        outer[0] = rest;
+}
+
+/* ---- sinks ---- */
+
+/* The columns that a STORE fills. */
+static Layout *elements_of(Points *p, const VectorSink *sink) {
+    Emit *e = p->v.f->e;
+    return layout_of(e, type_array(e->m->types, yield_type(p, sink), 1));
+}
+
+/* point: that of lane 0, active or not. */
+static void store_yield(Points *p, const VectorSink *sink, LLVMValueRef point) {
+    Fn *f = p->v.f;
+    Layout *l = elements_of(p, sink);
+    LLVMValueRef *slots = yield_slots(p, sink);
+    for (int c = 0; c < l->ncols; c++) {
+        const Column *col = &l->cols[c];
+        LLVMTypeRef type = layout_col_type(f->e, col);
+        LLVMValueRef to = LLVMBuildGEP2(B, type, sink->data[c], &point, 1, "");
+        vec_store(&p->v, vec_to_memory(&p->v, col, slots[c]), col->bytes, to);
+    }
+}
+
+static LLVMValueRef combine(Points *p, const VectorSink *sink, LLVMValueRef a, LLVMValueRef b,
+                            int lanes) {
+    return scalar_emit_same(&p->v.f->e->scalar, sink->op, yield_type(p, sink), a, b, lanes);
+}
+
+static LLVMTypeRef acc_type(Points *p, const VectorSink *sink) {
+    return scalar_type(&p->v.f->e->scalar, yield_type(p, sink), p->v.lanes);
+}
+
+static void reduce_yield(Points *p, int k) {
+    const VectorSink *sink = &p->loop->sinks[k];
+    Fn *f = p->v.f;
+    LLVMValueRef acc = fn_get(f, acc_type(p, sink), p->accs[k]);
+    LLVMValueRef y = scalar_splat(&f->e->scalar, yield_slots(p, sink)[0], p->v.lanes);
+    LLVMValueRef next = combine(p, sink, acc, y, p->v.lanes);
+    if (p->v.mask)
+        next = fn_select(f, p->v.mask, next, acc);
+    fn_set(f, p->accs[k], next);
+}
+
+/* A slot of a yield in memory, so that single lanes can be taken out. */
+static LLVMValueRef spill(Points *p, const Slot *slot, LLVMValueRef value) {
+    Fn *f = p->v.f;
+    if (slot->kind == SLOT_SCALAR)
+        value = scalar_to_memory(&f->e->scalar, slot->type, value);
+    LLVMValueRef memory = fn_alloca(f, LLVMTypeOf(value), "lanes");
+    fn_set(f, memory, value);
+    return memory;
+}
+
+static LLVMValueRef lane_of(Points *p, const Slot *slot, LLVMValueRef memory, LLVMValueRef lane) {
+    Fn *f = p->v.f;
+    if (slot->kind != SLOT_SCALAR)
+        return fn_get(f, f->e->i64, fn_at_index(f, f->e->i64, memory, lane));
+    LLVMTypeRef type = scalar_memory_type(&f->e->scalar, slot->type, 1);
+    LLVMValueRef v = fn_get(f, type, fn_at_index(f, type, memory, lane));
+    return scalar_from_memory(&f->e->scalar, slot->type, v);
+}
+
+/* The slots of every result of the body; vectors are replaced by their memory. */
+static LLVMValueRef **spill_yields(Points *p) {
+    Fn *f = p->v.f;
+    LLVMValueRef **all = NEW_ARRAY(f->e->arena, LLVMValueRef *, p->body->results.len + 1);
+    for (int k = 0; k < p->body->results.len; k++) {
+        Layout *l = value_layout(f, p->body->results.at[k]);
+        LLVMValueRef *s = region_result(f, p->body, k);
+        all[k] = slots_new(f, l->nslots);
+        for (int i = 0; i < l->nslots; i++)
+            all[k][i] = scalar_is_vector(s[i]) ? spill(p, &l->slots[i], s[i]) : s[i];
+    }
+    return all;
+}
+
+static LLVMValueRef **lane_yields(Points *p, LLVMValueRef *const *spilled, LLVMValueRef lane) {
+    Fn *f = p->v.f;
+    LLVMValueRef **all = NEW_ARRAY(f->e->arena, LLVMValueRef *, p->body->results.len + 1);
+    for (int k = 0; k < p->body->results.len; k++) {
+        Layout *l = value_layout(f, p->body->results.at[k]);
+        LLVMValueRef *s = region_result(f, p->body, k);
+        all[k] = slots_new(f, l->nslots);
+        for (int i = 0; i < l->nslots; i++)
+            all[k][i] = scalar_is_vector(s[i]) ? lane_of(p, &l->slots[i], spilled[k][i], lane)
+                                               : s[i];
+    }
+    return all;
+}
+
+static void each_lane(Points *p, LLVMValueRef point) {
+    Fn *f = p->v.f;
+    LLVMValueRef **spilled = spill_yields(p);
+    LLVMValueRef end = fn_add(f, p->v.first, p->v.count);
+    Loop loop = loop_begin(f, p->v.first, end, "each");
+    LLVMValueRef **yields = lane_yields(p, spilled, loop.i);
+    p->loop->each(f, p->loop->data, fn_add(f, point, loop.i), yields);
+    loop_end(f, &loop);
+}
+
+static void sink_piece(Points *p, LLVMValueRef point) {
+    for (int k = 0; k < p->loop->nsinks; k++)
+        switch (p->loop->sinks[k].how) {
+        case VECTOR_STORE: store_yield(p, &p->loop->sinks[k], point); break;
+        case VECTOR_REDUCE: reduce_yield(p, k); break;
+        case VECTOR_EACH: break;
+        }
+    if (p->has_each)
+        each_lane(p, point);
+}
+
+/* ---- the scalar way ---- */
+
+static void reduce_one(Points *p, int k, LLVMValueRef point) {
+    Fn *f = p->v.f;
+    const VectorSink *sink = &p->loop->sinks[k];
+    LLVMValueRef lane = fn_bin(f, LLVMAnd, fn_sub(f, point, p->loop->lo),
+                               fn_int(f, REDUCE_LANES - 1));
+    LLVMValueRef acc = fn_get(f, acc_type(p, sink), p->accs[k]);
+    LLVMValueRef old = LLVMBuildExtractElement(B, acc, lane, "");
+    LLVMValueRef next = combine(p, sink, old, yield_slots(p, sink)[0], 1);
+    fn_set(f, p->accs[k], LLVMBuildInsertElement(B, acc, next, lane, ""));
+}
+
+static void sink_one(Points *p, LLVMValueRef point) {
+    Fn *f = p->v.f;
+    int n = p->body->results.len;
+    LLVMValueRef **yields = NEW_ARRAY(f->e->arena, LLVMValueRef *, n + 1);
+    for (int k = 0; k < n; k++)
+        yields[k] = region_result(f, p->body, k);
+    for (int k = 0; k < p->loop->nsinks; k++) {
+        const VectorSink *sink = &p->loop->sinks[k];
+        if (sink->how == VECTOR_STORE)
+            elem_store(f, yield_type(p, sink), sink->data, point, yields[sink->yield]);
+        else if (sink->how == VECTOR_REDUCE)
+            reduce_one(p, k, point);
+    }
+    if (p->has_each)
+        p->loop->each(f, p->loop->data, point, yields);
+}
+
+/* The piece under way, by the scalar body; then on to `head`. */
+static void emit_slow(Points *p, LLVMBasicBlockRef head) {
+    Fn *f = p->v.f;
+    if (!p->v.slow)
+        return;
+    fn_at(f, p->v.slow);
+    LLVMValueRef from = read(p, p->next), to = fn_add(f, from, read(p, p->piece));
+    Loop loop = loop_begin(f, from, to, "point");
+    LLVMValueRef *index = slots_new(f, p->rank);
+    split_point(p, loop.i, index, &index[p->rank - 1]);
+    LLVMValueRef **params = NEW_ARRAY(f->e->arena, LLVMValueRef *, p->rank + 1);
+    for (int k = 0; k < p->rank; k++)
+        params[k] = &index[k];
+    emit_region(f, p->body, params);
+    sink_one(p, loop.i);
+    loop_end(f, &loop);
+    fn_set(f, p->next, to);
+    fn_br(f, head);
+}
+
+/* ---- pieces ---- */
+
+/* Lanes first … first + count - 1. Numbers of lanes fit a byte. */
+static LLVMValueRef piece_mask(Points *p) {
+    Vec *v = &p->v;
+    Emit *e = v->f->e;
+    LLVMValueRef iota = LLVMBuildTrunc(B, vec_iota(v), LLVMVectorType(e->i8, (unsigned)v->lanes), "");
+    LLVMValueRef first = LLVMBuildTrunc(B, v->first, e->i8, "");
+    LLVMValueRef count = LLVMBuildTrunc(B, v->count, e->i8, "");
+    LLVMValueRef lane = LLVMBuildSub(B, iota, scalar_splat(&e->scalar, first, v->lanes), "");
+    return LLVMBuildICmp(B, LLVMIntULT, lane, scalar_splat(&e->scalar, count, v->lanes), "");
+}
+
+static void emit_piece(Points *p, LLVMValueRef point, LLVMValueRef first, LLVMValueRef count,
+                       bool full) {
+    Fn *f = p->v.f;
+    p->v.first = first;
+    p->v.count = count;
+    p->v.mask = full ? NULL : piece_mask(p);
+    p->v.is_nested = false;
+    fn_set(f, p->piece, count);
+    LLVMValueRef lane0 = fn_sub(f, point, first);
+    vec_body(&p->v, p->body, p->outer, fn_sub(f, lane0, p->row));
+    sink_piece(p, lane0);
+    fn_set(f, p->next, LLVMBuildNSWAdd(B, point, count, ""));
+}
+
+/* ---- large outputs ---- */
+
+/* Would stores that bypass the caches pay, and may this row use them? They need aligned places, and
+   an output that is too large to be found in a cache by whoever reads it. */
+static LLVMValueRef wants_streaming(Points *p) {
+    Fn *f = p->v.f;
+    LLVMValueRef total = fn_int(f, 1), low = fn_int(f, 0), point = read(p, p->next);
+    int64_t bytes = 0;
+    for (int k = 0; k < p->rank; k++)
+        total = fn_mul(f, total, p->loop->dims[k]);
+    for (int k = 0; k < p->loop->nsinks; k++) {
+        const VectorSink *sink = &p->loop->sinks[k];
+        Layout *l = sink->how == VECTOR_STORE ? elements_of(p, sink) : NULL;
+        for (int c = 0; l && c < l->ncols; c++) {
+            LLVMValueRef to = fn_at_bytes(f, l->cols[c].bytes, sink->data[c], point);
+            low = fn_bin(f, LLVMOr, low, LLVMBuildPtrToInt(B, to, f->e->i64, ""));
+            bytes += l->cols[c].bytes;
+        }
+    }
+    low = fn_bin(f, LLVMAnd, low, fn_int(f, STREAM_ALIGN - 1));
+    LLVMValueRef is_large = fn_cmp(f, LLVMIntUGE, total, fn_int(f, STREAM_BYTES / bytes));
+    return fn_bin(f, LLVMAnd, is_large, fn_cmp(f, LLVMIntEQ, low, fn_int(f, 0)));
+}
+
+static bool may_stream(const Points *p, const VectorPlan *plan) {
+    bool stores = false;
+    for (int k = 0; k < p->loop->nsinks; k++)
+        stores |= p->loop->sinks[k].how == VECTOR_STORE;
+    return stores && !p->reduces && plan->nops <= 48;
+}
+
+static void emit_fence(Points *p) {
+    Emit *e = p->v.f->e;
+    unsigned id = LLVMLookupIntrinsicID("llvm.x86.sse.sfence", 19);
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->M, id, NULL, 0);
+    LLVMBuildCall2(B, LLVMIntrinsicGetType(e->C, id, NULL, 0), fn, NULL, 0, "");
+}
+
+/* Full pieces of the row, at least one, as long as there are any. */
+static void emit_full(Points *p, bool streams) {
+    Fn *f = p->v.f;
+    LLVMValueRef lanes = fn_int(f, p->v.lanes), last = fn_sub(f, p->end, lanes);
+    LLVMBasicBlockRef again = fn_block(f, "full"), done = fn_block(f, "full.done");
+    fn_br(f, again);
+    fn_at(f, again);
+    p->v.stream_align = streams ? STREAM_ALIGN : 0;
+    emit_piece(p, read(p, p->next), fn_int(f, 0), lanes, true);
+    p->v.stream_align = 0;
+    fn_cond(f, fn_cmp(f, LLVMIntSLE, read(p, p->next), last), again, done);
+    fn_at(f, done);
+    if (streams)
+        emit_fence(p);
+}
+
+static void emit_fulls(Points *p) {
+    Fn *f = p->v.f;
+    if (!p->may_stream) {
+        emit_full(p, false);
+        return;
+    }
+    If large = if_begin(f, wants_streaming(p));
+    emit_full(p, true);
+    if_else(f, &large);
+    emit_full(p, false);
+    if_end(f, &large);
+}
+
+/* What is left of the row; then on to `exit`. */
+static void emit_row(Points *p, LLVMBasicBlockRef exit, bool has_full) {
+    Fn *f = p->v.f;
+    LLVMValueRef lanes = fn_int(f, p->v.lanes), zero = fn_int(f, 0), first = zero;
+    LLVMBasicBlockRef head = fn_block(f, "piece"), more = fn_block(f, "more");
+    LLVMBasicBlockRef part = fn_block(f, "part"), full = has_full ? fn_block(f, "fulls") : part;
+    fn_br(f, head);
+    fn_at(f, head);
+    LLVMValueRef point = read(p, p->next), left = fn_sub(f, p->end, point);
+    fn_cond(f, fn_cmp(f, LLVMIntSGT, left, zero), more, exit);
+    fn_at(f, more);
+    if (p->reduces && p->rank > 1)
+        first = fn_bin(f, LLVMAnd, fn_sub(f, point, p->loop->lo), fn_int(f, REDUCE_LANES - 1));
+    LLVMValueRef is_full = fn_bin(f, LLVMAnd, fn_cmp(f, LLVMIntEQ, first, zero),
+                                  fn_cmp(f, LLVMIntSGE, left, lanes));
+    fn_cond(f, is_full, full, part);
+    fn_at(f, part);
+    emit_piece(p, point, first, fn_min(f, left, fn_sub(f, lanes, first)), false);
+    fn_br(f, head);
+    if (has_full) {
+        fn_at(f, full);
+        emit_fulls(p);
+        fn_br(f, head);
+    }
+}
+
+static void emit_rows(Points *p, bool has_full) {
+    Fn *f = p->v.f;
+    LLVMBasicBlockRef head = fn_block(f, "rows"), row = fn_block(f, "row");
+    LLVMBasicBlockRef exit = fn_block(f, "rows.done");
+    fn_br(f, head);
+    fn_at(f, head);
+    LLVMValueRef point = read(p, p->next);
+    fn_cond(f, fn_cmp(f, LLVMIntSLT, point, p->loop->hi), row, exit);
+    fn_at(f, row);
+    p->outer = slots_new(f, p->rank);
+    p->row = fn_int(f, 0);
+    p->end = p->loop->hi;
+    if (p->rank > 1) {
+        LLVMValueRef last;
+        split_point(p, point, p->outer, &last);
+        p->row = fn_sub(f, point, last);
+        p->end = fn_min(f, p->end, fn_add(f, p->row, p->loop->dims[p->rank - 1]));
+    }
+    emit_row(p, p->rank > 1 ? head : exit, has_full);
+    emit_slow(p, head);
+    fn_at(f, exit);
+}
+
+/* ---- accumulators ---- */
+
+static void init_accs(Points *p) {
+    Fn *f = p->v.f;
+    Scalar *s = &f->e->scalar;
+    p->accs = slots_new(f, p->loop->nsinks);
+    for (int k = 0; k < p->loop->nsinks; k++) {
+        const VectorSink *sink = &p->loop->sinks[k];
+        if (sink->how != VECTOR_REDUCE)
+            continue;
+        p->accs[k] = fn_alloca(f, acc_type(p, sink), "acc");
+        LLVMValueRef identity = scalar_identity(s, sink->op, yield_type(p, sink));
+        fn_set(f, p->accs[k], scalar_splat(s, identity, p->v.lanes));
+    }
+}
+
+/* Lanes from … from + n - 1. */
+static LLVMValueRef lanes_of(Points *p, LLVMValueRef all, int from, int n) {
+    LLVMValueRef which[REDUCE_LANES];
+    for (int k = 0; k < n; k++)
+        which[k] = LLVMConstInt(p->v.f->e->i32, (unsigned)(from + k), 0);
+    if (n == 1)
+        return LLVMBuildExtractElement(B, all, which[0], "");
+    return LLVMBuildShuffleVector(B, all, LLVMGetPoison(LLVMTypeOf(all)),
+                                  LLVMConstVector(which, (unsigned)n), "");
+}
+
+/* The lanes combined by the butterfly: 16 apart, 8, 4, 2, 1. */
+static void total_accs(Points *p) {
+    for (int k = 0; k < p->loop->nsinks; k++) {
+        VectorSink *sink = &p->loop->sinks[k];
+        if (sink->how != VECTOR_REDUCE)
+            continue;
+        LLVMValueRef acc = fn_get(p->v.f, acc_type(p, sink), p->accs[k]);
+        for (int n = REDUCE_LANES / 2; n >= 1; n /= 2)
+            acc = combine(p, sink, lanes_of(p, acc, 0, n), lanes_of(p, acc, n, n), n);
+        sink->total = acc;
+    }
+}
+
+void vector_points(Fn *f, VectorLoop *loop) {
+    Points points = {.v.f = f, .loop = loop, .body = ir_op(f->ir, loop->kernel)->regions[0]};
+    Points *p = &points;
+    p->rank = p->body->params.len;
+    for (int k = 0; k < loop->nsinks; k++) {
+        p->reduces |= loop->sinks[k].how == VECTOR_REDUCE;
+        p->has_each |= loop->sinks[k].how == VECTOR_EACH;
+    }
+    VectorPlan plan = vector_plan(f, loop->kernel, p->reduces ? REDUCE_LANES : 0);
+    p->v.plan = &plan;
+    p->v.lanes = plan.lanes;
+    p->v.linear = NEW_ARRAY(f->e->arena, Linear, f->ir->ops.len + 1);
+    p->next = fn_alloca(f, f->e->i64, "next");
+    p->piece = fn_alloca(f, f->e->i64, "points");
+    fn_set(f, p->next, loop->lo);
+    init_accs(p);
+    p->may_stream = may_stream(p, &plan);
+    emit_rows(p, plan.nops <= 400);
+    total_accs(p);
+}

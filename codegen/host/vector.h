@@ -1,0 +1,44 @@
+/* Vectorised loops over the points of a kernel, in the manner of ISPC: a vector's lanes are
+   consecutive points of the last axis. The values are those of the scalar loop, bit for bit, and
+   faults are reported by the scalar body, so with the same numbers.
+
+   kernel.c asks vector_wants() before it emits the loop over the points of a chunk; if the answer is
+   yes it describes what happens to the yields and calls vector_points() in place of its own loop. */
+#ifndef GACT_VECTOR_H
+#define GACT_VECTOR_H
+
+#include "emit.h"
+
+typedef enum {
+    VECTOR_STORE,  /* element `point` of the result is the yield: MAP of a flat type */
+    VECTOR_REDUCE, /* by an op that scalar_identity() knows, in 32 striding lanes */
+    VECTOR_EACH,   /* anything else: `each` is called point by point, in order */
+} VectorHow;
+
+typedef struct {
+    VectorHow how;
+    int yield;                /* STORE, REDUCE: index among the body's results */
+    LLVMValueRef const *data; /* STORE: where point 0 goes, in each column */
+    IrKind op;                /* REDUCE */
+    LLVMValueRef total;       /* REDUCE: set by vector_points: the points of lo … hi - 1 combined by
+                                 the fixed tree, without the zero */
+} VectorSink;
+
+typedef struct VectorLoop {
+    IrId kernel;
+    LLVMValueRef const *dims; /* of the index space */
+    LLVMValueRef lo, hi;      /* the points, row-major; a chunk where there is a REDUCE */
+    VectorSink *sinks;
+    int nsinks;
+    /* EACH: emits what one point does to those sinks. yields: the slots of every result of the
+       body, scalars. */
+    void (*each)(Fn *f, void *data, LLVMValueRef point, LLVMValueRef *const *yields);
+    void *data;
+} VectorLoop;
+
+/* Can the body be vectorised, and does it pay? */
+bool vector_wants(Fn *f, IrId kernel);
+/* Emits the loop. */
+void vector_points(Fn *f, VectorLoop *loop);
+
+#endif

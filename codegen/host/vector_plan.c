@@ -1,0 +1,284 @@
+/* What can be vectorised: a divergence analysis to a fixed point, a check of every op, and the number
+   of lanes.
+
+   A value varies if an operand does, if it is carried by a loop whose trip count varies, or if it is
+   the result of an IF whose condition varies. Arrays never vary: a body that makes arrays or looks at
+   different arrays in different lanes stays scalar. */
+#include "vector_body.h"
+
+#include <string.h>
+
+typedef struct {
+    Fn *f;
+    bool *varying;
+    IrId lane; /* the last index */
+    bool changed;
+    int narrow, wide; /* varying ops on values of up to 4 bytes, and of 8 */
+    int nops;
+} Planner;
+
+/* ---- divergence ---- */
+
+static void mark(Planner *p, IrId id, bool varies) {
+    if (varies && !p->varying[id]) {
+        p->varying[id] = true;
+        p->changed = true;
+    }
+}
+
+static bool any_arg(Planner *p, const IrOp *op) {
+    for (int k = 0; k < op->nargs; k++)
+        if (op->args[k] != IR_NONE && p->varying[op->args[k]])
+            return true;
+    return false;
+}
+
+static bool any_result(Planner *p, const IrRegion *region) {
+    for (int k = 0; k < region->results.len; k++)
+        if (p->varying[region->results.at[k]])
+            return true;
+    return false;
+}
+
+static void mark_region(Planner *p, const IrRegion *region);
+
+/* Carried values: params from `first` on, initial values args from `arg` on. Gives whether any
+   varies. */
+static bool mark_carried(Planner *p, const IrOp *op, const IrRegion *body, int first, int arg,
+                         bool all) {
+    bool any = false;
+    for (int k = 0; k < body->results.len; k++) {
+        IrId param = body->params.at[first + k];
+        mark(p, param, all || p->varying[op->args[arg + k]] || p->varying[body->results.at[k]]);
+        any |= p->varying[param];
+    }
+    return any;
+}
+
+static bool mark_for(Planner *p, const IrOp *op) {
+    const IrRegion *body = op->regions[0];
+    bool lo = p->varying[op->args[0]], hi = p->varying[op->args[1]];
+    mark(p, body->params.at[0], lo);
+    mark_region(p, body);
+    return mark_carried(p, op, body, 1, 2, lo || hi);
+}
+
+static bool mark_loop(Planner *p, const IrOp *op) {
+    const IrRegion *cond = op->regions[0], *body = op->regions[1];
+    mark_region(p, cond);
+    mark_region(p, body);
+    bool any = mark_carried(p, op, body, 0, 0, p->varying[cond->results.at[0]]);
+    for (int k = 0; k < cond->params.len; k++)
+        mark(p, cond->params.at[k], p->varying[body->params.at[k]]);
+    return any;
+}
+
+static void mark_op(Planner *p, IrId id) {
+    const IrOp *op = ir_op(p->f->ir, id);
+    bool varies = any_arg(p, op);
+    switch ((int)op->kind) {
+    case IR_FOR: varies = mark_for(p, op); break;
+    case IR_LOOP: varies = mark_loop(p, op); break;
+    case IR_CHECK: varies = op->args[0] != IR_NONE && p->varying[op->args[0]]; break;
+    case IR_DIM: varies = false; break;
+    default:
+        for (int k = 0; k < op->nregions; k++) {
+            mark_region(p, op->regions[k]);
+            varies |= any_result(p, op->regions[k]);
+        }
+    }
+    mark(p, id, varies);
+}
+
+static void mark_region(Planner *p, const IrRegion *region) {
+    for (int k = 0; k < region->ops.len; k++)
+        mark_op(p, region->ops.at[k]);
+}
+
+/* ---- what can be vectorised ---- */
+
+static bool is_flat(Planner *p, IrId id) {
+    return type_is_flat(value_layout(p->f, id)->type);
+}
+
+static bool can_scalar(Planner *p, const IrOp *op) {
+    int widest = 0;
+    for (int k = 0; k < op->nargs; k++) {
+        const Type *type = value_layout(p->f, op->args[k])->type;
+        if (op->kind == IR_SELECT && k > 0 && type_is_flat(type))
+            continue;
+        if (!type_is_scalar(type))
+            return false;
+        if (type_bytes(type) > widest)
+            widest = type_bytes(type);
+    }
+    if (any_arg(p, op))
+        *(widest > 4 ? &p->wide : &p->narrow) += 1;
+    return true;
+}
+
+static bool can_index(Planner *p, const IrOp *op) {
+    const Layout *l = value_layout(p->f, op->args[0]);
+    return !p->varying[op->args[0]] && op->nargs - 1 == l->rank && l->is_regular &&
+           type_is_flat(l->elem);
+}
+
+static bool can_region(Planner *p, const IrRegion *region);
+
+static bool can_control(Planner *p, IrId id) {
+    const IrOp *op = ir_op(p->f->ir, id);
+    if (!is_flat(p, id))
+        return false;
+    for (int k = 0; k < op->nregions; k++)
+        if (!can_region(p, op->regions[k]))
+            return false;
+    return true;
+}
+
+/* Ops that are emitted as in scalar code, once for all lanes. */
+static bool can_uniform(Planner *p, IrId id) {
+    const IrOp *op = ir_op(p->f->ir, id);
+    return !any_arg(p, op) && op->nregions == 0 && !ir_may_fault(p->f->ir, id) &&
+           !(op->flags & IRF_PINNED);
+}
+
+/* Is it the lane's index plus something that all lanes share? */
+static bool is_lane(Planner *p, IrId id) {
+    const IrOp *op = ir_op(p->f->ir, id);
+    switch ((int)op->kind) {
+    case IR_PARAM: return id == p->lane;
+    case IR_CHECK: return is_lane(p, op->args[0]);
+    case IR_ADD:
+        return (is_lane(p, op->args[0]) && !p->varying[op->args[1]]) ||
+               (is_lane(p, op->args[1]) && !p->varying[op->args[0]]);
+    case IR_SUB: return is_lane(p, op->args[0]) && !p->varying[op->args[1]];
+    default: return false;
+    }
+}
+
+/* Do lanes read neighbouring elements, wherever they do not read the same one? */
+static bool reads_rows(Planner *p, const IrRegion *region) {
+    for (int k = 0; k < region->ops.len; k++) {
+        const IrOp *op = ir_op(p->f->ir, region->ops.at[k]);
+        for (int r = 0; r < op->nregions; r++)
+            if (!reads_rows(p, op->regions[r]))
+                return false;
+        if (op->kind != IR_INDEX || !any_arg(p, op))
+            continue;
+        for (int i = 1; i < op->nargs - 1; i++)
+            if (p->varying[op->args[i]])
+                return false;
+        if (!is_lane(p, op->args[op->nargs - 1]))
+            return false;
+    }
+    return true;
+}
+
+static bool is_short(Planner *p, const IrOp *op) {
+    int64_t points = 1, size;
+    for (int k = 0; k < op->kernel->rank; k++) {
+        if (!ir_const_int(p->f->ir, op->args[k], &size) || size > 8)
+            return false;
+        points *= size;
+    }
+    return points <= 32;
+}
+
+/* Sums of the same points in every lane. Long ones that read along their own axis are better
+   vectorised themselves. */
+static bool can_nested(Planner *p, IrId id) {
+    const IrOp *op = ir_op(p->f->ir, id);
+    const IrKernel *kernel = op->kernel;
+    const IrRegion *body = op->regions[0];
+    if (!p->varying[id] || !is_flat(p, id) || kernel->rank > 8)
+        return false;
+    for (int k = 0; k < kernel->rank; k++)
+        if (p->varying[op->args[k]])
+            return false;
+    for (int k = 0; k < kernel->nsinks; k++) {
+        const IrSink *sink = &kernel->sinks[k];
+        const Type *type = value_layout(p->f, body->results.at[sink->yield])->type;
+        if (sink->kind != SINK_REDUCE || sink->op == IR_INVALID || !type_is_scalar(type) ||
+            !scalar_identity(&p->f->e->scalar, sink->op, type))
+            return false;
+    }
+    return can_region(p, body) && (is_short(p, op) || reads_rows(p, body));
+}
+
+static bool can_op(Planner *p, IrId id) {
+    const IrOp *op = ir_op(p->f->ir, id);
+    p->nops++;
+    if (ir_is_scalar_op(op->kind))
+        return can_scalar(p, op);
+    switch ((int)op->kind) {
+    case IR_CONST: case IR_STRING: return true;
+    case IR_UNDEF: return is_flat(p, id);
+    case IR_TUPLE: case IR_VARIANT: return is_flat(p, id);
+    case IR_GET: case IR_TAG: case IR_PAYLOAD:
+        return is_flat(p, op->args[0]) || (op->kind != IR_TAG && !any_arg(p, op));
+    case IR_INDEX: return can_index(p, op) || can_uniform(p, id);
+    case IR_DIM: case IR_ZIP: case IR_SLICE: case IR_RESHAPE: case IR_FLAT:
+        return can_uniform(p, id);
+    case IR_IF: case IR_FOR: case IR_LOOP: return can_control(p, id);
+    case IR_KERNEL: return can_nested(p, id);
+    case IR_CHECK: return op->args[0] == IR_NONE || is_flat(p, op->args[0]);
+    default: return false;
+    }
+}
+
+static bool can_region(Planner *p, const IrRegion *region) {
+    if (region->releases.len > 0)
+        return false;
+    for (int k = 0; k < region->ops.len; k++)
+        if (!can_op(p, region->ops.at[k]))
+            return false;
+    return true;
+}
+
+bool vector_is_cheap(const Fn *f, const IrRegion *region) {
+    for (int k = 0; k < region->ops.len; k++) {
+        const IrOp *op = ir_op(f->ir, region->ops.at[k]);
+        if (op->flags & (IRF_CHECKED | IRF_CHECKED_ZERO | IRF_PINNED) || op->nregions > 0)
+            return false;
+        switch ((int)op->kind) {
+        case IR_CONST: case IR_TUPLE: case IR_GET: case IR_TAG: case IR_PAYLOAD: case IR_VARIANT:
+        case IR_UNDEF: case IR_DIM: case IR_ADD: case IR_SUB: case IR_MUL: case IR_NEG:
+        case IR_BITAND: case IR_BITOR: case IR_BITXOR: case IR_BITNOT: case IR_SHL: case IR_SHR:
+        case IR_EQ: case IR_NE: case IR_LT: case IR_LE: case IR_GT: case IR_GE: case IR_MIN:
+        case IR_MAX: case IR_SELECT: case IR_FMA: case IR_ABS: case IR_SIGN: case IR_FLOOR:
+        case IR_CEIL: case IR_ROUND: case IR_TRUNC: case IR_CONVERT: case IR_BITS:
+        case IR_IS_NAN: break;
+        default: return false;
+        }
+    }
+    return region->ops.len <= 24;
+}
+
+/* ---- how many lanes ---- */
+
+static int vector_bytes(const Emit *e) {
+    if (e->features && strstr(e->features, "+avx512f"))
+        return 64;
+    return e->features && strstr(e->features, "+avx2") ? 32 : 16;
+}
+
+VectorPlan vector_plan(Fn *f, IrId kernel, int lanes) {
+    const IrRegion *body = ir_op(f->ir, kernel)->regions[0];
+    Planner p = {.f = f, .varying = NEW_ARRAY(f->e->arena, bool, f->ir->ops.len + 1)};
+    p.lane = body->params.at[body->params.len - 1];
+    p.varying[p.lane] = true;
+    do {
+        p.changed = false;
+        mark_region(&p, body);
+    } while (p.changed);
+    bool fits = can_region(&p, body);
+    for (int k = 0; k < body->results.len; k++)
+        fits &= is_flat(&p, body->results.at[k]);
+    int element = p.wide * 3 > p.narrow ? 8 : 4;
+    int width = vector_bytes(f->e), suits = lanes;
+    if (!suits) { /* short bodies take several vectors at a time */
+        suits = width / element * (p.nops <= 12 ? 128 / width : 1);
+        suits = suits > 32 ? 32 : suits;
+    }
+    return (VectorPlan){p.varying, fits ? suits : 0, p.nops};
+}

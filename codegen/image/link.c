@@ -1,0 +1,164 @@
+/* The image writer: object in memory -> memfd -> ld -> temporary file -> trailer -> rename. */
+#include "link.h"
+
+#include "../../lang/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+extern char **environ;
+
+/* ---- CPU features ---- */
+
+/* What a loader can ask a CPU for, and the level of x86-64 that has it. */
+static const struct {
+    const char *name;
+    int level;
+} known[] = {
+    {"cx16", 2},     {"popcnt", 2},   {"sse3", 2},     {"ssse3", 2},    {"sse4.1", 2},
+    {"sse4.2", 2},   {"avx", 3},      {"avx2", 3},     {"bmi", 3},      {"bmi2", 3},
+    {"f16c", 3},     {"fma", 3},      {"lzcnt", 3},    {"movbe", 3},    {"avx512f", 4},
+    {"avx512bw", 4}, {"avx512cd", 4}, {"avx512dq", 4}, {"avx512vl", 4}, {"avx512vbmi", 5},
+    {"avx512vbmi2", 5}, {"avx512vnni", 5}, {"avx512bitalg", 5}, {"avx512vpopcntdq", 5},
+    {"avx512ifma", 5}, {"avx512bf16", 5}, {"avx512fp16", 5}, {"avxvnni", 5}, {"gfni", 5},
+    {"vaes", 5}, {"vpclmulqdq", 5}, {"sse4a", 5}, {"xop", 5}, {"fma4", 5}, {"adx", 5},
+};
+
+static int level_of(const char *cpu) {
+    size_t n = strlen("x86-64-v");
+    return strncmp(cpu, "x86-64-v", n) == 0 ? atoi(cpu + n) : 1;
+}
+
+/* Is "+name" an item of a list? */
+static int is_listed(const char *list, const char *name) {
+    size_t n = strlen(name);
+    for (const char *at = list; (at = strchr(at, '+')); at++)
+        if (strncmp(at + 1, name, n) == 0 && (at[1 + n] == ',' || at[1 + n] == 0))
+            return 1;
+    return 0;
+}
+
+const char *image_features(Arena *arena, const char *cpu, const char *features) {
+    Buf out = {.arena = arena};
+    for (int k = 0; k < ARRAY_LEN(known); k++)
+        if (*features ? is_listed(features, known[k].name) : known[k].level <= level_of(cpu))
+            buf_printf(&out, "%s%s", out.len ? "," : "", known[k].name);
+    return buf_text(&out);
+}
+
+const char *image_cpu_features(Arena *arena, const char *cpu) {
+    Buf out = {.arena = arena};
+    for (int k = 0; k < ARRAY_LEN(known); k++)
+        if (known[k].level <= level_of(cpu))
+            buf_printf(&out, "%s+%s", out.len ? "," : "", known[k].name);
+    return buf_text(&out);
+}
+
+/* ---- linking ---- */
+
+static int memory_file(const void *bytes, size_t len) {
+    int fd = memfd_create("gact-object", 0);
+    for (size_t done = 0; fd >= 0 && done < len;) {
+        ssize_t n = write(fd, (const char *)bytes + done, len - done);
+        if (n < 0 && errno != EINTR) {
+            close(fd);
+            return -1;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return fd;
+}
+
+/* What a program wrote to a memory file, for a message. */
+static const char *complaint(Arena *arena, int fd) {
+    char text[512];
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = 0;
+    char *end = strchr(text, '\n');
+    if (end)
+        *end = 0;
+    return arena_printf(arena, "%s", text);
+}
+
+static const char *run_ld(Arena *arena, int object, const char *output) {
+    const char *input = arena_printf(arena, "/proc/self/fd/%d", object);
+    const char *args[] = {
+        "ld",          "-shared",         "--hash-style=gnu", "-z",        "noexecstack",
+        "-z",          "now",             "--no-undefined",   "--build-id=none", "-soname", "gact",
+        "-o",          output,            input,              "--as-needed", "-l:libm.so.6",
+        "-l:libc.so.6", NULL,
+    };
+    int errors = memfd_create("gact-ld", 0), status = 0;
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, errors, 2);
+    int failed = posix_spawnp(&pid, "ld", &actions, NULL, (char **)args, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    const char *error = NULL;
+    if (failed)
+        error = arena_printf(arena, "cannot run the linker, ld: %s", strerror(failed));
+    while (!failed && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (!failed && status != 0)
+        error = arena_printf(arena, "the linker failed: %s", complaint(arena, errors));
+    close(errors);
+    return error;
+}
+
+/* ---- the trailer ---- */
+
+static const char *add_trailer(Arena *arena, const char *path, const char *features) {
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return arena_printf(arena, "cannot write %s: %s", path, strerror(errno));
+    size_t size = (size_t)st.st_size;
+    GactTrailer trailer = {.abi_version = GACT_ABI_VERSION, .length = size + sizeof trailer};
+    memcpy(trailer.magic, GACT_MAGIC, sizeof trailer.magic);
+    snprintf(trailer.features, sizeof trailer.features, "%s", features);
+    void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    const char *error = NULL;
+    if (bytes == MAP_FAILED) {
+        error = arena_printf(arena, "cannot read %s: %s", path, strerror(errno));
+    } else {
+        XXH3_state_t *state = XXH3_createState();
+        XXH3_64bits_reset(state);
+        XXH3_64bits_update(state, bytes, size);
+        XXH3_64bits_update(state, &trailer, offsetof(GactTrailer, checksum));
+        trailer.checksum = XXH3_64bits_digest(state);
+        XXH3_freeState(state);
+        munmap(bytes, size);
+        if (pwrite(fd, &trailer, sizeof trailer, st.st_size) != sizeof trailer)
+            error = arena_printf(arena, "cannot write %s: %s", path, strerror(errno));
+    }
+    if (close(fd) != 0 && !error)
+        error = arena_printf(arena, "cannot write %s: %s", path, strerror(errno));
+    return error;
+}
+
+const char *image_link(Arena *arena, const void *object, size_t len, const char *path,
+                       const char *features) {
+    const char *temporary = arena_printf(arena, "%s.%ld.tmp", path, (long)getpid());
+    int fd = memory_file(object, len);
+    if (fd < 0)
+        return arena_printf(arena, "cannot make a file in memory: %s", strerror(errno));
+    const char *error = run_ld(arena, fd, temporary);
+    close(fd);
+    if (!error)
+        error = add_trailer(arena, temporary, features);
+    if (!error && rename(temporary, path) != 0)
+        error = arena_printf(arena, "cannot write %s: %s", path, strerror(errno));
+    if (error)
+        unlink(temporary);
+    return error;
+}

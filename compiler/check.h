@@ -1,0 +1,356 @@
+/* Inside the checker. Checking, specialising and lowering are one walk: an expression is evaluated
+   in an environment of locals and gives a Val, a type and the IR value that computes it. A call of a
+   template walks the callee's body again for the argument types at hand, in the caller's place, so
+   sizes, literals, constants and closures flow through calls; recursive functions and large ones
+   that are called again become IR functions, one for each list of argument types.
+
+   Sizes are IR values: two sizes are equal if ir_difference says so, and everything else becomes a
+   check in the IR. Rows of a comprehension are dense if their size can be computed outside of it. */
+#ifndef GACT_CHECK_H
+#define GACT_CHECK_H
+
+#include "compiler.h"
+
+typedef struct {
+    Type *type; /* NULL: no value (a variable not yet set) */
+    IrId id;
+} Val;
+
+typedef struct Local {
+    Name name;
+    Val val;
+    Span span;
+    bool is_var, used, is_pseudo;
+} Local;
+
+/* What type parameters stand for. Interned: equal lists are one pointer. */
+typedef struct TypeEnv {
+    Name name;
+    Type *type;
+    const struct TypeEnv *next;
+} TypeEnv;
+
+/* All that a name may mean when it is called: overloads of one tier, or a builtin. */
+typedef struct Builtin Builtin;
+typedef struct FnSet {
+    Name name;
+    Module *module; /* whose imports decide */
+    VEC(Decl *) own, imported, prelude; /* tiers */
+    const Builtin *builtin;
+    bool is_ctor; /* a constructor: own.at[0] is the type, ctor the constructor's number */
+    int ctor;
+    bool is_operator;
+    Operator op;
+    struct FnSet *next;
+} FnSet;
+
+/* The code of a closure: a lambda and what its free names are. */
+typedef struct Lambda {
+    const Expr *expr;
+    Name *names;
+    int count;
+    const TypeEnv *types;
+    Module *module;
+    struct Lambda *next;
+} Lambda;
+
+typedef struct FnCtx {
+    struct FnCtx *outer;
+    const Decl *decl;
+    const char *what; /* for messages: "dag", "fn", … */
+    Module *module;
+    const TypeEnv *types;
+    int base;         /* locals below are invisible */
+    Type *result;     /* as written, or NULL */
+    int returned;     /* pseudo locals, -1: none */
+    int retval;
+    int brk, cont;    /* of the innermost loop, -1: none */
+    bool effects;     /* may print, read, spawn, send and ask */
+    bool is_lambda;
+    const Decl *actor; /* inside an actor's handler or helper */
+    const Decl *handler;
+} FnCtx;
+
+/* A frame of the chain of instantiations, for messages. */
+typedef struct Frame {
+    struct Frame *outer;
+    const char *text; /* "`mean` for ([]f32)" */
+    Span call;
+    const Decl *decl;
+    Type **types; /* of the arguments */
+    int ntypes;
+} Frame;
+
+typedef struct Instance {
+    const Decl *decl;
+    Type **types;
+    int64_t *consts; /* of const parameters, in order */
+    int ntypes, nconsts;
+    IrFunc *func;
+    Type *result; /* NULL while it is being checked and no type was written */
+    bool busy;
+    int size; /* ops of the last inlined evaluation; 0: not yet */
+    struct Instance *next;
+} Instance;
+
+/* A size that is known although the IR alone cannot tell: of a parameter, a loop's value. */
+typedef struct {
+    const IrFunc *func;
+    IrId root;
+    uint64_t path;
+    int axis;
+    IrId dim;
+} Assumed;
+
+/* A literal whose value must fit the type it gets in the end. */
+typedef struct {
+    Type *type;
+    uint64_t value;
+    bool negative;
+    Span span;
+} LiteralCheck;
+
+typedef struct Scope Scope; /* of a module */
+
+typedef struct Checker {
+    Compiler *c;
+    Arena *arena;
+    Types *ts;
+    Diags *diags;
+    IrBuilder b;
+    VEC(Local) locals;
+    FnCtx *fn;
+    Frame *frames;
+    int depth; /* of frames */
+    bool dead; /* the code being evaluated cannot be reached */
+    VEC(Assumed) assumed;
+    VEC(Type *) vars; /* literals of the current root */
+    VEC(LiteralCheck) literals;
+    Instance *instances;
+    FnSet *fnsets;
+    Lambda *lambdas;
+    VEC(const TypeEnv *) type_envs;
+    Scope *scopes;
+    int loop_depth; /* of kernels and loops, for cost decisions */
+    bool quiet;     /* evaluating for a type only */
+    VEC(const Decl *) called; /* templates that were checked at least once */
+} Checker;
+
+/* ---- check.c: helpers ---- */
+
+static inline Val val(Type *type, IrId id) {
+    return (Val){type, id};
+}
+Val val_poison(Checker *ck);
+Val val_unit(Checker *ck);
+bool is_poison(Checker *ck, Val v);
+/* Follows solved variables. */
+Type *type_of(Checker *ck, Val v);
+Type *basic(Checker *ck, TypeKind kind);
+Val val_int(Checker *ck, TypeKind kind, int64_t value);
+Val val_bool(Checker *ck, bool value);
+const char *text_of(Checker *ck, Type *type);
+/* Reports at span, with the chain of instantiations. */
+Diag *ck_error(Checker *ck, DiagCode code, Span span, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+Val ck_fail(Checker *ck, DiagCode code, Span span, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+Type *literal_var(Checker *ck, VarKind kind, Span span);
+IrFault *ck_fault(Checker *ck, const char *kind, Span span, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+Name ck_name(Checker *ck, const char *text);
+
+/* Sizes. */
+IrId ck_dim(Checker *ck, IrId array, int axis);
+void ck_assume_dim(Checker *ck, IrId root, uint64_t path, int axis, IrId dim);
+/* The dims inside `to` are those of `from`, member by member. */
+void ck_assume_like(Checker *ck, IrId root, uint64_t path, Type *type, IrId from);
+/* id as a value computed before op number `mark`, or IR_NONE. New ops go to the current place. */
+IrId ck_outside(Checker *ck, IrId id, IrId mark);
+IrId ck_mark(Checker *ck);
+/* a, checked to equal b; what: "these arrays"; spans say where each comes from. */
+IrId ck_same_size(Checker *ck, IrId a, IrId b, Span span, Span aspan, Span bspan, const char *what);
+
+/* Locals. */
+int local_add(Checker *ck, Name name, Val v, Span span, bool is_var);
+Local *local_find(Checker *ck, Name name);
+
+/* Regions and joins. */
+typedef struct {
+    IrRegion *outer;
+    Val *before;
+    int nlocals;
+} Fork;
+typedef struct {
+    IrRegion *region;
+    Val value; /* type NULL: none */
+    Val *after;
+    bool dead;
+} Branch;
+Fork fork_begin(Checker *ck);
+void branch_begin(Checker *ck, Fork *f, Branch *br);
+void branch_end(Checker *ck, Fork *f, Branch *br, Val value);
+/* if cond { a } else { b }; merges locals; `want`: the value as well. try: cond IR_NONE. */
+Val fork_join(Checker *ck, Fork *f, IrId cond, Branch *a, Branch *b, bool want, Span span);
+
+/* ---- check_type.c ---- */
+
+const TypeEnv *type_env(Checker *ck, const TypeEnv *next, Name name, Type *type);
+Type *eval_type(Checker *ck, const TypeExpr *te);
+/* The members of a record or sum whose arguments are known. */
+Type *nominal_instance(Checker *ck, const Decl *decl, Type **args, int nargs);
+/* How well an argument fits a written type: 0 no, 1 generic, 2 a literal adapts, 3 exact. */
+int type_fit(Checker *ck, const TypeExpr *te, Type *type, const NameList *generics);
+/* Binds generics of te by type. */
+void type_bind(Checker *ck, const TypeExpr *te, Type *type, const NameList *generics,
+               const TypeEnv **env);
+/* Makes v a value of the type written, binding and checking sizes. `bind`: new names in its shape
+   become locals (a parameter's type); otherwise they stay open (a result's). */
+Val coerce_written(Checker *ck, Val v, const TypeExpr *te, Span span, bool bind, const char *what);
+/* v as a value of type; *ok false (nothing reported) if it is not one. */
+Val convert_to(Checker *ck, Val v, Type *type, bool *ok);
+/* As convert_to; reports a mismatch. */
+Val coerce(Checker *ck, Val v, Type *type, Span span, const char *what);
+/* One type for both; *a and *b are converted to it. */
+bool join_vals(Checker *ck, Val *a, Val *b);
+Decl *find_type_decl(Checker *ck, Name module, Name name, Span span);
+void report_mismatch(Checker *ck, Type *want, Type *got, Span span, const char *what);
+/* A set is seen as its array, a string stays. */
+Val as_array(Checker *ck, Val v);
+bool is_view_record(const Type *type);
+
+/* ---- check_expr.c ---- */
+
+Val check_expr(Checker *ck, const Expr *e);
+/* With a type that the context wants, or NULL: only a hint. */
+Val check_expr_want(Checker *ck, const Expr *e, Type *want);
+Val check_name(Checker *ck, Name name, Span span);
+FnSet *find_fnset(Checker *ck, Module *module, Name name);
+FnSet *operator_fnset(Checker *ck, Operator op);
+Val check_comprehension(Checker *ck, const Expr *e);
+/* A kernel over dims whose body the callback evaluates at the indices. Dense or irregular. */
+typedef Val (*BodyFn)(Checker *ck, const IrId *at, void *ctx);
+Val map_space(Checker *ck, int rank, const IrId *dims, BodyFn body, void *ctx, Span span);
+/* The element (or row) of an array at i along its first axis, unchecked. */
+Val element(Checker *ck, Val array, IrId i);
+/* Length along the first axis of an array, set or string. */
+IrId length(Checker *ck, Val array);
+Type *element_type(Checker *ck, Type *array);
+Val check_field(Checker *ck, Val base, Name name, Span span);
+Val get_member(Checker *ck, Val base, int k);
+Val make_lambda(Checker *ck, const Expr *e);
+Val check_range(Checker *ck, const Expr *e);
+/* lo, hi (exclusive) and step of a range as values of one type; step IR_NONE for 1. */
+bool range_parts(Checker *ck, const Expr *e, Val *lo, IrId *count, IrId *step);
+Val check_string(Checker *ck, const Expr *e);
+bool fold_const(Checker *ck, Val v, int64_t *out);
+
+/* ---- check_op.c ---- */
+
+Val check_binary(Checker *ck, const Expr *e);
+Val apply_binary(Checker *ck, Operator op, Val a, Val b, Span span, Span aspan, Span bspan);
+Val apply_unary(Checker *ck, Operator op, Val a, Span span);
+/* A scalar IR op applied elementwise to up to three operands of one type. */
+typedef Val (*ScalarFn)(Checker *ck, Val *args, int n, void *ctx);
+Val lift(Checker *ck, ScalarFn fn, Val *args, const Span *spans, int n, void *ctx, Span span);
+Val equal_vals(Checker *ck, Val a, Val b, Span span);  /* one bool */
+Val before_vals(Checker *ck, Val a, Val b, Span span); /* one bool, the total order */
+Val convert_scalar(Checker *ck, Val v, Type *to, Span span);
+IrId as_index(Checker *ck, Val v, Span span);
+Val condition(Checker *ck, Val v, Span span, const char *what);
+
+/* ---- check_call.c ---- */
+
+typedef struct {
+    Val *vals;
+    Name *names; /* NULL: positional */
+    Span *spans;
+    const Expr **exprs; /* may hold NULL */
+    int n;
+    Span span; /* of the call */
+} Args;
+Args args_make(Checker *ck, int n, Span span);
+Val check_call(Checker *ck, const Expr *e);
+Val check_pipe(Checker *ck, const Expr *e);
+Val call_value(Checker *ck, Val fn, Args *args);
+Val call_fnset(Checker *ck, const FnSet *set, Args *args);
+/* Calls with values alone. */
+Val call_vals(Checker *ck, Val fn, Val *vals, int n, Span span);
+Val construct(Checker *ck, const Decl *decl, int ctor, Args *args);
+bool is_function(const Type *type);
+int function_arity(Checker *ck, Type *type, bool *any); /* for (_, _) -> _ */
+Val check_spawn(Checker *ck, const Expr *e);
+Val check_send(Checker *ck, const Expr *e);
+Val check_timed(Checker *ck, const Expr *e);
+Val inline_decl(Checker *ck, const Decl *decl, Args *args, const TypeEnv *env);
+
+/* ---- check_builtin.c ---- */
+
+struct Builtin {
+    const char *name;
+    int min, max; /* number of arguments */
+    Val (*call)(Checker *ck, const Builtin *self, Args *args);
+    IrKind op;
+    int kind;
+    const char *signature;
+};
+const Builtin *builtin_find(const char *name);
+extern const Builtin builtins[];
+extern const int builtin_count;
+/* Does the current place allow effects? Reports if not. */
+bool effect_allowed(Checker *ck, Span span, const char *what);
+
+/* ---- check_stmt.c ---- */
+
+Val check_block(Checker *ck, const Expr *e, bool want);
+Val check_if(Checker *ck, const Expr *e, bool want, bool tail);
+Val check_loop(Checker *ck, const Expr *e);
+void check_statement(Checker *ck, const Expr *e);
+Val check_try(Checker *ck, const Expr *e);
+/* Evaluates a function's body, returns included. */
+Val check_body(Checker *ck, const Expr *body, Span span);
+void check_tail(Checker *ck, const Expr *e);
+bool may_exit(const Expr *e);
+void do_return(Checker *ck, Val v, Span span);
+bool walk_expr(const Expr *e, bool (*visit)(const Expr *e, void *ctx), void *ctx);
+
+/* ---- check_match.c ---- */
+
+Val check_match(Checker *ck, const Expr *e, bool want, bool tail);
+/* Binds a pattern that cannot fail. */
+void bind_pattern(Checker *ck, const Pattern *p, Val v, bool is_var);
+
+/* ---- check_index.c ---- */
+
+Val check_index(Checker *ck, const Expr *e);
+Val check_with_at(Checker *ck, const Expr *e);
+Val check_with_fields(Checker *ck, const Expr *e);
+void check_assign(Checker *ck, const Expr *e);
+Val index_vals(Checker *ck, Val base, Val *at, const Span *spans, int n, Span span);
+
+/* ---- check_actor.c, check_entry.c, check_attr.c ---- */
+
+void check_actor_decl(Checker *ck, const Decl *d);
+void check_entries(Checker *ck);
+void check_attrs(Checker *ck, const AttrList *attrs, const char *where, Span span);
+const Attr *find_attr(const AttrList *attrs, const char *name);
+void resolve_uncalled(Checker *ck, const Decl *d);
+/* Ends a root: defaults what no context decided and checks that literals fit. */
+void root_begin(Checker *ck);
+void root_end(Checker *ck);
+
+/* Scopes. */
+struct Scope {
+    Module *module;
+    struct Scope *next;
+    VEC(Decl *) decls;           /* of the file */
+    VEC(const Decl *) imports;   /* DECL_IMPORT */
+};
+Scope *scope_of(Checker *ck, Module *m);
+Module *find_import(Checker *ck, Module *m, Name as);
+Module *prelude_module(Checker *ck);
+/* A constructor by name in a module's view; fills *ctor. */
+Decl *find_ctor(Checker *ck, Module *m, Name module, Name name, int *ctor);
+Decl *find_decl(Checker *ck, Module *m, Name name, DeclKind kind);
+
+#endif

@@ -1,0 +1,937 @@
+/* What the library cannot say in gact: scalar functions (operations of the IR), array operators,
+   effects. Names that begin with __ can only be used in the library's own files. */
+#include "check.h"
+
+#include "../lang/image.h"
+
+#include <string.h>
+
+enum { ANY_NUMBER, FLOATS, INTEGERS };
+
+/* ---- scalar functions ---- */
+
+static bool takes(Type *type, int kind) {
+    if (type->kind == TYPE_VAR)
+        return kind == FLOATS ? true : kind == INTEGERS ? type->var == VAR_INT : true;
+    return kind == FLOATS ? type_is_float(type)
+                          : kind == INTEGERS ? type_is_int(type) : type_is_number(type);
+}
+
+static Val scalar_op(Checker *ck, Val *args, int n, void *ctx) {
+    const Builtin *self = ctx;
+    for (int i = 1; i < n; i++)
+        if (!type_unify(ck->ts, args[0].type, args[i].type))
+            return ck_fail(ck, DIAG_TYPE_MISMATCH, ck->b.span,
+                           "%s needs arguments of one type, not %s and %s", self->name,
+                           text_of(ck, args[0].type), text_of(ck, args[i].type));
+    Type *type = type_of(ck, args[0]);
+    if (type->kind == TYPE_POISON)
+        return args[0];
+    if (!takes(type, self->kind)) {
+        Diag *d = ck_error(ck, DIAG_TYPE_MISMATCH, ck->b.span, "%s takes %s, not %s", self->name,
+                           self->kind == FLOATS ? "floats" : self->kind == INTEGERS ? "integers"
+                                                                                    : "numbers",
+                           text_of(ck, type));
+        if (self->kind == FLOATS && type_is_int(type))
+            diag_help(ck->diags, d, "f32(…) or f64(…) converts");
+        return val_poison(ck);
+    }
+    if (self->kind == FLOATS && type->kind == TYPE_VAR)
+        type->var = VAR_FLOAT;
+    IrId id;
+    if (n == 1) {
+        id = ir_unary(&ck->b, self->op, args[0].id);
+    } else if (n == 2) {
+        id = ir_binary(&ck->b, self->op, args[0].id, args[1].id);
+    } else {
+        IrOp op = {.kind = self->op, .type = type, .span = ck->b.span, .nargs = n,
+                   .node = ck->b.node, .args = NEW_ARRAY(ck->arena, IrId, n)};
+        for (int i = 0; i < n; i++)
+            op.args[i] = args[i].id;
+        id = ir_append(&ck->b, op);
+    }
+    return val(self->op == IR_IS_NAN || self->op == IR_BEFORE ? basic(ck, TYPE_BOOL) : type, id);
+}
+
+static Val call_scalar(Checker *ck, const Builtin *self, Args *args) {
+    Span outer = ck->b.span;
+    ck->b.span = args->span;
+    Val v = lift(ck, scalar_op, args->vals, args->spans, args->n, (void *)self, args->span);
+    ck->b.span = outer;
+    return v;
+}
+
+static Val choose(Checker *ck, Val *args, int n, void *ctx) {
+    (void)n;
+    (void)ctx;
+    Val c = condition(ck, args[0], ck->b.span, "what is chosen by");
+    if (is_poison(ck, c) || is_poison(ck, args[1]) || is_poison(ck, args[2]))
+        return val_poison(ck);
+    if (!join_vals(ck, &args[1], &args[2]))
+        return ck_fail(ck, DIAG_TYPE_MISMATCH, ck->b.span, "the two values differ in type: %s and %s",
+                       text_of(ck, args[1].type), text_of(ck, args[2].type));
+    return val(args[1].type, ir_select(&ck->b, c.id, args[1].id, args[2].id));
+}
+
+static Val call_where(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    return lift(ck, choose, args->vals, args->spans, 3, NULL, args->span);
+}
+
+/* ---- helpers ---- */
+
+static Val array_arg(Checker *ck, const Builtin *self, Args *args, int k) {
+    Val v = as_array(ck, args->vals[k]);
+    Type *type = type_of(ck, v);
+    if (type->kind == TYPE_TUPLE && type->count) {
+        bool ok = true;
+        Val list = convert_to(ck, v, type_array(ck->ts, type->items[0], 1), &ok);
+        if (ok)
+            return list;
+    }
+    if (type->kind == TYPE_ARRAY || type->kind == TYPE_POISON)
+        return v;
+    const char *name = self->name[0] == '_' ? self->name + 2 : self->name;
+    return ck_fail(ck, DIAG_TYPE_MISMATCH, args->spans[k], "%s takes an array here, not %s", name,
+                   text_of(ck, type));
+}
+
+static bool const_arg(Checker *ck, Args *args, int k, int64_t *out) {
+    if (fold_const(ck, args->vals[k], out))
+        return true;
+    ck_error(ck, DIAG_CONST_REQUIRED, args->spans[k], "this must be known when compiling");
+    return false;
+}
+
+static IrId zero_index(Checker *ck) {
+    return ir_int(&ck->b, basic(ck, TYPE_I64), 0);
+}
+
+/* The region of an operator (T, T) -> T. Its type is settled by the call. */
+static IrRegion *operator_region(Checker *ck, Val op, Type *type, Span span, Val *sample) {
+    IrRegion *outer = ck->b.region, *region = ir_region_new(ck->c->ir);
+    Val params[2];
+    for (int i = 0; i < 2; i++)
+        params[i] = val(type, ir_param(ck->b.func, region, type));
+    if (sample) /* rows keep their shape */
+        for (int i = 0; i < 2; i++)
+            ck_assume_like(ck, params[i].id, 0, type, sample->id);
+    ck->b.region = region;
+    ck->loop_depth++;
+    Val v = call_vals(ck, op, params, 2, span);
+    v = coerce(ck, v, type, span, "the operator's result");
+    ck->loop_depth--;
+    ck->b.region = outer;
+    if (is_poison(ck, v))
+        return NULL;
+    vec_push(ck->arena, &region->results, v.id);
+    return region;
+}
+
+/* A body that gives the element of an array at each index of its first axis. */
+static IrRegion *element_body(Checker *ck, Val x, IrId *index) {
+    IrRegion *outer = ck->b.region, *body = ir_region_new(ck->c->ir);
+    *index = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
+    ck->b.region = body;
+    vec_push(ck->arena, &body->results, element(ck, x, *index).id);
+    ck->b.region = outer;
+    return body;
+}
+
+static void also_yield(Checker *ck, IrRegion *body, Val x, IrId index) {
+    IrRegion *outer = ck->b.region;
+    ck->b.region = body;
+    vec_push(ck->arena, &body->results, element(ck, x, index).id);
+    ck->b.region = outer;
+}
+
+static Type *unify_element(Checker *ck, Val x, Val *zero, Span span) {
+    Type *elem = element_type(ck, type_of(ck, x));
+    *zero = coerce(ck, *zero, elem, span, "the first value");
+    return is_poison(ck, *zero) ? NULL : type_resolve(ck->ts, elem);
+}
+
+/* ---- array operators ---- */
+
+static Val call_reduce(Checker *ck, const Builtin *self, Args *args) {
+    Val x = array_arg(ck, self, args, 0), zero = args->vals[1];
+    if (is_poison(ck, x))
+        return x;
+    Type *elem = unify_element(ck, x, &zero, args->spans[1]);
+    IrRegion *op = elem ? operator_region(ck, args->vals[2], elem, args->spans[2], &zero) : NULL;
+    if (!op)
+        return val_poison(ck);
+    IrId index, n = ck_dim(ck, x.id, 0);
+    IrRegion *body = element_body(ck, x, &index);
+    IrId id = ir_kernel(&ck->b, 1, &n, body, SINK_REDUCE, 0, &zero.id, 1, op);
+    if (!type_is_flat(type_resolve(ck->ts, elem)))
+        ck_assume_like(ck, id, 0, elem, zero.id);
+    return val(elem, id);
+}
+
+static Val call_scan(Checker *ck, const Builtin *self, Args *args) {
+    Val x = array_arg(ck, self, args, 0), zero = args->vals[1];
+    int64_t exclusive = 0;
+    if (is_poison(ck, x) || !const_arg(ck, args, 3, &exclusive))
+        return val_poison(ck);
+    Type *elem = unify_element(ck, x, &zero, args->spans[1]);
+    IrRegion *op = elem ? operator_region(ck, args->vals[2], elem, args->spans[2], &zero) : NULL;
+    if (!op)
+        return val_poison(ck);
+    IrId index, n = ck_dim(ck, x.id, 0);
+    IrRegion *body = element_body(ck, x, &index);
+    IrId id = ir_kernel(&ck->b, 1, &n, body, SINK_SCAN, (int)exclusive, &zero.id, 1, op);
+    return val(type_of(ck, x), id);
+}
+
+static IrRegion *keyed_body(Checker *ck, Val at, Val values, Span span, Span aspan, Span vspan,
+                            IrId *n) {
+    *n = ck_same_size(ck, ck_dim(ck, at.id, 0), ck_dim(ck, values.id, 0), span, aspan, vspan,
+                      "the indices and the values");
+    IrRegion *outer = ck->b.region, *body = ir_region_new(ck->c->ir);
+    IrId i = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
+    ck->b.region = body;
+    vec_push(ck->arena, &body->results, as_index(ck, element(ck, at, i), aspan));
+    ck->b.region = outer;
+    also_yield(ck, body, values, i);
+    return body;
+}
+
+/* (x, at, values) and (x, at, values, op) */
+static Val call_scatter(Checker *ck, const Builtin *self, Args *args) {
+    Val x = array_arg(ck, self, args, 0), at = array_arg(ck, self, args, 1);
+    Val values = array_arg(ck, self, args, 2);
+    if (is_poison(ck, x) || is_poison(ck, at) || is_poison(ck, values))
+        return val_poison(ck);
+    Type *elem = element_type(ck, type_of(ck, x));
+    if (!type_unify(ck->ts, elem, element_type(ck, type_of(ck, values)))) {
+        report_mismatch(ck, type_of(ck, x), type_of(ck, values), args->spans[2], "what is scattered");
+        return val_poison(ck);
+    }
+    elem = type_resolve(ck->ts, elem);
+    IrRegion *op = NULL;
+    if (args->n > 3 &&
+        !(op = operator_region(ck, args->vals[3], elem, args->spans[3], NULL)))
+        return val_poison(ck);
+    IrId n;
+    IrRegion *body = keyed_body(ck, at, values, args->span, args->spans[1], args->spans[2], &n);
+    IrId id = ir_kernel(&ck->b, 1, &n, body, SINK_SCATTER, 0, &x.id, 1, op);
+    Val out = val(type_of(ck, x), id);
+    ck_assume_like(ck, id, 0, out.type, x.id);
+    return out;
+}
+
+/* (at, k, values, zero, op) */
+static Val call_histogram(Checker *ck, const Builtin *self, Args *args) {
+    Val at = array_arg(ck, self, args, 0), values = array_arg(ck, self, args, 2);
+    Val zero = args->vals[3];
+    if (is_poison(ck, at) || is_poison(ck, values))
+        return val_poison(ck);
+    IrId k = as_index(ck, args->vals[1], args->spans[1]);
+    Type *elem = unify_element(ck, values, &zero, args->spans[3]);
+    IrRegion *op = elem ? operator_region(ck, args->vals[4], elem, args->spans[4], NULL) : NULL;
+    if (!op)
+        return val_poison(ck);
+    IrId n, own[2] = {k, zero.id};
+    IrRegion *body = keyed_body(ck, at, values, args->span, args->spans[0], args->spans[2], &n);
+    IrId id = ir_kernel(&ck->b, 1, &n, body, SINK_HIST, 0, own, 2, op);
+    ck_assume_dim(ck, id, 0, 0, k);
+    return val(type_array(ck->ts, elem, 1), id);
+}
+
+static Val sorted(Checker *ck, const Builtin *self, Args *args, int flags) {
+    Val x = array_arg(ck, self, args, 0);
+    int64_t descending = 0;
+    if (is_poison(ck, x) || !const_arg(ck, args, 1, &descending))
+        return val_poison(ck);
+    Type *type = type_of(ck, x);
+    if (type->rank != 1) { /* rows are keys: as a list of lists */
+        bool ok = true;
+        Type *row = type_array(ck->ts, type->elem, type->rank - 1);
+        x = convert_to(ck, x, type_array(ck->ts, row, 1), &ok);
+    }
+    IrId id = ir_sort(&ck->b, x.id, flags | (descending ? SORT_DESCENDING : 0));
+    ck_assume_dim(ck, id, 0, 0, ck_dim(ck, x.id, 0));
+    if (flags & SORT_PERMUTATION)
+        return val(type_array(ck->ts, basic(ck, TYPE_I64), 1), id);
+    return val(type_of(ck, x), id);
+}
+
+static Val call_sort(Checker *ck, const Builtin *self, Args *args) {
+    return sorted(ck, self, args, 0);
+}
+
+static Val call_argsort(Checker *ck, const Builtin *self, Args *args) {
+    return sorted(ck, self, args, SORT_PERMUTATION);
+}
+
+static Val call_matmul(Checker *ck, const Builtin *self, Args *args) {
+    Val a = array_arg(ck, self, args, 0), b = array_arg(ck, self, args, 1);
+    if (is_poison(ck, a) || is_poison(ck, b))
+        return val_poison(ck);
+    Type *ta = type_of(ck, a), *tb = type_of(ck, b);
+    if (ta->rank != 2 || tb->rank != 2 || !type_unify(ck->ts, ta->elem, tb->elem) ||
+        !type_is_number(type_resolve(ck->ts, ta->elem)))
+        return ck_fail(ck, DIAG_TYPE_MISMATCH, args->span,
+                       "matmul takes two matrices of one number type, not %s and %s",
+                       text_of(ck, ta), text_of(ck, tb));
+    IrId n = ck_dim(ck, a.id, 0), m = ck_dim(ck, b.id, 1);
+    ck_same_size(ck, ck_dim(ck, a.id, 1), ck_dim(ck, b.id, 0), args->span, args->spans[0],
+                 args->spans[1], "the columns of the first and the rows of the second matrix");
+    IrId id = ir_matmul(&ck->b, a.id, b.id);
+    ck_assume_dim(ck, id, 0, 0, n);
+    ck_assume_dim(ck, id, 0, 1, m);
+    return val(type_of(ck, a), id);
+}
+
+/* ---- shapes ---- */
+
+static Val call_len(Checker *ck, const Builtin *self, Args *args) {
+    Val v = as_array(ck, args->vals[0]);
+    Type *type = type_of(ck, v);
+    if (type->kind == TYPE_STRING)
+        return val(basic(ck, TYPE_I64), ir_dim(&ck->b, v.id, 0));
+    if (type->kind == TYPE_TUPLE)
+        return val_int(ck, TYPE_I64, type->count);
+    v = array_arg(ck, self, args, 0);
+    return is_poison(ck, v) ? v : val(basic(ck, TYPE_I64), ck_dim(ck, v.id, 0));
+}
+
+static Val call_shape(Checker *ck, const Builtin *self, Args *args) {
+    Val v = array_arg(ck, self, args, 0);
+    if (is_poison(ck, v))
+        return v;
+    int rank = type_of(ck, v)->rank;
+    IrId ids[16];
+    Type *types[16];
+    for (int k = 0; k < rank; k++) {
+        ids[k] = ck_dim(ck, v.id, k);
+        types[k] = basic(ck, TYPE_I64);
+    }
+    if (rank == 1)
+        return val(types[0], ids[0]);
+    Type *type = type_tuple(ck->ts, types, NULL, rank);
+    return val(type, ir_tuple(&ck->b, type, ids, rank));
+}
+
+static Val call_rank(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    Type *type = type_of(ck, as_array(ck, args->vals[0]));
+    return val_int(ck, TYPE_I64, type->kind == TYPE_ARRAY ? type->rank : 0);
+}
+
+static Val call_is_list(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    Type *type = type_of(ck, as_array(ck, args->vals[0]));
+    return val_bool(ck, type->kind == TYPE_ARRAY &&
+                            type_resolve(ck->ts, type->elem)->kind == TYPE_ARRAY);
+}
+
+static Val call_is_float(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    Type *type = type_of(ck, as_array(ck, args->vals[0]));
+    if (type->kind == TYPE_ARRAY)
+        type = type_resolve(ck->ts, type->elem);
+    return val_bool(ck, type_is_float(type) || (type->kind == TYPE_VAR && type->var == VAR_FLOAT));
+}
+
+static Val call_dim(Checker *ck, const Builtin *self, Args *args) {
+    Val v = array_arg(ck, self, args, 0);
+    int64_t axis;
+    if (is_poison(ck, v) || !const_arg(ck, args, 1, &axis))
+        return val_poison(ck);
+    if (axis < 0 || axis >= type_of(ck, v)->rank)
+        return ck_fail(ck, DIAG_BAD_INDEX, args->spans[1], "%s has no axis %lld",
+                       text_of(ck, v.type), (long long)axis);
+    return val(basic(ck, TYPE_I64), ck_dim(ck, v.id, (int)axis));
+}
+
+static IrId total_size(Checker *ck, Val v) {
+    IrId total = ck_dim(ck, v.id, 0);
+    for (int k = 1; k < type_of(ck, v)->rank; k++)
+        total = ir_binary(&ck->b, IR_MUL, total, ck_dim(ck, v.id, k));
+    return total;
+}
+
+static Val call_flatten(Checker *ck, const Builtin *self, Args *args) {
+    Val v = array_arg(ck, self, args, 0);
+    Type *type = type_of(ck, v);
+    if (is_poison(ck, v))
+        return v;
+    Type *elem = type_resolve(ck->ts, type->elem);
+    if (elem->kind == TYPE_ARRAY) {
+        if (elem->rank == 1)
+            return val(elem, ir_flat(&ck->b, v.id));
+        return ck_fail(ck, DIAG_TYPE_MISMATCH, args->spans[0],
+                       "a list of matrices cannot be flattened; map(x, flatten) |> flatten");
+    }
+    if (type->rank == 1)
+        return v;
+    Type *flat = type_array(ck->ts, elem, 1);
+    IrId total = total_size(ck, v);
+    IrId id = ir_reshape(&ck->b, flat, v.id, &total);
+    ck_assume_dim(ck, id, 0, 0, total);
+    return val(flat, id);
+}
+
+static Val call_reshape(Checker *ck, const Builtin *self, Args *args) {
+    Val v = array_arg(ck, self, args, 0);
+    Type *shape = type_of(ck, args->vals[1]);
+    if (is_poison(ck, v) || shape->kind == TYPE_POISON)
+        return val_poison(ck);
+    int rank = shape->kind == TYPE_TUPLE ? shape->count : 1;
+    IrId dims[16];
+    IrId total = IR_NONE;
+    for (int k = 0; k < rank && k < 16; k++) {
+        Val d = shape->kind == TYPE_TUPLE ? get_member(ck, args->vals[1], k) : args->vals[1];
+        dims[k] = as_index(ck, d, args->spans[1]);
+        total = total ? ir_binary(&ck->b, IR_MUL, total, dims[k]) : dims[k];
+    }
+    IrId have = total_size(ck, v);
+    IrId checked = ck_same_size(ck, have, total, args->span, args->spans[0], args->spans[1],
+                                "the array and its new shape");
+    if (checked != have && rank) { /* what uses the shape waits for the check */
+        IrFault *fault = ck_fault(ck, "shape", args->span, "{} elements do not fit a shape of {}");
+        dims[0] = ir_check(&ck->b, dims[0], ir_binary(&ck->b, IR_EQ, have, total), fault,
+                           (IrId[]){have, total}, 2);
+    }
+    Type *type = type_array(ck->ts, type_of(ck, v)->elem, rank);
+    IrId id = ir_reshape(&ck->b, type, v.id, dims);
+    for (int k = 0; k < rank; k++)
+        ck_assume_dim(ck, id, 0, k, dims[k]);
+    return val(type, id);
+}
+
+typedef struct {
+    Val x;
+    int *perm;
+    int rank;
+} Transpose;
+
+static Val transpose_body(Checker *ck, const IrId *at, void *ctx) {
+    Transpose *t = ctx;
+    IrId place[16];
+    for (int k = 0; k < t->rank; k++)
+        place[t->perm[k]] = at[k];
+    Type *type = type_of(ck, t->x);
+    return val(type_resolve(ck->ts, type->elem),
+               ir_index(&ck->b, t->x.id, place, t->rank, false));
+}
+
+static Val call_transpose(Checker *ck, const Builtin *self, Args *args) {
+    Val v = array_arg(ck, self, args, 0);
+    if (is_poison(ck, v))
+        return v;
+    Type *type = type_of(ck, v), *given = args->n > 1 ? type_of(ck, args->vals[1]) : NULL;
+    int perm[16] = {0};
+    bool seen[16] = {0};
+    if (type->rank < 2 || (given && (given->kind != TYPE_TUPLE || given->count != type->rank)))
+        return ck_fail(ck, DIAG_TYPE_MISMATCH, args->span,
+                       "transpose takes a matrix, or an array and a tuple with each axis once");
+    IrId dims[16];
+    for (int k = 0; k < type->rank; k++) {
+        int64_t axis = type->rank - 1 - k;
+        if (given && !fold_const(ck, get_member(ck, args->vals[1], k), &axis))
+            return ck_fail(ck, DIAG_CONST_REQUIRED, args->spans[1],
+                           "the order of axes must be known when compiling");
+        if (axis < 0 || axis >= type->rank || seen[axis])
+            return ck_fail(ck, DIAG_BAD_INDEX, args->spans[1], "each axis stands once in a transpose");
+        seen[axis] = true;
+        perm[k] = (int)axis;
+        dims[k] = ck_dim(ck, v.id, (int)axis);
+    }
+    Transpose t = {v, perm, type->rank};
+    return map_space(ck, type->rank, dims, transpose_body, &t, args->span);
+}
+
+typedef struct {
+    Val x, f;
+    int axis;
+    Span span;
+    const IrId *at; /* of the outer space */
+} Along;
+
+static Val lane_body(Checker *ck, const IrId *at, void *ctx) {
+    Along *a = ctx;
+    Type *type = type_of(ck, a->x);
+    IrId place[16];
+    for (int k = 0, d = 0; k < type->rank; k++)
+        place[k] = k == a->axis ? at[0] : a->at[d++];
+    return val(type_resolve(ck->ts, type->elem),
+               ir_index(&ck->b, a->x.id, place, type->rank, false));
+}
+
+static Val along_body(Checker *ck, const IrId *at, void *ctx) {
+    Along inner = *(Along *)ctx;
+    inner.at = at;
+    IrId n = ck_dim(ck, inner.x.id, inner.axis);
+    Val lane = map_space(ck, 1, &n, lane_body, &inner, inner.span);
+    return call_vals(ck, inner.f, &lane, 1, inner.span);
+}
+
+/* (x, axis, f): f of each lane along an axis. */
+static Val call_along(Checker *ck, const Builtin *self, Args *args) {
+    Val x = array_arg(ck, self, args, 0);
+    int64_t axis;
+    if (is_poison(ck, x) || !const_arg(ck, args, 1, &axis))
+        return val_poison(ck);
+    Type *type = type_of(ck, x);
+    if (axis < 0 || axis >= type->rank)
+        return ck_fail(ck, DIAG_BAD_INDEX, args->spans[1], "%s has no axis %lld",
+                       text_of(ck, type), (long long)axis);
+    if (type->rank == 1)
+        return call_vals(ck, args->vals[2], &x, 1, args->span);
+    IrId dims[16];
+    for (int k = 0, d = 0; k < type->rank; k++)
+        if (k != axis)
+            dims[d++] = ck_dim(ck, x.id, k);
+    Along a = {.x = x, .f = args->vals[2], .axis = (int)axis, .span = args->span};
+    return map_space(ck, type->rank - 1, dims, along_body, &a, args->span);
+}
+
+/* ---- joining and zipping ---- */
+
+typedef struct {
+    Val *parts;
+    IrId *starts;
+    int n, axis;
+} ConcatCtx;
+
+static Val concat_from(Checker *ck, ConcatCtx *c, const IrId *at, int part) {
+    Type *type = type_of(ck, c->parts[part]);
+    IrId place[16];
+    for (int k = 0; k < type->rank; k++)
+        place[k] = k == c->axis ? ir_binary(&ck->b, IR_SUB, at[k], c->starts[part]) : at[k];
+    Val here = val(type_resolve(ck->ts, type->elem), IR_NONE);
+    if (part + 1 == c->n) {
+        here.id = ir_index(&ck->b, c->parts[part].id, place, type->rank, false);
+        return here;
+    }
+    IrId inside = ir_binary(&ck->b, IR_LT, at[c->axis], c->starts[part + 1]);
+    Fork f = fork_begin(ck);
+    Branch a, b;
+    branch_begin(ck, &f, &a);
+    here.id = ir_index(&ck->b, c->parts[part].id, place, type->rank, false);
+    branch_end(ck, &f, &a, here);
+    branch_begin(ck, &f, &b);
+    branch_end(ck, &f, &b, concat_from(ck, c, at, part + 1));
+    return fork_join(ck, &f, inside, &a, &b, true, ck->b.span);
+}
+
+static Val concat_body(Checker *ck, const IrId *at, void *ctx) {
+    return concat_from(ck, ctx, at, 0);
+}
+
+static Val concat_axis(Checker *ck, Val *parts, int n, int axis, Args *args) {
+    ConcatCtx c = {.parts = parts, .n = n, .axis = axis, .starts = NEW_ARRAY(ck->arena, IrId, n + 1)};
+    Type *type = type_of(ck, parts[0]);
+    IrId dims[16];
+    for (int k = 0; k < type->rank; k++)
+        dims[k] = ck_dim(ck, parts[0].id, k);
+    c.starts[0] = zero_index(ck);
+    for (int i = 0; i < n; i++) {
+        for (int k = 0; k < type->rank && i; k++)
+            if (k != axis)
+                dims[k] = ck_same_size(ck, dims[k], ck_dim(ck, parts[i].id, k), args->span,
+                                       args->spans[0], args->spans[i], "the joined arrays");
+        c.starts[i + 1] = ir_binary(&ck->b, IR_ADD, c.starts[i], ck_dim(ck, parts[i].id, axis));
+    }
+    dims[axis] = c.starts[n];
+    return map_space(ck, type->rank, dims, concat_body, &c, args->span);
+}
+
+static Val call_concat(Checker *ck, const Builtin *self, Args *args) {
+    int64_t axis = 0;
+    int n = args->n;
+    if (n > 1 && args->names[n - 1]) {
+        if (strcmp(args->names[n - 1], "axis"))
+            return ck_fail(ck, DIAG_ARGUMENTS, args->spans[n - 1], "concat has no parameter `%s`",
+                           args->names[n - 1]);
+        if (!const_arg(ck, args, --n, &axis))
+            return val_poison(ck);
+    }
+    if (n == 1) { /* a list of arrays */
+        Type *only = type_of(ck, as_array(ck, args->vals[0]));
+        if (only->kind == TYPE_ARRAY &&
+            (only->rank > 1 || type_resolve(ck->ts, only->elem)->kind == TYPE_ARRAY)) {
+            if (only->rank == 1 || axis == 0) {
+                Args flat = *args;
+                if (only->rank > 2) {
+                    Val v = as_array(ck, args->vals[0]);
+                    IrId dims[16];
+                    dims[0] = ir_binary(&ck->b, IR_MUL, ck_dim(ck, v.id, 0), ck_dim(ck, v.id, 1));
+                    for (int k = 2; k < only->rank; k++)
+                        dims[k - 1] = ck_dim(ck, v.id, k);
+                    Type *type = type_array(ck->ts, only->elem, only->rank - 1);
+                    return val(type, ir_reshape(&ck->b, type, v.id, dims));
+                }
+                return call_flatten(ck, self, &flat);
+            }
+        }
+    }
+    if (type_of(ck, args->vals[0])->kind == TYPE_STRING) {
+        IrId *texts = NEW_ARRAY(ck->arena, IrId, n);
+        for (int i = 0; i < n; i++)
+            texts[i] = coerce(ck, args->vals[i], basic(ck, TYPE_STRING), args->spans[i],
+                              "this text").id;
+        return val(basic(ck, TYPE_STRING), n == 1 ? texts[0] : ir_concat(&ck->b, texts, n));
+    }
+    Val *parts = NEW_ARRAY(ck->arena, Val, n);
+    for (int i = 0; i < n; i++) {
+        parts[i] = array_arg(ck, self, args, i);
+        if (is_poison(ck, parts[i]))
+            return parts[i];
+    }
+    for (int i = 1; i < n; i++)
+        if (!join_vals(ck, &parts[0], &parts[i])) {
+            report_mismatch(ck, type_of(ck, parts[0]), type_of(ck, parts[i]), args->spans[i],
+                            "what is joined");
+            return val_poison(ck);
+        }
+    for (int i = 1; i < n; i++) { /* the first may have been converted by a later one */
+        bool ok = true;
+        parts[i] = convert_to(ck, parts[i], parts[0].type, &ok);
+    }
+    Type *type = type_of(ck, parts[0]);
+    if (axis < 0 || axis >= type->rank)
+        return ck_fail(ck, DIAG_BAD_INDEX, args->span, "%s has no axis %lld", text_of(ck, type),
+                       (long long)axis);
+    if (n == 1)
+        return parts[0];
+    if (axis > 0)
+        return concat_axis(ck, parts, n, (int)axis, args);
+    IrId *ids = NEW_ARRAY(ck->arena, IrId, n);
+    IrId total = IR_NONE;
+    for (int i = 0; i < n; i++) {
+        for (int k = 1; k < type->rank && i; k++)
+            ck_same_size(ck, ck_dim(ck, parts[0].id, k), ck_dim(ck, parts[i].id, k), args->span,
+                         args->spans[0], args->spans[i], "the rows of the joined arrays");
+        ids[i] = parts[i].id;
+        IrId d = ck_dim(ck, ids[i], 0);
+        total = total ? ir_binary(&ck->b, IR_ADD, total, d) : d;
+    }
+    IrId id = ir_concat(&ck->b, ids, n);
+    ck_assume_dim(ck, id, 0, 0, total);
+    for (int k = 1; k < type->rank; k++)
+        ck_assume_dim(ck, id, 0, k, ck_dim(ck, ids[0], k));
+    return val(type, id);
+}
+
+typedef struct {
+    Val *parts;
+    int n;
+} ZipCtx;
+
+static Val zip_body(Checker *ck, const IrId *at, void *ctx) {
+    ZipCtx *z = ctx;
+    Type **types = NEW_ARRAY(ck->arena, Type *, z->n);
+    IrId *ids = NEW_ARRAY(ck->arena, IrId, z->n);
+    for (int i = 0; i < z->n; i++) {
+        Val v = element(ck, z->parts[i], at[0]);
+        types[i] = type_of(ck, v);
+        ids[i] = v.id;
+    }
+    Type *type = type_tuple(ck->ts, types, NULL, z->n);
+    return val(type, ir_tuple(&ck->b, type, ids, z->n));
+}
+
+static Val call_zip(Checker *ck, const Builtin *self, Args *args) {
+    Val *parts = NEW_ARRAY(ck->arena, Val, args->n);
+    Type **types = NEW_ARRAY(ck->arena, Type *, args->n);
+    IrId *ids = NEW_ARRAY(ck->arena, IrId, args->n);
+    bool plain = true;
+    IrId n = IR_NONE;
+    for (int i = 0; i < args->n; i++) {
+        parts[i] = array_arg(ck, self, args, i);
+        Type *type = type_of(ck, parts[i]);
+        if (type->kind == TYPE_POISON)
+            return parts[i];
+        plain &= type->rank == 1;
+        types[i] = element_type(ck, type);
+        ids[i] = parts[i].id;
+        IrId d = ck_dim(ck, ids[i], 0);
+        n = n ? ck_same_size(ck, n, d, args->span, args->spans[0], args->spans[i],
+                             "the zipped arrays") : d;
+    }
+    if (!plain) {
+        ZipCtx z = {parts, args->n};
+        return map_space(ck, 1, &n, zip_body, &z, args->span);
+    }
+    if (n != ck_dim(ck, ids[0], 0)) { /* the check has to be passed before the array is used */
+        IrId zero = zero_index(ck);
+        ids[0] = ir_slice(&ck->b, ids[0], zero, n, false);
+    }
+    Type *product = type_tuple(ck->ts, types, NULL, args->n);
+    IrId id = ir_zip(&ck->b, product, ids, args->n);
+    ck_assume_dim(ck, id, 0, 0, n);
+    return val(type_array(ck->ts, product, 1), id);
+}
+
+static Val call_unzip(Checker *ck, const Builtin *self, Args *args) {
+    Val x = array_arg(ck, self, args, 0);
+    if (is_poison(ck, x))
+        return x;
+    Type *elem = type_resolve(ck->ts, type_of(ck, x)->elem);
+    if (!type_is_product(elem))
+        return ck_fail(ck, DIAG_TYPE_MISMATCH, args->spans[0], "unzip takes an array of tuples");
+    Type **types = NEW_ARRAY(ck->arena, Type *, elem->count + 1);
+    IrId *ids = NEW_ARRAY(ck->arena, IrId, elem->count + 1);
+    for (int k = 0; k < elem->count; k++) {
+        Val column = get_member(ck, x, k);
+        types[k] = type_of(ck, column);
+        ids[k] = column.id;
+    }
+    Type *type = type_tuple(ck->ts, types, elem->names, elem->count);
+    return val(type, ir_tuple(&ck->b, type, ids, elem->count));
+}
+
+/* ---- values ---- */
+
+static Val call_same(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    return equal_vals(ck, as_array(ck, args->vals[0]), as_array(ck, args->vals[1]), args->span);
+}
+
+static Val call_before(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    return before_vals(ck, as_array(ck, args->vals[0]), as_array(ck, args->vals[1]), args->span);
+}
+
+static Val zero_of(Checker *ck, Type *type, int64_t number) {
+    type = type_resolve(ck->ts, type);
+    if (type_is_product(type)) {
+        IrId *ids = NEW_ARRAY(ck->arena, IrId, type->count + 1);
+        for (int k = 0; k < type->count; k++)
+            ids[k] = zero_of(ck, type->items[k], number).id;
+        return val(type, ir_tuple(&ck->b, type, ids, type->count));
+    }
+    if (type_is_float(type))
+        return val(type, ir_float(&ck->b, type, (double)number));
+    if (type_is_scalar(type) || type->kind == TYPE_VAR)
+        return val(type, ir_int(&ck->b, type, number));
+    return ck_fail(ck, DIAG_TYPE_MISMATCH, ck->b.span, "%s has no zero", text_of(ck, type));
+}
+
+static Type *scalar_of(Checker *ck, Val v) {
+    Type *type = type_of(ck, as_array(ck, v));
+    return type->kind == TYPE_ARRAY ? type_resolve(ck->ts, type->elem) : type;
+}
+
+static Val call_zero(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    return zero_of(ck, scalar_of(ck, args->vals[0]), 0);
+}
+
+/* The value that min (kind 0) or max (kind 1) gives way to: NaN for floats. */
+static Val call_extreme(Checker *ck, const Builtin *self, Args *args) {
+    Type *type = scalar_of(ck, args->vals[0]);
+    if (type->kind == TYPE_VAR)
+        type_unify(ck->ts, type, basic(ck, type->var == VAR_FLOAT ? TYPE_F64 : TYPE_I64));
+    type = type_resolve(ck->ts, type);
+    if (type_is_float(type))
+        return val(type, ir_float(&ck->b, type, __builtin_nan("")));
+    int bits = type_bytes(type) * 8;
+    if (!bits || !type_is_scalar(type))
+        return ck_fail(ck, DIAG_TYPE_MISMATCH, args->spans[0], "%s takes numbers, not %s",
+                       self->kind ? "max" : "min", text_of(ck, type));
+    bool low = self->kind;
+    int64_t v = type->kind == TYPE_BOOL  ? !low
+                : !type_is_signed(type) ? (low ? 0 : bits == 64 ? -1 : (1ll << bits) - 1)
+                : low                   ? INT64_MIN >> (64 - bits)
+                                        : INT64_MAX >> (64 - bits);
+    return val(type, ir_int(&ck->b, type, v));
+}
+
+static Val bits_scalar(Checker *ck, Val *args, int n, void *ctx) {
+    (void)n;
+    (void)ctx;
+    static const TypeKind pairs[][2] = {{TYPE_F16, TYPE_U16}, {TYPE_BF16, TYPE_U16},
+                                        {TYPE_F32, TYPE_U32}, {TYPE_F64, TYPE_U64},
+                                        {TYPE_U32, TYPE_F32}, {TYPE_U64, TYPE_F64}};
+    Type *type = type_of(ck, args[0]);
+    for (int i = 0; i < ARRAY_LEN(pairs); i++)
+        if (type->kind == pairs[i][0]) {
+            Type *to = basic(ck, pairs[i][1]);
+            IrOp op = {.kind = IR_BITS, .type = to, .span = ck->b.span, .nargs = 1,
+                       .node = ck->b.node, .args = NEW(ck->arena, IrId)};
+            op.args[0] = args[0].id;
+            return val(to, ir_append(&ck->b, op));
+        }
+    return ck_fail(ck, DIAG_TYPE_MISMATCH, ck->b.span, "%s has no bits", text_of(ck, type));
+}
+
+static Val call_bits(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    return lift(ck, bits_scalar, args->vals, args->spans, 1, NULL, args->span);
+}
+
+/* ---- text ---- */
+
+Val as_bytes(Checker *ck, Val v);
+
+static Val call_bytes(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    Val v = coerce(ck, args->vals[0], basic(ck, TYPE_STRING), args->spans[0], "this text");
+    return is_poison(ck, v) ? v : as_bytes(ck, v);
+}
+
+static Val call_from_bytes(Checker *ck, const Builtin *self, Args *args) {
+    Val v = array_arg(ck, self, args, 0);
+    if (is_poison(ck, v))
+        return v;
+    v = coerce(ck, v, type_array(ck->ts, basic(ck, TYPE_U8), 1), args->spans[0], "these bytes");
+    IrId n = ck_dim(ck, v.id, 0);
+    return val(basic(ck, TYPE_STRING), ir_reshape(&ck->b, basic(ck, TYPE_STRING), v.id, &n));
+}
+
+/* ---- calls of the runtime ---- */
+
+bool effect_allowed(Checker *ck, Span span, const char *what) {
+    if (!ck->fn || ck->fn->effects)
+        return true;
+    const char *where = "a pure function";
+    for (FnCtx *f = ck->fn; f; f = f->outer)
+        if (f->decl && f->decl->kind == DECL_DAG)
+            where = "a dag";
+        else if (f->decl && f->decl->module->is_prelude)
+            where = "an array function";
+    Diag *d = ck_error(ck, DIAG_EFFECT, span, "%s has an effect and cannot be called from %s", what,
+                       where);
+    diag_help(ck->diags, d, "main, tests, handlers and the functions they call may; trace(\"name\", x) "
+                            "may stand anywhere");
+    return false;
+}
+
+static Val call_rt(Checker *ck, const Builtin *self, Args *args) {
+    static const char *const names[] = {
+#define RT(id, name, effect, doc) name,
+#include "../lang/abi.def"
+    };
+    static const bool effects[] = {
+#define RT(id, name, effect, doc) effect,
+#include "../lang/abi.def"
+    };
+    if (effects[self->kind] && self->kind != RT_TRACE &&
+        !effect_allowed(ck, args->span, names[self->kind]))
+        return val_poison(ck);
+    IrId *ids = NEW_ARRAY(ck->arena, IrId, args->n + 1);
+    for (int i = 0; i < args->n; i++) {
+        Type *type = type_of(ck, args->vals[i]);
+        if (type->kind == TYPE_POISON)
+            return val_poison(ck);
+        if (is_function(type))
+            return ck_fail(ck, DIAG_TYPE_MISMATCH, args->spans[i], "a function cannot be shown");
+        ids[i] = args->vals[i].id;
+        bool text = i == 0 && self->kind != RT_PRINT && self->kind != RT_FORMAT &&
+                    self->kind != RT_EXIT;
+        if (text)
+            ids[i] = coerce(ck, args->vals[i], basic(ck, TYPE_STRING), args->spans[i],
+                            "this text").id;
+        if (self->kind == RT_EXIT || (self->kind == RT_WRITE_TEXT && i == 1))
+            ids[i] = coerce(ck, args->vals[i],
+                            basic(ck, self->kind == RT_EXIT ? TYPE_I64 : TYPE_STRING),
+                            args->spans[i], "this argument").id;
+    }
+    Type *type = type_unit(ck->ts);
+    switch (self->kind) {
+    case RT_TRACE: type = type_of(ck, args->vals[1]); break;
+    case RT_FORMAT:
+    case RT_READ_TEXT: type = basic(ck, TYPE_STRING); break;
+    case RT_LOAD: type = literal_var(ck, VAR_ANY, args->span); break;
+    case RT_NOW: type = basic(ck, TYPE_HLC); break;
+    case RT_PARSE_I64: type = basic(ck, TYPE_I64); break;
+    case RT_PARSE_F64: type = basic(ck, TYPE_F64); break;
+    default: break;
+    }
+    int n = args->n;
+    if (self->kind == RT_FORMAT && n == 1)
+        ids[n++] = ir_string(&ck->b, "", 0);
+    Span outer = ck->b.span;
+    ck->b.span = args->span;
+    IrId id = ir_rt(&ck->b, self->kind, type, ids, n);
+    ck->b.span = outer;
+    if (self->kind == RT_EXIT)
+        return val_unit(ck);
+    if (self->kind == RT_TRACE)
+        ck_assume_like(ck, id, 0, type, args->vals[1].id);
+    return val(type, id);
+}
+
+/* ---- the table ---- */
+
+#define SCALAR(name, op, n, kind) {name, n, n, call_scalar, IR_##op, kind, name "(x…)"}
+
+const Builtin builtins[] = {
+    SCALAR("abs", ABS, 1, ANY_NUMBER),       SCALAR("sign", SIGN, 1, ANY_NUMBER),
+    SCALAR("floor", FLOOR, 1, FLOATS),       SCALAR("ceil", CEIL, 1, FLOATS),
+    SCALAR("round", ROUND, 1, FLOATS),       SCALAR("trunc", TRUNC, 1, FLOATS),
+    SCALAR("sqrt", SQRT, 1, FLOATS),         SCALAR("rsqrt", RSQRT, 1, FLOATS),
+    SCALAR("cbrt", CBRT, 1, FLOATS),         SCALAR("exp", EXP, 1, FLOATS),
+    SCALAR("exp2", EXP2, 1, FLOATS),         SCALAR("expm1", EXPM1, 1, FLOATS),
+    SCALAR("log", LOG, 1, FLOATS),           SCALAR("log2", LOG2, 1, FLOATS),
+    SCALAR("log10", LOG10, 1, FLOATS),       SCALAR("log1p", LOG1P, 1, FLOATS),
+    SCALAR("sin", SIN, 1, FLOATS),           SCALAR("cos", COS, 1, FLOATS),
+    SCALAR("tan", TAN, 1, FLOATS),           SCALAR("asin", ASIN, 1, FLOATS),
+    SCALAR("acos", ACOS, 1, FLOATS),         SCALAR("atan", ATAN, 1, FLOATS),
+    SCALAR("atan2", ATAN2, 2, FLOATS),       SCALAR("sinh", SINH, 1, FLOATS),
+    SCALAR("cosh", COSH, 1, FLOATS),         SCALAR("tanh", TANH, 1, FLOATS),
+    SCALAR("erf", ERF, 1, FLOATS),           SCALAR("erfc", ERFC, 1, FLOATS),
+    SCALAR("gamma", GAMMA, 1, FLOATS),       SCALAR("lgamma", LGAMMA, 1, FLOATS),
+    SCALAR("pow", POW, 2, ANY_NUMBER),       SCALAR("fma", FMA, 3, FLOATS),
+    SCALAR("hypot", HYPOT, 2, FLOATS),       SCALAR("min", MIN, 2, ANY_NUMBER),
+    SCALAR("max", MAX, 2, ANY_NUMBER),       SCALAR("is_nan", IS_NAN, 1, FLOATS),
+    SCALAR("popcount", POPCOUNT, 1, INTEGERS), SCALAR("clz", CLZ, 1, INTEGERS),
+    SCALAR("ctz", CTZ, 1, INTEGERS),         SCALAR("div", FDIV, 2, ANY_NUMBER),
+    SCALAR("mod", FMOD, 2, ANY_NUMBER),
+    {"where", 3, 3, call_where, 0, 0, "where(c, a, b)"},
+    {"select", 3, 3, call_where, 0, 0, "select(c, a, b)"},
+    {"__reduce", 3, 3, call_reduce, 0, 0, NULL},
+    {"__scan", 4, 4, call_scan, 0, 0, NULL},
+    {"__scatter", 3, 4, call_scatter, 0, 0, NULL},
+    {"__histogram", 5, 5, call_histogram, 0, 0, NULL},
+    {"__sort", 2, 2, call_sort, 0, 0, NULL},
+    {"__argsort", 2, 2, call_argsort, 0, 0, NULL},
+    {"__matmul", 2, 2, call_matmul, 0, 0, NULL},
+    {"len", 1, 1, call_len, 0, 0, "len(x) -> i64"},
+    {"shape", 1, 1, call_shape, 0, 0, "shape(x)"},
+    {"__rank", 1, 1, call_rank, 0, 0, NULL},
+    {"__is_list", 1, 1, call_is_list, 0, 0, NULL},
+    {"__is_float", 1, 1, call_is_float, 0, 0, NULL},
+    {"__dim", 2, 2, call_dim, 0, 0, NULL},
+    {"flatten", 1, 1, call_flatten, 0, 0, "flatten(x) -> [_]T"},
+    {"reshape", 2, 2, call_reshape, 0, 0, "reshape(x, (n, m))"},
+    {"transpose", 1, 2, call_transpose, 0, 0, "transpose(x), transpose(x, (2, 0, 1))"},
+    {"__along", 3, 3, call_along, 0, 0, NULL},
+    {"concat", 1, 64, call_concat, 0, 0, "concat(x, y, …, axis = 0)"},
+    {"zip", 1, 64, call_zip, 0, 0, "zip(x, y, …) -> [n](A, B, …)"},
+    {"unzip", 1, 1, call_unzip, 0, 0, "unzip(x) -> ([n]A, [n]B, …)"},
+    {"same", 2, 2, call_same, 0, 0, "same(a, b) -> bool"},
+    {"before", 2, 2, call_before, 0, 0, "before(a, b) -> bool"},
+    {"__zero", 1, 1, call_zero, 0, 0, NULL},
+    {"__highest", 1, 1, call_extreme, 0, 0, NULL},
+    {"__lowest", 1, 1, call_extreme, 0, 1, NULL},
+    {"__bits", 1, 1, call_bits, 0, 0, NULL},
+    {"__bytes", 1, 1, call_bytes, 0, 0, NULL},
+    {"__from_bytes", 1, 1, call_from_bytes, 0, 0, NULL},
+    {"print", 0, 64, call_rt, 0, RT_PRINT, "print(x, …)"},
+    {"trace", 2, 2, call_rt, 0, RT_TRACE, "trace(name, x) -> x"},
+    {"settle", 0, 0, call_rt, 0, RT_SETTLE, "settle()"},
+    {"exit", 1, 1, call_rt, 0, RT_EXIT, "exit(status)"},
+    {"now", 0, 0, call_rt, 0, RT_NOW, "now() -> hlc"},
+    {"__format", 1, 2, call_rt, 0, RT_FORMAT, NULL},
+    {"__load", 1, 1, call_rt, 0, RT_LOAD, NULL},
+    {"__save", 2, 2, call_rt, 0, RT_SAVE, NULL},
+    {"__read_text", 1, 1, call_rt, 0, RT_READ_TEXT, NULL},
+    {"__write_text", 2, 2, call_rt, 0, RT_WRITE_TEXT, NULL},
+    {"__parse_i64", 1, 1, call_rt, 0, RT_PARSE_I64, NULL},
+    {"__parse_f64", 1, 1, call_rt, 0, RT_PARSE_F64, NULL},
+    {"__write_png", 2, 2, call_rt, 0, RT_WRITE_PNG, NULL},
+};
+const int builtin_count = ARRAY_LEN(builtins);
+
+const Builtin *builtin_find(const char *name) {
+    for (int i = 0; i < builtin_count; i++)
+        if (!strcmp(builtins[i].name, name))
+            return &builtins[i];
+    return NULL;
+}

@@ -1,0 +1,1029 @@
+/* Calls: argument lists, the choice of an overload, evaluation of callees in place, IR functions for
+   recursive ones, closures, constructors and pipes. */
+#include "check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_DEPTH = 160, MAX_INSTANCES = 4096, MAX_SAME = 64, SHARE_SIZE = 400 };
+
+Args args_make(Checker *ck, int n, Span span) {
+    Args args = {.n = n, .span = span};
+    args.vals = NEW_ARRAY(ck->arena, Val, n + 1);
+    args.names = NEW_ARRAY(ck->arena, Name, n + 1);
+    args.spans = NEW_ARRAY(ck->arena, Span, n + 1);
+    args.exprs = NEW_ARRAY(ck->arena, const Expr *, n + 1);
+    for (int i = 0; i < n; i++)
+        args.spans[i] = span;
+    return args;
+}
+
+bool is_function(const Type *type) {
+    return type->kind == TYPE_CLOSURE || type->kind == TYPE_FNSET || type->kind == TYPE_CHOICE ||
+           type->kind == TYPE_TYPENAME;
+}
+
+static const ParamList *params_of(const Decl *d) {
+    return d->kind == DECL_ACTOR ? &d->actor.params : &d->fn.params;
+}
+
+static int ctor_arity(const FnSet *set) {
+    const Decl *d = set->own.at[0];
+    return d->type.kind == TYPEDEF_SUM ? d->type.ctors.at[set->ctor].payload.len
+                                       : d->type.fields.len;
+}
+
+static void note_arity(const Decl *d, int *arity, bool *any) {
+    int n = params_of(d)->len;
+    if (*arity >= 0 && *arity != n)
+        *any = true;
+    *arity = n;
+    for (int i = 0; i < n; i++)
+        *any |= params_of(d)->at[i].init != NULL;
+}
+
+int function_arity(Checker *ck, Type *type, bool *any) {
+    *any = false;
+    type = type_resolve(ck->ts, type);
+    if (type->kind == TYPE_CLOSURE)
+        return ((const Lambda *)type->code)->expr->lambda.params.len;
+    if (type->kind == TYPE_CHOICE)
+        return function_arity(ck, type->ctors[0].items[0], any);
+    if (type->kind != TYPE_FNSET)
+        return 1;
+    const FnSet *set = type->code;
+    if (set->is_ctor)
+        return ctor_arity(set);
+    if (set->is_operator)
+        return 2;
+    int arity = -1;
+    for (int i = 0; i < set->own.len; i++)
+        note_arity(set->own.at[i], &arity, any);
+    for (int i = 0; i < set->imported.len && !set->own.len; i++)
+        note_arity(set->imported.at[i], &arity, any);
+    for (int i = 0; i < set->prelude.len && !set->own.len && !set->imported.len; i++)
+        note_arity(set->prelude.at[i], &arity, any);
+    if (arity < 0 && set->builtin) {
+        arity = set->builtin->min;
+        *any = set->builtin->min != set->builtin->max;
+    }
+    return arity;
+}
+
+/* ---- matching arguments to parameters ---- */
+
+/* at[k] is the argument of parameter k, or -1 for its default. False if they do not match. */
+static bool place_args(const ParamList *params, const Args *args, int *at) {
+    for (int k = 0; k < params->len; k++)
+        at[k] = -1;
+    for (int i = 0; i < args->n; i++) {
+        int k = i;
+        if (args->names[i]) {
+            for (k = 0; k < params->len && params->at[k].name != args->names[i]; k++)
+                ;
+        }
+        if (k >= params->len || at[k] >= 0)
+            return false;
+        at[k] = i;
+    }
+    for (int k = 0; k < params->len; k++)
+        if (at[k] < 0 && !params->at[k].init)
+            return false;
+    return true;
+}
+
+/* The sum of the scores of all arguments; -1 if one does not fit. */
+static int score(Checker *ck, const Decl *d, const Args *args) {
+    const ParamList *params = params_of(d);
+    int *at = NEW_ARRAY(ck->arena, int, params->len + 1);
+    if (!place_args(params, args, at))
+        return -1;
+    FnCtx ctx = {.outer = ck->fn, .module = d->module, .base = ck->locals.len, .returned = -1,
+                 .retval = -1, .brk = -1, .cont = -1};
+    ck->fn = &ctx;
+    int sum = 0;
+    for (int k = 0; k < params->len && sum >= 0; k++) {
+        if (at[k] < 0)
+            continue;
+        int fit = type_fit(ck, params->at[k].type, type_of(ck, args->vals[at[k]]),
+                           &d->fn.type_params);
+        sum = fit ? sum + fit : -1;
+    }
+    ck->fn = ctx.outer;
+    return sum;
+}
+
+static bool all_scalar_params(Checker *ck, const Decl *d) {
+    const ParamList *params = params_of(d);
+    if (d->kind != DECL_FN || !params->len)
+        return false;
+    for (int k = 0; k < params->len; k++) {
+        const TypeExpr *te = params->at[k].type;
+        if (!te || te->kind != TE_NAME || te->name.module)
+            return false;
+        FnCtx ctx = {.outer = ck->fn, .module = d->module, .base = ck->locals.len};
+        bool generic = false;
+        for (int g = 0; g < d->fn.type_params.len; g++)
+            generic |= d->fn.type_params.at[g] == te->name.name;
+        if (generic)
+            return false;
+        ck->fn = &ctx;
+        Type *type = eval_type(ck, te);
+        ck->fn = ctx.outer;
+        if (!type_is_scalar(type))
+            return false;
+    }
+    return true;
+}
+
+/* Would a call with the elements of array arguments fit? */
+static bool fits_elementwise(Checker *ck, const Decl *d, const Args *args) {
+    if (!all_scalar_params(ck, d))
+        return false;
+    Args items = *args;
+    bool any = false;
+    items.vals = NEW_ARRAY(ck->arena, Val, args->n + 1);
+    for (int i = 0; i < args->n; i++) {
+        items.vals[i] = args->vals[i];
+        Type *type = type_of(ck, args->vals[i]);
+        if (is_view_record(type))
+            type = type_resolve(ck->ts, type->items[0]);
+        while (type->kind == TYPE_ARRAY) {
+            type = type_resolve(ck->ts, type->elem);
+            any = true;
+        }
+        items.vals[i].type = type;
+    }
+    return any && score(ck, d, &items) >= 0;
+}
+
+/* ---- signatures for messages ---- */
+
+static const char *signature(Checker *ck, const Decl *d) {
+    Buf out = {.arena = ck->arena};
+    buf_printf(&out, "%s(", d->name ? d->name : "?");
+    const ParamList *params = params_of(d);
+    for (int k = 0; k < params->len; k++) {
+        const Param *p = &params->at[k];
+        buf_printf(&out, "%s%s", k ? ", " : "", p->name ? p->name : "_");
+        if (p->type) {
+            buf_puts(&out, ": ");
+            ast_print_type(&out, p->type);
+        }
+        if (p->init)
+            buf_puts(&out, " = …");
+    }
+    buf_puts(&out, ")");
+    return buf_text(&out);
+}
+
+static const char *args_text(Checker *ck, const Args *args) {
+    Buf out = {.arena = ck->arena};
+    for (int i = 0; i < args->n; i++) {
+        if (i)
+            buf_puts(&out, ", ");
+        if (args->names[i])
+            buf_printf(&out, "%s = ", args->names[i]);
+        type_print(&out, type_of(ck, args->vals[i]));
+    }
+    return buf_text(&out);
+}
+
+static void wrong_count(Checker *ck, const Decl *d, const Args *args) {
+    const ParamList *params = params_of(d);
+    for (int i = 0; i < args->n; i++) {
+        if (!args->names[i])
+            continue;
+        Name *names = NEW_ARRAY(ck->arena, Name, params->len + 1);
+        bool known = false;
+        for (int k = 0; k < params->len; k++) {
+            names[k] = params->at[k].name ? params->at[k].name : "_";
+            known |= names[k] == args->names[i];
+        }
+        if (known)
+            continue;
+        Diag *e = ck_error(ck, DIAG_ARGUMENTS, args->spans[i], "%s has no parameter `%s`", d->name,
+                           args->names[i]);
+        Name near = nearest_name(args->names[i], names, params->len);
+        if (near)
+            diag_help(ck->diags, e, "did you mean `%s`?", near);
+        diag_span(ck->diags, e, d->name_span, "%s is declared here", signature(ck, d));
+        return;
+    }
+    int needed = 0;
+    for (int k = 0; k < params->len; k++)
+        needed += !params->at[k].init;
+    Diag *e = ck_error(ck, DIAG_ARGUMENTS, args->span, "%s takes %s%d argument%s, not %d", d->name,
+                       needed < params->len ? "at least " : "", needed, needed == 1 ? "" : "s",
+                       args->n);
+    if (d->name_span.to)
+        diag_span(ck->diags, e, d->name_span, "%s is declared here", signature(ck, d));
+}
+
+/* ---- evaluation of a callee in place ---- */
+
+static Val param_value(Checker *ck, const Decl *d, const Param *p, const Args *args, int at,
+                       const TypeEnv **env) {
+    Val v;
+    Span span = at >= 0 ? args->spans[at] : p->span;
+    if (at >= 0) {
+        v = args->vals[at];
+    } else {
+        v = check_expr(ck, p->init);
+        type_bind(ck, p->type, type_of(ck, v), &d->fn.type_params, env);
+        ck->fn->types = *env;
+    }
+    const char *what = arena_printf(ck->arena, "argument `%s` of %s", p->name ? p->name : "_",
+                                    d->name ? d->name : "main");
+    if (p->type)
+        v = coerce_written(ck, v, p->type, span, true, what);
+    int64_t known;
+    if (p->is_const && !is_poison(ck, v) && type_is_scalar(type_of(ck, v)) &&
+        !fold_const(ck, v, &known))
+        return ck_fail(ck, DIAG_CONST_REQUIRED, span, "%s must be known when compiling", what);
+    return v;
+}
+
+static void bind_params(Checker *ck, const Decl *d, const Args *args, const int *at,
+                        const TypeEnv **env) {
+    const ParamList *params = params_of(d);
+    for (int k = 0; k < params->len; k++)
+        if (at[k] >= 0)
+            type_bind(ck, params->at[k].type, type_of(ck, args->vals[at[k]]), &d->fn.type_params,
+                      env);
+    ck->fn->types = *env;
+    /* Plain parameters first, so that a shape may name any of them. */
+    int first = ck->locals.len;
+    for (int k = 0; k < params->len; k++) {
+        Val v = at[k] >= 0 ? args->vals[at[k]] : (Val){0};
+        Name name = params->at[k].name ? params->at[k].name : ck_name(ck, "_");
+        int local = local_add(ck, name, v, params->at[k].span, false);
+        ck->locals.at[local].used = true;
+    }
+    for (int k = 0; k < params->len; k++) {
+        if (at[k] >= 0 && params->at[k].type && params->at[k].type->kind != TE_NAME)
+            continue;
+        Val v = param_value(ck, d, &params->at[k], args, at[k], env);
+        ck->locals.at[first + k].val = v;
+    }
+    for (int k = 0; k < params->len; k++) {
+        if (!(at[k] >= 0 && params->at[k].type && params->at[k].type->kind != TE_NAME))
+            continue;
+        Val v = param_value(ck, d, &params->at[k], args, at[k], env);
+        ck->locals.at[first + k].val = v;
+    }
+}
+
+static bool has_fn_type(const TypeExpr *te) {
+    return te && (te->kind == TE_FN || (te->kind == TE_ARRAY && has_fn_type(te->array.elem)));
+}
+
+static const char *frame_text(Checker *ck, const Decl *d, const Args *args) {
+    return arena_printf(ck->arena, "`%s` for (%s)", d->name ? d->name : "?", args_text(ck, args));
+}
+
+/* Too deep? Reports what grows. */
+static bool too_deep(Checker *ck, const Decl *d, const Args *args) {
+    int same = 0;
+    for (Frame *f = ck->frames; f; f = f->outer)
+        same += f->decl == d;
+    if (same < MAX_SAME && ck->depth < MAX_DEPTH)
+        return false;
+    Diag *e = ck_error(ck, DIAG_RECURSION_GROWS, args->span,
+                       "calls of %s nest without an end while compiling", d->name);
+    diag_note(ck->diags, e, "each call has other argument types or constants: %s",
+              args_text(ck, args));
+    return true;
+}
+
+/* Binds the parameters and evaluates the body where the builder stands. */
+static Val evaluate_callee(Checker *ck, const Decl *d, const Args *args, const int *at,
+                           const TypeEnv *env) {
+    const Decl *actor = d->owner;
+    Frame frame = {.outer = ck->frames, .text = frame_text(ck, d, args), .call = args->span,
+                   .decl = d};
+    FnCtx ctx = {.outer = ck->fn, .decl = d, .what = d->kind == DECL_DAG ? "dag" : "fn",
+                 .module = d->module, .types = env, .base = ck->locals.len, .returned = -1,
+                 .retval = -1, .brk = -1, .cont = -1, .actor = actor};
+    ctx.effects = ck->fn && ck->fn->effects && d->kind != DECL_DAG && !d->module->is_prelude;
+    if (actor && ck->fn) /* a helper sees its actor's state, which the handler has in scope */
+        ctx.base = ck->fn->base;
+    bool fast = ck->b.fast;
+    ck->b.fast |= find_attr(&d->attrs, "fast") != NULL;
+    ck->frames = &frame;
+    ck->fn = &ctx;
+    ck->depth++;
+    int locals = ck->locals.len;
+    bind_params(ck, d, args, at, &env);
+    if (d->fn.result && !has_fn_type(d->fn.result))
+        ctx.result = eval_type(ck, d->fn.result);
+    Val v = check_body(ck, d->fn.body, d->fn.body->span);
+    if (d->fn.result && !is_poison(ck, v))
+        v = coerce_written(ck, v, d->fn.result, d->fn.body->span, false,
+                           arena_printf(ck->arena, "the result of %s", d->name));
+    ck->depth--;
+    ck->locals.len = locals;
+    ck->fn = ctx.outer;
+    ck->frames = frame.outer;
+    ck->b.fast = fast;
+    return v;
+}
+
+/* ---- instances: IR functions ---- */
+
+typedef struct {
+    Checker *ck;
+    const Decl *target;
+    Module *module;
+    VEC(const Decl *) seen;
+    bool found;
+} Reach;
+
+static void reach_decl(Reach *r, const Decl *d);
+
+static bool visit_reach(const Expr *e, void *ctx) {
+    Reach *r = ctx;
+    if (e->kind != EXPR_NAME && e->kind != EXPR_FIELD)
+        return !r->found;
+    Name name = e->kind == EXPR_NAME ? e->name : e->field.name;
+    Module *m = r->module;
+    if (e->kind == EXPR_FIELD) {
+        if (e->field.base->kind != EXPR_NAME)
+            return !r->found;
+        m = find_import(r->ck, m, e->field.base->name);
+        if (!m)
+            return !r->found;
+    }
+    FnSet *set = find_fnset(r->ck, m, name);
+    if (!set)
+        return !r->found;
+    for (int i = 0; i < set->own.len; i++)
+        reach_decl(r, set->own.at[i]);
+    for (int i = 0; i < set->imported.len; i++)
+        reach_decl(r, set->imported.at[i]);
+    for (int i = 0; i < set->prelude.len; i++)
+        reach_decl(r, set->prelude.at[i]);
+    return !r->found;
+}
+
+static void reach_decl(Reach *r, const Decl *d) {
+    if (d == r->target) {
+        r->found = true;
+        return;
+    }
+    if (d->module != r->target->module && !r->target->module->is_prelude &&
+        d->module->is_stdlib)
+        return; /* the library does not call the program */
+    for (int i = 0; i < r->seen.len; i++)
+        if (r->seen.at[i] == d)
+            return;
+    vec_push(r->ck->arena, &r->seen, d);
+    Module *outer = r->module;
+    r->module = d->module;
+    walk_expr(d->fn.body, visit_reach, r);
+    r->module = outer;
+}
+
+/* May d call itself, directly or through others? By names, so too often rather than too seldom. */
+static bool is_recursive(Checker *ck, const Decl *d) {
+    static const int unknown = 0;
+    (void)unknown;
+    for (Instance *i = ck->instances; i; i = i->next)
+        if (i->decl == d && i->ntypes == -1)
+            return i->busy;
+    Reach r = {.ck = ck, .target = d, .module = d->module};
+    walk_expr(d->fn.body, visit_reach, &r);
+    Instance *memo = NEW(ck->arena, Instance);
+    *memo = (Instance){.decl = d, .ntypes = -1, .busy = r.found, .next = ck->instances};
+    ck->instances = memo;
+    return r.found;
+}
+
+static bool same_types(Checker *ck, const Instance *inst, const Args *args, const int *at) {
+    int n = params_of(inst->decl)->len;
+    if (inst->ntypes != n)
+        return false;
+    for (int k = 0; k < n; k++) {
+        Type *type = at[k] >= 0 ? type_of(ck, args->vals[at[k]]) : NULL;
+        if (inst->types[k] != type)
+            return false;
+        int64_t known;
+        if (params_of(inst->decl)->at[k].is_const && at[k] >= 0 &&
+            fold_const(ck, args->vals[at[k]], &known) && inst->consts[k] != known)
+            return false;
+    }
+    return true;
+}
+
+static Instance *instance_find(Checker *ck, const Decl *d, const Args *args, const int *at) {
+    for (Instance *i = ck->instances; i; i = i->next)
+        if (i->decl == d && i->ntypes >= 0 && same_types(ck, i, args, at))
+            return i;
+    return NULL;
+}
+
+static Instance *instance_new(Checker *ck, const Decl *d, const Args *args, const int *at) {
+    int n = params_of(d)->len;
+    Instance *inst = NEW(ck->arena, Instance);
+    *inst = (Instance){.decl = d, .ntypes = n, .next = ck->instances};
+    inst->types = NEW_ARRAY(ck->arena, Type *, n + 1);
+    inst->consts = NEW_ARRAY(ck->arena, int64_t, n + 1);
+    for (int k = 0; k < n; k++) {
+        inst->types[k] = at[k] >= 0 ? type_of(ck, args->vals[at[k]]) : NULL;
+        if (params_of(d)->at[k].is_const && at[k] >= 0)
+            fold_const(ck, args->vals[at[k]], &inst->consts[k]);
+    }
+    return ck->instances = inst;
+}
+
+/* Literals among the arguments take the parameter's written type, or their default. */
+static void settle_args(Checker *ck, const Decl *d, Args *args, const int *at) {
+    const ParamList *params = params_of(d);
+    for (int k = 0; k < params->len; k++) {
+        if (at[k] < 0)
+            continue;
+        Val *v = &args->vals[at[k]];
+        const TypeExpr *te = params->at[k].type;
+        if (te && te->kind == TE_NAME && type_fit(ck, te, type_of(ck, *v), &d->fn.type_params) == 2)
+            *v = coerce(ck, *v, eval_type(ck, te), args->spans[at[k]], "this argument");
+        Type *type = type_of(ck, *v);
+        if (type->kind == TYPE_VAR && type->var != VAR_ANY)
+            type_unify(ck->ts, type, basic(ck, type->var == VAR_INT ? TYPE_I64 : TYPE_F64));
+    }
+}
+
+static void fill_instance(Checker *ck, Instance *inst, const Args *args, const int *at) {
+    const Decl *d = inst->decl;
+    IrBuilder outer = ck->b;
+    bool dead = ck->dead;
+    int depth = ck->loop_depth;
+    inst->func = ir_func_new(ck->c->ir, d->name, d->name_span);
+    ck->b = (IrBuilder){.module = ck->c->ir, .func = inst->func, .region = inst->func->body,
+                        .span = d->span, .fast = outer.fast};
+    ck->dead = false;
+    ck->loop_depth = 0;
+    Args own = args_make(ck, args->n, args->span);
+    memcpy(own.names, args->names, sizeof *own.names * (size_t)args->n);
+    memcpy(own.spans, args->spans, sizeof *own.spans * (size_t)args->n);
+    for (int k = 0; k < params_of(d)->len; k++) {
+        if (at[k] < 0)
+            continue;
+        int64_t known;
+        Val v = args->vals[at[k]];
+        IrId param = ir_param(inst->func, inst->func->body, type_of(ck, v));
+        if (params_of(d)->at[k].is_const && type_is_scalar(type_of(ck, v))) {
+            IrFunc *from = outer.func;
+            if (ir_const_int(from, v.id, &known))
+                param = ir_int(&ck->b, type_of(ck, v), known);
+        }
+        own.vals[at[k]] = val(type_of(ck, v), param);
+    }
+    inst->busy = true;
+    Val v = evaluate_callee(ck, d, &own, at, NULL);
+    inst->busy = false;
+    if (!v.type)
+        v = val_unit(ck);
+    vec_push(ck->arena, &inst->func->body->results, v.id);
+    inst->func->result = type_of(ck, v);
+    inst->result = type_of(ck, v);
+    for (int i = 0; i < inst->func->body->ops.len; i++)
+        inst->func->has_effect |= ir_has_effect(inst->func, inst->func->body->ops.at[i]);
+    ck->b = outer;
+    ck->dead = dead;
+    ck->loop_depth = depth;
+}
+
+/* The written result type, evaluated for these arguments. */
+static Type *written_result(Checker *ck, const Decl *d, const Args *args, const int *at) {
+    const TypeEnv *env = NULL;
+    for (int k = 0; k < params_of(d)->len; k++)
+        if (at[k] >= 0)
+            type_bind(ck, params_of(d)->at[k].type, type_of(ck, args->vals[at[k]]),
+                      &d->fn.type_params, &env);
+    FnCtx ctx = {.outer = ck->fn, .decl = d, .module = d->module, .types = env,
+                 .base = ck->locals.len, .returned = -1, .retval = -1, .brk = -1, .cont = -1};
+    ck->fn = &ctx;
+    Type *type = eval_type(ck, d->fn.result);
+    ck->fn = ctx.outer;
+    return type;
+}
+
+/* What a written result's shape says about sizes that the arguments have. */
+static void assume_result(Checker *ck, const Decl *d, const Args *args, const int *at, Val v) {
+    const TypeExpr *te = d->fn.result;
+    Type *type = type_of(ck, v);
+    if (!te || te->kind != TE_ARRAY || type->kind != TYPE_ARRAY)
+        return;
+    for (int axis = 0; axis < te->array.dims.len && axis < type->rank; axis++) {
+        const Expr *dim = te->array.dims.at[axis];
+        if (dim->kind != EXPR_NAME)
+            continue;
+        for (int k = 0; k < params_of(d)->len; k++) {
+            const Param *p = &params_of(d)->at[k];
+            if (at[k] < 0 || !p->type)
+                continue;
+            Val arg = args->vals[at[k]];
+            if (p->name == dim->name && type_is_int(type_of(ck, arg)))
+                ck_assume_dim(ck, v.id, 0, axis, as_index(ck, arg, p->span));
+            for (int x = 0; p->type->kind == TE_ARRAY && x < p->type->array.dims.len; x++)
+                if (p->type->array.dims.at[x]->kind == EXPR_NAME &&
+                    p->type->array.dims.at[x]->name == dim->name &&
+                    type_of(ck, arg)->kind == TYPE_ARRAY)
+                    ck_assume_dim(ck, v.id, 0, axis, ck_dim(ck, arg.id, x));
+        }
+    }
+}
+
+static Val call_instance(Checker *ck, const Decl *d, Args *args, const int *at) {
+    settle_args(ck, d, args, at);
+    Instance *inst = instance_find(ck, d, args, at);
+    if (!inst || !inst->func) {
+        int count = 0;
+        for (Instance *i = ck->instances; i; i = i->next)
+            count += i->decl == d;
+        if (count > MAX_INSTANCES || too_deep(ck, d, args))
+            return val_poison(ck);
+        if (!inst)
+            inst = instance_new(ck, d, args, at);
+        if (d->fn.result && !has_fn_type(d->fn.result))
+            inst->result = written_result(ck, d, args, at);
+        fill_instance(ck, inst, args, at);
+    }
+    if (!inst->result) {
+        Diag *e = ck_error(ck, DIAG_RECURSION_TYPE, args->span,
+                           "%s calls itself, so its result type must be written", d->name);
+        diag_span(ck->diags, e, d->name_span, "write it here: fn %s(…) -> TYPE", d->name);
+        return val_poison(ck);
+    }
+    if (inst->busy)
+        inst->func->is_recursive = true;
+    VEC(IrId) ids = {0};
+    for (int k = 0; k < params_of(d)->len; k++)
+        if (at[k] >= 0)
+            vec_push(ck->arena, &ids, args->vals[at[k]].id);
+    if (inst->func->has_effect)
+        effect_allowed(ck, args->span, d->name);
+    IrId id = ir_call(&ck->b, inst->func, ids.at, ids.len);
+    ir_op(ck->b.func, id)->type = inst->result;
+    Val v = val(inst->result, id);
+    assume_result(ck, d, args, at, v);
+    return v;
+}
+
+static bool has_const_params(const Decl *d) {
+    for (int k = 0; k < params_of(d)->len; k++)
+        if (params_of(d)->at[k].is_const)
+            return true;
+    return false;
+}
+
+static bool has_literals(Checker *ck, const Args *args) {
+    for (int i = 0; i < args->n; i++)
+        if (type_of(ck, args->vals[i])->has_var)
+            return true;
+    return false;
+}
+
+/* Large callees that come again with the same types are shared instead of evaluated again. */
+static bool should_share(Checker *ck, const Decl *d, const Args *args, const int *at) {
+    if (has_const_params(d) || has_literals(ck, args) || d->owner || d->kind == DECL_DAG)
+        return false;
+    Instance *inst = instance_find(ck, d, args, at);
+    return inst && (inst->func || inst->size > SHARE_SIZE);
+}
+
+static void note_called(Checker *ck, const Decl *d) {
+    for (int i = ck->called.len - 1; i >= 0; i--)
+        if (ck->called.at[i] == d)
+            return;
+    vec_push(ck->arena, &ck->called, d);
+}
+
+Val inline_decl(Checker *ck, const Decl *d, Args *args, const TypeEnv *env) {
+    const ParamList *params = params_of(d);
+    int *at = NEW_ARRAY(ck->arena, int, params->len + 1);
+    note_called(ck, d);
+    if (!place_args(params, args, at)) {
+        wrong_count(ck, d, args);
+        return val_poison(ck);
+    }
+    for (int i = 0; i < args->n; i++)
+        if (is_poison(ck, args->vals[i]))
+            return val_poison(ck);
+    if (d->kind == DECL_FN && !d->owner && is_recursive(ck, d) && !has_const_params(d))
+        return call_instance(ck, d, args, at);
+    if (should_share(ck, d, args, at))
+        return call_instance(ck, d, args, at);
+    if (too_deep(ck, d, args))
+        return val_poison(ck);
+    bool plain = d->kind == DECL_FN && !d->owner && !has_literals(ck, args);
+    Instance *inst = plain ? instance_find(ck, d, args, at) : NULL;
+    if (plain && !inst)
+        inst = instance_new(ck, d, args, at);
+    int before = ck->b.func->ops.len;
+    Val v = evaluate_callee(ck, d, args, at, env);
+    if (inst)
+        inst->size = ck->b.func->ops.len - before;
+    return v;
+}
+
+/* ---- overloads ---- */
+
+typedef struct {
+    const Decl *best;
+    int score;
+    const Decl *tie;
+} Choice;
+
+static void consider(Checker *ck, Decl *const *decls, int n, const Args *args, Choice *c) {
+    for (int i = 0; i < n; i++) {
+        int s = score(ck, decls[i], args);
+        if (s < 0)
+            continue;
+        if (!c->best || s > c->score)
+            *c = (Choice){decls[i], s, NULL};
+        else if (s == c->score)
+            c->tie = decls[i];
+    }
+}
+
+typedef struct {
+    const Decl *decl;
+    Args *args;
+} LiftCall;
+
+static Val lifted_call(Checker *ck, Val *vals, int n, void *ctx) {
+    LiftCall *l = ctx;
+    Args args = *l->args;
+    args.vals = vals;
+    args.n = n;
+    return inline_decl(ck, l->decl, &args, NULL);
+}
+
+static Val no_overload(Checker *ck, const FnSet *set, Args *args) {
+    VEC(const Decl *) all = {0};
+    for (int i = 0; i < set->own.len; i++)
+        vec_push(ck->arena, &all, set->own.at[i]);
+    for (int i = 0; i < set->imported.len; i++)
+        vec_push(ck->arena, &all, set->imported.at[i]);
+    for (int i = 0; i < set->prelude.len; i++)
+        vec_push(ck->arena, &all, set->prelude.at[i]);
+    if (all.len == 1 && !set->builtin)
+        return inline_decl(ck, all.at[0], args, NULL); /* reports what does not fit */
+    VEC(const Decl *) placed = {0};
+    for (int i = 0; i < all.len; i++) {
+        int at[64];
+        if (params_of(all.at[i])->len < 64 && place_args(params_of(all.at[i]), args, at))
+            vec_push(ck->arena, &placed, all.at[i]);
+    }
+    if (placed.len == 1 && !set->builtin && !all.at[0]->module->is_prelude)
+        return inline_decl(ck, placed.at[0], args, NULL);
+    Diag *d = ck_error(ck, DIAG_NO_OVERLOAD, args->span, "no %s takes (%s)", set->name,
+                       args_text(ck, args));
+    for (int i = 0; i < all.len && i < 6; i++)
+        diag_note(ck->diags, d, "there is %s", signature(ck, all.at[i]));
+    if (set->builtin && set->builtin->signature)
+        diag_note(ck->diags, d, "there is %s", set->builtin->signature);
+    return val_poison(ck);
+}
+
+static Val try_elementwise(Checker *ck, Decl *const *decls, int n, Args *args, bool *done) {
+    for (int i = 0; i < n; i++)
+        if (fits_elementwise(ck, decls[i], args)) {
+            LiftCall l = {decls[i], args};
+            *done = true;
+            return lift(ck, lifted_call, args->vals, args->spans, args->n, &l, args->span);
+        }
+    return (Val){0};
+}
+
+static Val operator_call(Checker *ck, const FnSet *set, Args *args) {
+    if (args->n == 2)
+        return apply_binary(ck, set->op, args->vals[0], args->vals[1], args->span, args->spans[0],
+                            args->spans[1]);
+    if (args->n == 1 && (set->op == OP_SUB || set->op == OP_NEG))
+        return apply_unary(ck, OP_NEG, args->vals[0], args->span);
+    return ck_fail(ck, DIAG_ARGUMENTS, args->span, "operator %s takes 2 arguments, not %d",
+                   set->name, args->n);
+}
+
+/* (x, y) passed to a function of two parameters: taken apart. */
+static bool spread_tuple(Checker *ck, Args *args) {
+    Type *type = args->n == 1 ? type_of(ck, args->vals[0]) : NULL;
+    if (!type || type->kind != TYPE_TUPLE || type->count < 2)
+        return false;
+    Args wide = args_make(ck, type->count, args->span);
+    for (int k = 0; k < type->count; k++) {
+        wide.vals[k] = get_member(ck, args->vals[0], k);
+        wide.spans[k] = args->spans[0];
+    }
+    *args = wide;
+    return true;
+}
+
+static Val ambiguous(Checker *ck, const Choice *c, const Args *args) {
+    Diag *d = ck_error(ck, DIAG_AMBIGUOUS, args->span, "this call fits two overloads equally well");
+    diag_span(ck->diags, d, c->best->name_span, "%s", signature(ck, c->best));
+    diag_span(ck->diags, d, c->tie->name_span, "%s", signature(ck, c->tie));
+    return val_poison(ck);
+}
+
+static bool user_op_decl(const FnSet *set) {
+    return set->own.len || set->imported.len || set->prelude.len;
+}
+
+Val call_fnset(Checker *ck, const FnSet *set, Args *args) {
+    for (int i = 0; i < args->n; i++)
+        if (is_poison(ck, args->vals[i]))
+            return val_poison(ck);
+    if (set->is_ctor)
+        return construct(ck, set->own.at[0], set->ctor, args);
+    Choice c = {0};
+    consider(ck, set->own.at, set->own.len, args, &c);
+    if (!c.best)
+        consider(ck, set->imported.at, set->imported.len, args, &c);
+    if (!c.best)
+        consider(ck, set->prelude.at, set->prelude.len, args, &c);
+    if (c.tie)
+        return ambiguous(ck, &c, args);
+    if (c.best)
+        return inline_decl(ck, c.best, args, NULL);
+    if (set->builtin && args->n >= set->builtin->min && args->n <= set->builtin->max)
+        return set->builtin->call(ck, set->builtin, args);
+    bool done = false;
+    Val v = try_elementwise(ck, set->own.at, set->own.len, args, &done);
+    if (!done)
+        v = try_elementwise(ck, set->imported.at, set->imported.len, args, &done);
+    if (!done)
+        v = try_elementwise(ck, set->prelude.at, set->prelude.len, args, &done);
+    if (done)
+        return v;
+    if (set->is_operator && !(user_op_decl(set) && args->n == 1))
+        return operator_call(ck, set, args);
+    Args wide = *args;
+    if (spread_tuple(ck, &wide)) {
+        Choice w = {0};
+        consider(ck, set->own.at, set->own.len, &wide, &w);
+        consider(ck, set->imported.at, set->imported.len, &wide, &w);
+        consider(ck, set->prelude.at, set->prelude.len, &wide, &w);
+        bool fits_builtin = set->builtin && wide.n >= set->builtin->min &&
+                            wide.n <= set->builtin->max && args->n < set->builtin->min;
+        if (w.best || fits_builtin)
+            return call_fnset(ck, set, &wide);
+    }
+    return no_overload(ck, set, args);
+}
+
+/* ---- values that are called ---- */
+
+static Val call_closure(Checker *ck, Val fn, Type *type, Args *args) {
+    const Lambda *l = type->code;
+    const ParamList *params = &l->expr->lambda.params;
+    if (params->len > 1 && args->n == 1)
+        spread_tuple(ck, args);
+    if (params->len != args->n)
+        return ck_fail(ck, DIAG_ARGUMENTS, args->span,
+                       "this function takes %d argument%s, not %d", params->len,
+                       params->len == 1 ? "" : "s", args->n);
+    if (ck->depth >= MAX_DEPTH)
+        return ck_fail(ck, DIAG_RECURSION_GROWS, args->span,
+                       "calls of this function nest without an end while compiling");
+    Frame frame = {.outer = ck->frames, .text = "a lambda", .call = args->span};
+    frame.text = arena_printf(ck->arena, "a lambda for (%s)", args_text(ck, args));
+    FnCtx ctx = {.outer = ck->fn, .decl = ck->fn ? ck->fn->decl : NULL, .what = "lambda",
+                 .module = l->module, .types = l->types, .base = ck->locals.len, .returned = -1,
+                 .retval = -1, .brk = -1, .cont = -1, .is_lambda = true,
+                 .effects = ck->fn && ck->fn->effects,
+                 .actor = ck->fn ? ck->fn->actor : NULL};
+    int locals = ck->locals.len;
+    for (int i = 0; i < l->count; i++)
+        local_add(ck, l->names[i], get_member(ck, fn, i), l->expr->span, false);
+    ck->frames = &frame;
+    ck->fn = &ctx;
+    ck->depth++;
+    for (int k = 0; k < params->len; k++) {
+        Val v = args->vals[k];
+        if (params->at[k].type)
+            v = coerce_written(ck, v, params->at[k].type, args->spans[k], true, "this argument");
+        bind_pattern(ck, params->at[k].pattern, v, false);
+    }
+    Val v = check_body(ck, l->expr->lambda.body, l->expr->lambda.body->span);
+    ck->depth--;
+    ck->fn = ctx.outer;
+    ck->frames = frame.outer;
+    ck->locals.len = locals;
+    return v;
+}
+
+static Val call_choice(Checker *ck, Val fn, Type *type, Args *args, int k) {
+    Val closure = val(type->ctors[k].items[0], ir_payload(&ck->b, fn.id, k, 0));
+    if (k == type->nctors - 1)
+        return call_value(ck, closure, args);
+    IrId here = ir_binary(&ck->b, IR_EQ, ir_tag(&ck->b, fn.id),
+                          ir_int(&ck->b, basic(ck, TYPE_I64), k));
+    Fork f = fork_begin(ck);
+    Branch then, otherwise;
+    Args again = *args;
+    branch_begin(ck, &f, &then);
+    branch_end(ck, &f, &then, call_value(ck, closure, &again));
+    again = *args;
+    branch_begin(ck, &f, &otherwise);
+    branch_end(ck, &f, &otherwise, call_choice(ck, fn, type, &again, k + 1));
+    return fork_join(ck, &f, here, &then, &otherwise, true, args->span);
+}
+
+static Val call_typename(Checker *ck, Type *to, Args *args) {
+    if (args->n != 1)
+        return ck_fail(ck, DIAG_ARGUMENTS, args->span, "a conversion takes one argument, not %d",
+                       args->n);
+    if (to->kind == TYPE_STRING) {
+        const Builtin *format = builtin_find("__format");
+        return format->call(ck, format, args);
+    }
+    return convert_scalar(ck, args->vals[0], to, args->span);
+}
+
+Val call_value(Checker *ck, Val fn, Args *args) {
+    Type *type = type_of(ck, fn);
+    switch ((int)type->kind) {
+    case TYPE_POISON: return fn;
+    case TYPE_FNSET: return call_fnset(ck, type->code, args);
+    case TYPE_CLOSURE: return call_closure(ck, fn, type, args);
+    case TYPE_CHOICE: return call_choice(ck, fn, type, args, 0);
+    case TYPE_TYPENAME: return call_typename(ck, type->elem, args);
+    default:
+        return ck_fail(ck, DIAG_NOT_CALLABLE, args->span, "%s is no function",
+                       text_of(ck, type));
+    }
+}
+
+Val call_vals(Checker *ck, Val fn, Val *vals, int n, Span span) {
+    Args args = args_make(ck, n, span);
+    for (int i = 0; i < n; i++)
+        args.vals[i] = vals[i];
+    return call_value(ck, fn, &args);
+}
+
+/* ---- constructors ---- */
+
+static bool place_fields(Checker *ck, Name *names, int count, const Args *args, Name owner,
+                         int *at) {
+    for (int k = 0; k < count; k++)
+        at[k] = -1;
+    for (int i = 0; i < args->n; i++) {
+        int k = i;
+        if (args->names[i])
+            for (k = 0; k < count && names[k] != args->names[i]; k++)
+                ;
+        if (k >= count && args->names[i]) {
+            Diag *d = ck_error(ck, DIAG_UNKNOWN_FIELD, args->spans[i], "%s has no field `%s`",
+                               owner, args->names[i]);
+            VEC(Name) known = {0};
+            for (int x = 0; x < count; x++)
+                if (names[x])
+                    vec_push(ck->arena, &known, names[x]);
+            Name near = nearest_name(args->names[i], known.at, known.len);
+            if (near)
+                diag_help(ck->diags, d, "did you mean `%s`?", near);
+            return false;
+        }
+        if (k >= count || at[k] >= 0)
+            break;
+        at[k] = i;
+    }
+    for (int k = 0; k < count; k++)
+        if (at[k] < 0 || args->n != count) {
+            Buf missing = {.arena = ck->arena};
+            for (int x = 0; x < count; x++)
+                if (at[x] < 0)
+                    buf_printf(&missing, "%s%s", missing.len ? ", " : "",
+                               names[x] ? names[x] : "a value");
+            Diag *d = ck_error(ck, DIAG_ARGUMENTS, args->span, "%s takes %d value%s, not %d", owner,
+                               count, count == 1 ? "" : "s", args->n);
+            if (missing.len)
+                diag_note(ck->diags, d, "missing: %s", buf_text(&missing));
+            return false;
+        }
+    return true;
+}
+
+typedef struct {
+    const Decl *decl;
+    int ctor;
+    Args *args;
+} ConstructLift;
+
+static Val lifted_construct(Checker *ck, Val *vals, int n, void *ctx) {
+    ConstructLift *l = ctx;
+    Args args = *l->args;
+    args.vals = vals;
+    args.n = n;
+    return construct(ck, l->decl, l->ctor, &args);
+}
+
+/* Arrays where the fields are scalars: an array of records from its columns. */
+static bool wants_columns(Checker *ck, Type **items, int count, const Args *args, const int *at) {
+    bool any = false;
+    for (int k = 0; k < count; k++) {
+        Type *field = type_resolve(ck->ts, items[k]), *arg = type_of(ck, args->vals[at[k]]);
+        bool flat = type_is_flat(field) && field->kind != TYPE_VAR;
+        any |= flat && arg->kind == TYPE_ARRAY;
+    }
+    return any;
+}
+
+Val construct(Checker *ck, const Decl *decl, int ctor, Args *args) {
+    const NameList *params = &decl->type.params;
+    Type **targs = NEW_ARRAY(ck->arena, Type *, params->len + 1);
+    for (int i = 0; i < params->len; i++)
+        targs[i] = literal_var(ck, VAR_ANY, args->span);
+    Type *type = nominal_instance(ck, decl, targs, params->len);
+    bool sum = decl->type.kind == TYPEDEF_SUM;
+    Type **items = sum ? type->ctors[ctor].items : type->items;
+    Name *names = sum ? type->ctors[ctor].names : type->names;
+    int count = sum ? type->ctors[ctor].count : type->count;
+    Name owner = sum ? type->ctors[ctor].name : decl->name;
+    int *at = NEW_ARRAY(ck->arena, int, count + 1);
+    if (!place_fields(ck, names, count, args, owner, at))
+        return val_poison(ck);
+    for (int i = 0; i < args->n; i++)
+        if (is_poison(ck, args->vals[i]))
+            return val_poison(ck);
+    if (!sum && wants_columns(ck, items, count, args, at)) {
+        ConstructLift l = {decl, ctor, args};
+        return lift(ck, lifted_construct, args->vals, args->spans, args->n, &l, args->span);
+    }
+    IrId *ids = NEW_ARRAY(ck->arena, IrId, count + 1);
+    for (int k = 0; k < count; k++) {
+        const char *what = names[k] ? arena_printf(ck->arena, "field `%s` of %s", names[k], owner)
+                                    : arena_printf(ck->arena, "value %d of %s", k + 1, owner);
+        Val v = coerce(ck, args->vals[at[k]], items[k], args->spans[at[k]], what);
+        if (is_poison(ck, v))
+            return v;
+        ids[k] = v.id;
+    }
+    type = type_resolve(ck->ts, type);
+    return val(type, sum ? ir_variant(&ck->b, type, ctor, ids, count)
+                         : ir_tuple(&ck->b, type, ids, count));
+}
+
+/* ---- call and pipe expressions ---- */
+
+static Args eval_args(Checker *ck, const ArgList *list, int extra, Span span) {
+    Args args = args_make(ck, list->len + extra, span);
+    for (int i = 0; i < list->len; i++) {
+        const Arg *a = &list->at[i];
+        args.names[i + extra] = a->name;
+        args.spans[i + extra] = a->value->span;
+        args.exprs[i + extra] = a->value;
+        args.vals[i + extra] = check_expr(ck, a->value);
+    }
+    return args;
+}
+
+Val check_call(Checker *ck, const Expr *e) {
+    Val fn = check_expr(ck, e->call.fn);
+    Args args = eval_args(ck, &e->call.args, 0, e->span);
+    if (is_poison(ck, fn))
+        return fn;
+    return call_value(ck, fn, &args);
+}
+
+static Args pipe_args(Checker *ck, Val x, const Expr *call, Span xspan) {
+    const ArgList *list = &call->call.args;
+    bool hole = false;
+    for (int i = 0; i < list->len; i++)
+        hole |= list->at[i].value->kind == EXPR_HOLE;
+    if (!hole) {
+        Args args = eval_args(ck, list, 1, call->span);
+        args.vals[0] = x;
+        args.spans[0] = xspan;
+        return args;
+    }
+    Args args = args_make(ck, list->len, call->span);
+    for (int i = 0; i < list->len; i++) {
+        const Expr *value = list->at[i].value;
+        args.names[i] = list->at[i].name;
+        args.spans[i] = value->kind == EXPR_HOLE ? xspan : value->span;
+        args.vals[i] = value->kind == EXPR_HOLE ? x : check_expr(ck, value);
+    }
+    return args;
+}
+
+Val check_pipe(Checker *ck, const Expr *e) {
+    Val x = check_expr(ck, e->pipe.lhs);
+    const Expr *rhs = e->pipe.rhs;
+    if (rhs->kind == EXPR_CALL) {
+        Val fn = check_expr(ck, rhs->call.fn);
+        Args args = pipe_args(ck, x, rhs, e->pipe.lhs->span);
+        args.span = rhs->span;
+        return is_poison(ck, fn) ? fn : call_value(ck, fn, &args);
+    }
+    Val fn = check_expr(ck, rhs);
+    if (is_poison(ck, fn) || is_poison(ck, x))
+        return val_poison(ck);
+    Args args = args_make(ck, 1, e->span);
+    args.vals[0] = x;
+    args.spans[0] = e->pipe.lhs->span;
+    return call_value(ck, fn, &args);
+}

@@ -1,0 +1,81 @@
+/* One compilation: its memory, tables and the pipeline of passes.def. */
+#ifndef GACT_COMPILER_H
+#define GACT_COMPILER_H
+
+#include "ast.h"
+#include "diag.h"
+#include "ir.h"
+
+/* What a pass did or left undone, for --explain. */
+typedef enum { REMARK_FUSED, REMARK_NOT_FUSED, REMARK_COPY, REMARK_IN_PLACE, REMARK_CHECK,
+               REMARK_INLINE, REMARK_PLACE, REMARK_SORT, REMARK_COUNT } RemarkKind;
+typedef struct {
+    RemarkKind kind;
+    Span span;
+    const char *text;
+} Remark;
+
+typedef struct Compiler {
+    Arena *arena;
+    NameTable *names;
+    Sources sources;
+    Diags diags;
+    Types *types;
+    IrModule *ir;
+    VEC(Module *) modules; /* modules.at[0] is the program, in order of first import */
+    VEC(Remark) remarks;
+    VEC(const char *) typings; /* "fn mean([]f32) -> f32" of each instance, for --emit=types */
+    /* settings */
+    const char *stdlib_dir; /* or NULL: the embedded library */
+    const char *base_dir;   /* of the program, for imports of modules beside it */
+    int opt_level;
+    bool want_tests; /* compile test blocks */
+} Compiler;
+
+void compiler_remark(Compiler *c, RemarkKind kind, Span span, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Parses the file at path, then the prelude and what these import, each module once. False, with
+   errno set, if the file cannot be read; what is wrong with an import is a diagnostic. */
+bool compiler_load(Compiler *c, const char *path);
+/* The names of all files read so far, a line each, without those of the embedded library. */
+void compiler_print_deps(Buf *out, const Compiler *c);
+
+typedef enum {
+#define PASS(id, function, level, needs, gives) PASS_##id,
+#include "passes.def"
+    PASS_COUNT
+} PassId;
+/* The pass of a name, or PASS_COUNT. */
+PassId pass_find(const char *name);
+const char *pass_name(PassId pass);
+
+/* How compiler_run goes; no pass is PASS_COUNT. */
+typedef struct {
+    PassId last;       /* stop after this one */
+    PassId dump_after; /* append the program's text to `dump` after this one */
+    Buf *dump;
+    FILE *times; /* or NULL: print what each pass took */
+} RunOptions;
+/* Runs the passes on what compiler_load left. False after errors. A program that breaks the rules
+   of the IR after a pass is our mistake: it is printed and the process aborts. */
+bool compiler_run(Compiler *c, const RunOptions *options);
+/* Appends the remarks in order of place (--explain). */
+void explain_print(Buf *out, Compiler *c);
+/* The passes, in order; passes.def names them. Each takes the whole compilation. */
+void check_program(Compiler *c);    /* modules -> c->ir, unless there were errors */
+void contract_module(Compiler *c);  /* a * b + c on floats -> fma; the same at every level */
+void simplify_module(Compiler *c);  /* folding, CSE, dead code, inlining, loop-invariant motion */
+void fuse_module(Compiler *c);      /* vertical, sibling and horizontal fusion of kernels */
+void range_module(Compiler *c);     /* proves bounds and zero checks: clears IRF_CHECKED… */
+void plan_module(Compiler *c);      /* owners, releases, in-place updates */
+/* What --emit=types prints: the entries and functions with their types. */
+void check_print_types(Buf *out, Compiler *c);
+/* What --emit=graph prints: the dags in DOT. */
+void graph_print(Buf *out, const IrModule *m);
+/* Embedded library file: "prelude.gact" -> text, or NULL. */
+const char *stdlib_text(const char *name, size_t *len);
+/* The embedded files by number, NULL after the last. */
+const char *stdlib_name(int index);
+
+#endif

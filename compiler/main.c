@@ -1,0 +1,558 @@
+/* gactc: reads the command line, drives one compilation, says how it went by the exit status. The
+   back end is a library that is loaded when code is wanted; nothing here links LLVM. */
+#include "../codegen/codegen.h"
+#include "compiler.h"
+
+#define OPTIONS_FILE "../compiler/options.def"
+#include "../lang/options_rows.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { STATUS_OK = 0, STATUS_ERRORS = 1, STATUS_USAGE = 2, STATUS_INTERNAL = 3 };
+
+typedef enum {
+    STAGE_IMAGE,
+    STAGE_TOKENS,
+    STAGE_AST,
+    STAGE_TYPES,
+    STAGE_IR,
+    STAGE_FUSED,
+    STAGE_LLVM,
+    STAGE_ASM,
+    STAGE_OBJ,
+    STAGE_GRAPH,
+    STAGE_COUNT
+} Stage;
+
+/* What --emit calls a stage, where it stops, the ending of its default output ("" is the standard
+   output), and what the back end makes of it. */
+typedef struct {
+    const char *name;
+    PassId last;
+    const char *ending;
+    bool is_code;
+    CodegenEmit emit;
+} StageInfo;
+static const StageInfo stages[STAGE_COUNT] = {
+    [STAGE_IMAGE] = {"image", PASS_COUNT, ".gactx", true, EMIT_IMAGE},
+    [STAGE_TOKENS] = {"tokens", PASS_COUNT, "", false, EMIT_IMAGE},
+    [STAGE_AST] = {"ast", PASS_COUNT, "", false, EMIT_IMAGE},
+    [STAGE_TYPES] = {"types", PASS_check, "", false, EMIT_IMAGE},
+    [STAGE_IR] = {"ir", PASS_simplify, "", false, EMIT_IMAGE},
+    [STAGE_FUSED] = {"fused", PASS_fuse, "", false, EMIT_IMAGE},
+    [STAGE_LLVM] = {"llvm", PASS_COUNT, "", true, EMIT_LLVM},
+    [STAGE_ASM] = {"asm", PASS_COUNT, "", true, EMIT_ASM},
+    [STAGE_OBJ] = {"obj", PASS_COUNT, ".o", true, EMIT_OBJ},
+    [STAGE_GRAPH] = {"graph", PASS_fuse, "", false, EMIT_IMAGE},
+};
+static const char *const format_names[] = {
+    [FORMAT_HUMAN] = "human",
+    [FORMAT_SHORT] = "short",
+    [FORMAT_JSON] = "json",
+};
+typedef enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } ColorChoice;
+static const char *const color_names[] = {
+    [COLOR_AUTO] = "auto",
+    [COLOR_ALWAYS] = "always",
+    [COLOR_NEVER] = "never",
+};
+
+/* The command line, parsed. */
+typedef struct {
+    Stage stage;
+    DiagFormat format;
+    const char *input, *output, *cpu, *stdlib_dir, *deps;
+    int command;  /* CMD_…, or -1 */
+    char **files; /* the positional arguments, moved to the front of argv */
+    int nfiles;
+    int opt_level, error_limit;
+    ColorChoice color;
+    PassId dump_after;
+    bool check_only, explain, tests, warnings_fail, times;
+} Settings;
+
+__attribute__((format(printf, 1, 2))) static void complain(const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    fputs("gactc: ", stderr);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+/* ---- output ---- */
+
+/* Writes to a file, or to the standard output if path is NULL or "-". */
+static int write_output(const char *path, const char *text, size_t len) {
+    bool is_stdout = !path || strcmp(path, "-") == 0;
+    FILE *out = is_stdout ? stdout : fopen(path, "wb");
+    bool good = out && fwrite(text, 1, len, out) == len && fflush(out) == 0;
+    if (!good)
+        complain("cannot write %s: %s", is_stdout ? "the standard output" : path, strerror(errno));
+    if (out && !is_stdout && fclose(out) != 0 && good) {
+        complain("cannot write %s: %s", path, strerror(errno));
+        good = false;
+    }
+    return good ? STATUS_OK : STATUS_USAGE;
+}
+
+static int write_buf(const char *path, Buf *buf) {
+    const char *text = buf_text(buf);
+    return write_output(path, text, buf->len);
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* The input's name with another ending, in the current folder. */
+static const char *default_output(Arena *arena, const char *input, const char *ending) {
+    const char *slash = strrchr(input, '/');
+    const char *base = slash ? slash + 1 : input;
+    int len = (int)strlen(base) - (ends_with(base, ".gact") ? 5 : 0);
+    return arena_printf(arena, "%.*s%s", len, base, ending);
+}
+
+/* Runs a program with its input from `text`, if any; -1 if it cannot be started. */
+static int run_program(char *const *argv, const char *text, size_t len) {
+    int ends[2];
+    if (pipe(ends) != 0)
+        return -1;
+    pid_t child = fork();
+    if (child == 0) {
+        if (text)
+            dup2(ends[0], STDIN_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execvp(argv[0], argv);
+        _exit(127);
+    }
+    close(ends[0]);
+    signal(SIGPIPE, SIG_IGN); /* a program that reads nothing is no reason to die */
+    for (ssize_t n; child > 0 && len > 0 && (n = write(ends[1], text, len)) > 0; len -= (size_t)n)
+        text += n;
+    close(ends[1]);
+    int status;
+    if (child < 0 || waitpid(child, &status, 0) < 0)
+        return -1;
+    if (WIFSIGNALED(status))
+        return 128 + WTERMSIG(status);
+    return WEXITSTATUS(status) == 127 ? -1 : WEXITSTATUS(status);
+}
+
+/* Writes DOT text, or what dot draws of it where the file's name ends in .svg. */
+static int write_graph(const char *path, Buf *buf) {
+    if (!path || !ends_with(path, ".svg"))
+        return write_buf(path, buf);
+    const char *text = buf_text(buf);
+    char *argv[] = {"dot", "-Tsvg", "-o", (char *)path, NULL};
+    int status = run_program(argv, text, buf->len);
+    if (status < 0)
+        complain("drawing %s needs the program dot (of graphviz)", path);
+    else if (status > 0)
+        complain("dot cannot draw %s", path);
+    return status == 0 ? STATUS_OK : STATUS_USAGE;
+}
+
+/* ---- the back end ---- */
+
+/* The folder of the running program, with a slash; "" if unknown. */
+static const char *own_folder(Arena *arena) {
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    return arena_copy(arena, path, n > 0 ? (size_t)n : 0);
+}
+
+/* Loads the back end; NULL after a message. */
+static CodegenFn load_backend(Arena *arena) {
+    const char *folder = own_folder(arena);
+    const char *places[] = {getenv("GACT_LLVM"), arena_printf(arena, "%slibgactllvm.so", folder),
+                            arena_printf(arena, "%s../lib/gact/libgactllvm.so", folder),
+                            "libgactllvm.so"};
+    void *library = NULL;
+    const char *reason = "";
+    for (int k = 0; k < ARRAY_LEN(places) && !library; k++) {
+        if (!places[k] || (strchr(places[k], '/') && access(places[k], F_OK) != 0 && k > 0))
+            continue;
+        library = dlopen(places[k], RTLD_NOW | RTLD_LOCAL);
+        if (!library) {
+            reason = arena_printf(arena, "%s", dlerror());
+            break;
+        }
+    }
+    void *symbol = library ? dlsym(library, "gact_codegen_host") : NULL;
+    if (!symbol)
+        complain("cannot load the back end: %s", library ? dlerror() : reason);
+    CodegenFn fn;
+    memcpy(&fn, &symbol, sizeof fn);
+    return fn;
+}
+
+/* Copies a file to the standard output and removes it. */
+static int show_file(Arena *arena, const char *path) {
+    Sources sources = {.arena = arena, .next = 1};
+    Source *made = source_read(&sources, path);
+    unlink(path);
+    if (!made) {
+        complain("cannot read %s: %s", path, strerror(errno));
+        return STATUS_USAGE;
+    }
+    return write_output(NULL, made->text, made->len);
+}
+
+/* An empty file in the folder for temporary ones; NULL after a message. */
+static const char *temporary_file(Arena *arena) {
+    const char *folder = getenv("TMPDIR");
+    char *path = arena_printf(arena, "%s/gact-XXXXXX.gactx", folder && *folder ? folder : "/tmp");
+    int fd = mkstemps(path, (int)strlen(".gactx"));
+    if (fd < 0) {
+        complain("cannot make a temporary file %s: %s", path, strerror(errno));
+        return NULL;
+    }
+    close(fd);
+    return path;
+}
+
+static int emit_code(Compiler *c, const Settings *s) {
+    const StageInfo *info = &stages[s->stage];
+    const char *output = s->output;
+    if (!output && *info->ending)
+        output = default_output(c->arena, s->input, info->ending);
+    bool shown = !output || strcmp(output, "-") == 0;
+    const char *path = shown ? temporary_file(c->arena) : output;
+    CodegenFn codegen = path ? load_backend(c->arena) : NULL;
+    if (!codegen)
+        return STATUS_USAGE;
+    CodegenOptions options = {.emit = info->emit,
+                              .opt_level = s->opt_level,
+                              .cpu = s->cpu,
+                              .path = path,
+                              .version = GACT_VERSION};
+    const char *failure = codegen(c->ir, &options);
+    if (failure) {
+        complain("%s", failure);
+        unlink(path);
+        return STATUS_INTERNAL;
+    }
+    return shown ? show_file(c->arena, path) : STATUS_OK;
+}
+
+/* ---- one compilation ---- */
+
+/* Prints what a stage before code generation leaves. */
+static int emit_text(Compiler *c, const Settings *s) {
+    Buf out = {.arena = c->arena};
+    switch (s->stage) {
+    case STAGE_TOKENS:
+    case STAGE_AST: break; /* printed before any module is loaded */
+    case STAGE_TYPES: check_print_types(&out, c); break;
+    case STAGE_IR:
+    case STAGE_FUSED: ir_print(&out, c->ir); break;
+    case STAGE_GRAPH: graph_print(&out, c->ir); return write_graph(s->output, &out);
+    case STAGE_IMAGE:
+    case STAGE_LLVM:
+    case STAGE_ASM:
+    case STAGE_OBJ:
+    case STAGE_COUNT: UNREACHABLE();
+    }
+    return write_buf(s->output, &out);
+}
+
+/* --emit=tokens and --emit=ast need one file and no other module. */
+static int emit_syntax(Compiler *c, const Settings *s) {
+    Source *source = source_read(&c->sources, s->input);
+    if (!source) {
+        complain("cannot read %s: %s", s->input, strerror(errno));
+        return STATUS_USAGE;
+    }
+    Buf out = {.arena = c->arena};
+    if (s->stage == STAGE_TOKENS)
+        tokens_print(&out, c->arena, c->names, &c->diags, source);
+    else
+        ast_print(&out, parse_source(c->arena, c->names, &c->diags, source));
+    int status = write_buf(s->output, &out);
+    return c->diags.errors ? STATUS_ERRORS : status;
+}
+
+/* Writes what was asked for of a program without errors. */
+static int emit(Compiler *c, const Settings *s) {
+    if (s->explain) {
+        Buf out = {.arena = c->arena};
+        explain_print(&out, c);
+        int status = write_buf(NULL, &out);
+        if (status != STATUS_OK || (s->stage == STAGE_IMAGE && !s->output))
+            return status;
+    }
+    if (s->check_only || s->dump_after != PASS_COUNT)
+        return STATUS_OK;
+    return stages[s->stage].is_code ? emit_code(c, s) : emit_text(c, s);
+}
+
+static int run_passes(Compiler *c, const Settings *s) {
+    Buf dump = {.arena = c->arena};
+    RunOptions run = {.last = s->check_only ? PASS_check : stages[s->stage].last,
+                      .dump_after = s->dump_after,
+                      .dump = &dump,
+                      .times = s->times ? stderr : NULL};
+    if (s->dump_after != PASS_COUNT)
+        run.last = s->dump_after;
+    bool good = compiler_run(c, &run);
+    if (good && s->dump_after != PASS_COUNT)
+        return write_buf(s->output, &dump);
+    return good ? STATUS_OK : STATUS_ERRORS;
+}
+
+static int compile(Compiler *c, const Settings *s) {
+    if (s->stage == STAGE_TOKENS || s->stage == STAGE_AST)
+        return emit_syntax(c, s);
+    if (!compiler_load(c, s->input)) {
+        complain("cannot read %s: %s", s->input, strerror(errno));
+        return STATUS_USAGE;
+    }
+    if (s->deps) {
+        Buf deps = {.arena = c->arena};
+        compiler_print_deps(&deps, c);
+        int status = write_buf(s->deps, &deps);
+        if (status != STATUS_OK)
+            return status;
+    }
+    int status = run_passes(c, s);
+    if (status == STATUS_OK && s->warnings_fail && c->diags.warnings)
+        status = STATUS_ERRORS;
+    return status == STATUS_OK ? emit(c, s) : status;
+}
+
+static bool is_utf8(void) {
+    const char *names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (int k = 0; k < ARRAY_LEN(names); k++) {
+        const char *value = getenv(names[k]);
+        if (value && *value)
+            return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+    }
+    return false;
+}
+
+static void set_up_diags(Compiler *c, const Settings *s) {
+    bool terminal = isatty(STDERR_FILENO);
+    const char *no_color = getenv("NO_COLOR"), *kind = getenv("TERM");
+    bool capable = terminal && !(no_color && *no_color) && kind && strcmp(kind, "dumb") != 0;
+    struct winsize size = {0};
+    c->diags = (Diags){.arena = c->arena,
+                       .sources = &c->sources,
+                       .format = s->format,
+                       .color = s->color == COLOR_AUTO ? capable : s->color == COLOR_ALWAYS,
+                       .ascii = !is_utf8(),
+                       .error_limit = s->error_limit};
+    if (terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0)
+        c->diags.width = size.ws_col;
+}
+
+/* One compilation from start to end; prints its diagnostics. */
+static int compile_file(const Settings *s) {
+    Arena arena = {0};
+    Compiler c = {.arena = &arena,
+                  .sources = {.arena = &arena, .next = 1},
+                  .stdlib_dir = s->stdlib_dir,
+                  .opt_level = s->opt_level,
+                  .want_tests = s->tests};
+    c.names = names_new(&arena);
+    c.types = types_new(&arena, c.names);
+    set_up_diags(&c, s);
+    int status = compile(&c, s);
+    fflush(stdout);
+    diags_print(&c.diags, stderr);
+    arena_free(&arena);
+    return status;
+}
+
+/* ---- subcommands ---- */
+
+static int explain_codes(const Settings *s) {
+    int status = STATUS_OK;
+    for (int k = 0; k < s->nfiles; k++) {
+        if (k)
+            putchar('\n');
+        if (!diag_explain(stdout, s->files[k])) {
+            complain("there is no diagnostic %s; codes look like G0123", s->files[k]);
+            status = STATUS_USAGE;
+        }
+    }
+    return status;
+}
+
+static const char *gactrun_path(Arena *arena) {
+    const char *given = getenv("GACT_RUN");
+    const char *beside = arena_printf(arena, "%sgactrun", own_folder(arena));
+    return given && *given ? given : access(beside, X_OK) == 0 ? beside : "gactrun";
+}
+
+static int test_file(const Settings *s, const char *file) {
+    Arena arena = {0};
+    Settings own = *s;
+    own.input = file;
+    own.tests = true;
+    own.output = temporary_file(&arena);
+    int status = own.output ? compile_file(&own) : STATUS_USAGE;
+    if (status == STATUS_OK) {
+        char *argv[] = {(char *)gactrun_path(&arena), "--tests", (char *)own.output, NULL};
+        status = run_program(argv, NULL, 0);
+        if (status < 0) {
+            complain("cannot run %s: set GACT_RUN to the program gactrun", argv[0]);
+            status = STATUS_USAGE;
+        }
+    }
+    if (own.output)
+        unlink(own.output);
+    arena_free(&arena);
+    return status;
+}
+
+/* Applies a function to each file; the status is the worst of all. */
+static int each_file(const Settings *s, int (*one)(const Settings *s, const char *file)) {
+    int worst = STATUS_OK;
+    for (int k = 0; k < s->nfiles; k++) {
+        int status = one(s, s->files[k]);
+        worst = status > worst ? status : worst;
+    }
+    return worst;
+}
+
+static int check_file(const Settings *s, const char *file) {
+    Settings own = *s;
+    own.input = file;
+    return compile_file(&own);
+}
+
+/* ---- the command line ---- */
+
+static int bad_usage(const char *text) {
+    complain("%s\nTry `gactc --help`.", text);
+    return STATUS_USAGE;
+}
+
+static int print_about(int option) {
+    if (option == OPT_HELP)
+        options_help(&option_table, stdout);
+    else
+        puts("gactc " GACT_VERSION);
+    return STATUS_OK;
+}
+
+/* The place of a text that the options' table admits. */
+static int find_text(const char *const *texts, int count, const char *text) {
+    for (int k = 0; k < count; k++)
+        if (strcmp(texts[k], text) == 0)
+            return k;
+    UNREACHABLE();
+}
+
+static Stage find_stage(const char *name) {
+    for (int k = 0; k < STAGE_COUNT; k++)
+        if (strcmp(stages[k].name, name) == 0)
+            return (Stage)k;
+    UNREACHABLE();
+}
+
+/* Takes one option over; an error message, or NULL. */
+static const char *take_option(Settings *s, int option, const char *value) {
+    long number = 0;
+    switch (option) {
+    case OPT_OUTPUT: s->output = value; break;
+    case OPT_CHECK: s->check_only = true; break;
+    case OPT_EMIT: s->stage = find_stage(value); break;
+    case OPT_EXPLAIN: s->explain = true; break;
+    case OPT_OPTIMIZE: s->opt_level = value[0] - '0'; break;
+    case OPT_CPU: s->cpu = value; break;
+    case OPT_TESTS: s->tests = true; break;
+    case OPT_WARN: s->warnings_fail = value && strcmp(value, "error") == 0; break;
+    case OPT_FORMAT:
+        s->format = (DiagFormat)find_text(format_names, ARRAY_LEN(format_names), value);
+        break;
+    case OPT_LIMIT:
+        if (!options_number(value, 0, INT_MAX, &number))
+            return "--error-limit is a whole number";
+        s->error_limit = (int)number;
+        break;
+    case OPT_COLOR:
+        s->color = (ColorChoice)find_text(color_names, ARRAY_LEN(color_names), value);
+        break;
+    case OPT_STDLIB: s->stdlib_dir = value; break;
+    case OPT_DEPS: s->deps = value; break;
+    case OPT_DUMP_AFTER:
+        s->dump_after = pass_find(value);
+        return s->dump_after == PASS_COUNT ? "--dump-after takes a pass that --time-report lists"
+                                           : NULL;
+    case OPT_TIMES: s->times = true; break;
+    }
+    return NULL;
+}
+
+/* What is left to do once the line is read. */
+static int act(Settings *s) {
+    if (s->nfiles == 0)
+        return bad_usage("no file is given");
+    if (s->command == CMD_EXPLAIN)
+        return explain_codes(s);
+    if (s->command == CMD_TEST)
+        return each_file(s, test_file);
+    if (s->check_only)
+        return each_file(s, check_file);
+    if (s->nfiles > 1)
+        return bad_usage("more than one file is given; a program is one file and what it imports");
+    s->input = s->files[0];
+    return compile_file(s);
+}
+
+/* A mistake of ours ends in abort(), its text already printed. */
+static void end_by_abort(int number) {
+    (void)number;
+    _exit(STATUS_INTERNAL);
+}
+
+/* The first positional argument may be a subcommand; the others are moved to s->files. */
+static void take_positional(Settings *s, const OptionParser *p) {
+    int command = options_command(&option_table, p->value);
+    if (s->command < 0 && s->nfiles == 0 && !p->only_files && command >= 0)
+        s->command = command;
+    else
+        s->files[s->nfiles++] = (char *)p->value;
+}
+
+int main(int argc, char **argv) {
+    signal(SIGABRT, end_by_abort);
+    Settings s = {.files = argv + 1,
+                  .command = -1,
+                  .opt_level = 2,
+                  .cpu = "native",
+                  .error_limit = 20,
+                  .dump_after = PASS_COUNT};
+    OptionParser p;
+    options_start(&p, &option_table, argc, argv);
+    for (int option; (option = options_next(&p)) != OPTIONS_END;) {
+        const char *error = NULL;
+        if (option == OPTIONS_ERROR)
+            error = p.message;
+        else if (option == OPTIONS_POSITIONAL)
+            take_positional(&s, &p);
+        else if (option == OPT_HELP || option == OPT_VERSION)
+            return print_about(option);
+        else
+            error = take_option(&s, option, p.value);
+        if (error)
+            return bad_usage(error);
+    }
+    return act(&s);
+}

@@ -1,0 +1,443 @@
+/* Range analysis: proves that indices are in bounds, divisors not zero and checks true, and clears
+   IRF_CHECKED, IRF_CHECKED_ZERO and the CHECK ops that are. What comes out computes the same. Facts
+   come from the place (a kernel's index lies in its space, a condition holds in its branch), from
+   loops (see find_invariants) and from how values are made (range_prove.c). A proof never leans on
+   a check that may itself be removed, but through the value that the check guards. */
+#include "range.h"
+#include "fuse.h"
+
+typedef struct {
+    Range r;
+    Compiler *c;
+    bool explain;
+    int depth;          /* of kernels and loops around */
+    VEC(IrId) replaced; /* CHECK ops that are proven */
+} Walk;
+
+static void walk_region(Walk *w, IrRegion *region);
+
+/* ---- single facts ---- */
+
+/* a - b + c <= 0? */
+static bool at_most(Walk *w, IrId a, IrId b, int64_t c) {
+    Lin goal = lin_add(lin_of(&w->r, a), lin_of(&w->r, b), -1);
+    return range_prove(&w->r, lin_add(goal, lin_const(c), 1));
+}
+
+static bool not_negative(Walk *w, IrId v) {
+    return range_prove(&w->r, lin_add(lin_const(0), lin_of(&w->r, v), -1));
+}
+
+static bool is_true(Walk *w, IrId cond) {
+    const IrOp op = *ir_op(w->r.f, cond);
+    int64_t known;
+    if (ir_const_int(w->r.f, cond, &known))
+        return known != 0;
+    if (op.kind == IR_BITAND && op.type->kind == TYPE_BOOL)
+        return is_true(w, op.args[0]) && is_true(w, op.args[1]);
+    if (op.kind == IR_BITOR && op.type->kind == TYPE_BOOL)
+        return is_true(w, op.args[0]) || is_true(w, op.args[1]);
+    if (op.nargs != 2 || !range_counts(ir_op(w->r.f, op.args[0])->type))
+        return false;
+    switch (op.kind) {
+    case IR_LT: return at_most(w, op.args[0], op.args[1], 1);
+    case IR_LE: return at_most(w, op.args[0], op.args[1], 0);
+    case IR_GT: return at_most(w, op.args[1], op.args[0], 1);
+    case IR_GE: return at_most(w, op.args[1], op.args[0], 0);
+    case IR_NE:
+        return at_most(w, op.args[0], op.args[1], 1) || at_most(w, op.args[1], op.args[0], 1);
+    case IR_EQ:
+        return at_most(w, op.args[0], op.args[1], 0) && at_most(w, op.args[1], op.args[0], 0);
+    default: return false;
+    }
+}
+
+/* ---- checks ---- */
+
+static bool indices_fit(Walk *w, const IrOp *op, int first) {
+    for (int k = first; k < op->nargs; k++) {
+        IrId dim = range_dim(&w->r, op->args[0], k - first);
+        if (!not_negative(w, op->args[k]) || !at_most(w, op->args[k], dim, 1))
+            return false;
+    }
+    return true;
+}
+
+static bool slice_fits(Walk *w, const IrOp *op) {
+    IrId dim = range_dim(&w->r, op->args[0], 0);
+    return not_negative(w, op->args[1]) && at_most(w, op->args[1], op->args[2], 0) &&
+           at_most(w, op->args[2], dim, 0);
+}
+
+static bool divides(Walk *w, const IrOp *op) {
+    IrId by = op->args[1];
+    const Type *type = ir_op(w->r.f, by)->type;
+    int64_t known;
+    if (op->kind == IR_POW)
+        return !type_is_signed(type) || not_negative(w, by);
+    if (ir_const_int(w->r.f, by, &known))
+        return known != 0;
+    if (!range_counts(type))
+        return false;
+    Lin one = lin_const(1), divisor = lin_of(&w->r, by);
+    return range_prove(&w->r, lin_add(one, divisor, -1)) ||
+           range_prove(&w->r, lin_add(one, divisor, 1));
+}
+
+/* The source text of a span on one line, for remarks. */
+static const char *text_of(Walk *w, Span span) {
+    Source *source = span.from ? source_at(&w->c->sources, span.from) : NULL;
+    if (!source || span.to <= span.from || span.to - span.from > 60)
+        return NULL;
+    size_t at = span.from - source->base, len = span.to - span.from;
+    if (at + len > source->len)
+        return NULL;
+    for (size_t i = 0; i < len; i++)
+        if (source->text[at + i] == '\n')
+            return NULL;
+    return arena_copy(w->c->arena, source->text + at, len);
+}
+
+static void say_kept(Walk *w, const IrOp *op, const char *what, const char *why) {
+    if (!w->explain || w->depth == 0)
+        return;
+    const char *text = text_of(w, op->span);
+    compiler_remark(w->c, REMARK_CHECK, op->span, "the %s check of %s%s%s stays: %s", what,
+                    text ? "`" : "this ", text ? text : ir_kind_name(op->kind), text ? "`" : "",
+                    why);
+}
+
+static void visit_bounds(Walk *w, IrId id) {
+    const IrOp op = *ir_op(w->r.f, id);
+    bool slice = op.kind == IR_SLICE;
+    bool ok = slice ? slice_fits(w, &op) : indices_fit(w, &op, op.kind == IR_UPDATE ? 2 : 1);
+    if (ok)
+        ir_op(w->r.f, id)->flags &= (uint16_t)~IRF_CHECKED;
+    else
+        say_kept(w, &op, "bounds",
+                 slice ? "its ends are not known to be within the array and in order"
+                       : "an index is not known to be within the array");
+}
+
+static void visit_check(Walk *w, IrId id) {
+    const IrOp op = *ir_op(w->r.f, id);
+    if (is_true(w, op.args[1]))
+        vec_push(w->r.arena, &w->replaced, id);
+    else if (!(op.flags & IRF_PINNED))
+        say_kept(w, &op, op.fault ? op.fault->kind : "run-time",
+                 "its condition is not known to hold");
+}
+
+static void visit_checks(Walk *w, IrId id) {
+    const IrOp op = *ir_op(w->r.f, id);
+    bool bounds = op.kind == IR_INDEX || op.kind == IR_SLICE || op.kind == IR_UPDATE;
+    if (bounds && (op.flags & IRF_CHECKED))
+        visit_bounds(w, id);
+    if (op.kind == IR_CHECK)
+        visit_check(w, id);
+    if (!(op.flags & IRF_CHECKED_ZERO))
+        return;
+    if (divides(w, &op))
+        ir_op(w->r.f, id)->flags &= (uint16_t)~IRF_CHECKED_ZERO;
+    else
+        say_kept(w, &op, op.kind == IR_POW ? "exponent" : "zero",
+                 op.kind == IR_POW ? "the exponent may be negative" : "the divisor may be 0");
+}
+
+/* ---- loops ---- */
+
+/* A loop as the search for invariants sees it. */
+typedef struct {
+    IrId id;
+    IrRegion *body, *cond; /* cond: of LOOP, else NULL */
+    int skip;              /* parameters and args before the carried ones, see below */
+    int args;              /* args before the initial values */
+    int n;                 /* carried values */
+} LoopShape;
+
+static LoopShape shape_of(const IrFunc *f, IrId id) {
+    const IrOp *op = ir_op(f, id);
+    if (op->kind == IR_FOR)
+        return (LoopShape){id, op->regions[0], NULL, 1, 2, op->nargs - 2};
+    return (LoopShape){id, op->regions[1], op->regions[0], 0, 0, op->nargs};
+}
+
+static IrId carried(const LoopShape *s, int k) {
+    return s->body->params.at[s->skip + k];
+}
+
+/* A fact about carried values that may hold in every round: `start` holds at the start if it is
+   proven with the initial values. */
+typedef struct {
+    Lin fact;
+    int k;       /* the carried value it is about */
+    bool counts; /* speaks of a FOR's index */
+    bool dropped;
+} Candidate;
+
+typedef struct {
+    Candidate *at;
+    int len;
+} Candidates;
+
+enum { MAX_CARRIED = 8 };
+
+static Lin term(IrId id) {
+    return (Lin){.at = {id}, .factor = {1}, .n = 1};
+}
+
+static void propose(Candidates *cs, Lin fact, int k, bool counts) {
+    if (!fact.bad && fact.n > 0)
+        cs->at[cs->len++] = (Candidate){fact, k, counts, false};
+}
+
+/* v >= 0, v >= start, v <= start, v <= another carried value, and, counting with a FOR's index,
+   v <= start + rounds, v >= start + rounds. */
+static void propose_for(Walk *w, const LoopShape *s, int k, Candidates *cs) {
+    const IrOp op = *ir_op(w->r.f, s->id);
+    Lin v = term(carried(s, k)), start = lin_of(&w->r, op.args[s->args + k]);
+    propose(cs, lin_add(lin_const(0), v, -1), k, false);
+    propose(cs, lin_add(start, v, -1), k, false);
+    propose(cs, lin_add(v, start, -1), k, false);
+    for (int other = 0; other < s->n; other++)
+        if (other != k && range_counts(ir_op(w->r.f, carried(s, other))->type))
+            propose(cs, lin_add(v, term(carried(s, other)), -1), k, false);
+    if (op.kind != IR_FOR)
+        return;
+    Lin rounds = lin_add(term(s->body->params.at[0]), lin_of(&w->r, op.args[0]), -1);
+    Lin ahead = lin_add(lin_add(v, start, -1), rounds, -1);
+    propose(cs, ahead, k, true);
+    propose(cs, lin_add(lin_const(0), ahead, -1), k, true);
+}
+
+/* The fact with every carried value replaced: by its initial value, or by the body's result. */
+static Lin moved(Walk *w, const LoopShape *s, Lin fact, bool next) {
+    const IrOp op = *ir_op(w->r.f, s->id);
+    Lin out = {.constant = fact.constant, .bad = fact.bad};
+    for (int t = 0; t < fact.n; t++) {
+        Lin value = term(fact.at[t]);
+        for (int k = 0; k < s->n; k++)
+            if (fact.at[t] == carried(s, k))
+                value = lin_of(&w->r, next ? s->body->results.at[k] : op.args[s->args + k]);
+        if (op.kind == IR_FOR && fact.at[t] == s->body->params.at[0])
+            value = next ? lin_add(value, lin_const(1), 1) : lin_of(&w->r, op.args[0]);
+        out = lin_add(out, value, fact.factor[t]);
+    }
+    return out;
+}
+
+/* A LOOP's condition, for the values that its body gets. */
+static void assume_condition(Walk *w, const LoopShape *s) {
+    if (!s->cond)
+        return;
+    int mark = w->r.facts.len;
+    range_assume(&w->r, s->cond->results.at[0], true);
+    for (int i = mark; i < w->r.facts.len; i++)
+        for (int k = 0; k < s->n; k++)
+            w->r.facts.at[i].form =
+                lin_replace(w->r.facts.at[i].form, s->cond->params.at[k], term(carried(s, k)));
+}
+
+/* The index of a FOR lies between its bounds. */
+static void assume_index(Walk *w, const LoopShape *s) {
+    const IrOp op = *ir_op(w->r.f, s->id);
+    if (op.kind != IR_FOR)
+        return;
+    Lin i = term(s->body->params.at[0]);
+    range_fact(&w->r, lin_add(lin_of(&w->r, op.args[0]), i, -1));
+    Lin upper = lin_add(i, lin_of(&w->r, op.args[1]), -1);
+    range_fact(&w->r, lin_add(upper, lin_const(1), 1));
+}
+
+/* The sizes of a carried array that the body keeps: dim(parameter) = dim(initial value). */
+static void assume_sizes(Walk *w, const LoopShape *s, const IrRegion *region, int skip) {
+    IrRegion nowhere = {0};
+    IrBuilder b = {.module = w->r.m, .func = w->r.f, .region = &nowhere};
+    for (int k = 0; k < s->n; k++) {
+        const Type *type = ir_op(w->r.f, carried(s, k))->type;
+        IrId result = s->n == 1 ? s->id : IR_NONE;
+        for (int axis = 0; type->kind == TYPE_ARRAY && axis < type->rank; axis++) {
+            if (!result)
+                result = ir_get(&b, s->id, k);
+            IrId kept = ir_dim(&b, result, axis);
+            const IrOp *op = ir_op(w->r.f, kept);
+            if (op->kind == IR_DIM && op->args[0] == result)
+                continue;
+            Lin size = lin_of(&w->r, ir_dim(&b, region->params.at[skip + k], axis));
+            Lin before = lin_of(&w->r, kept);
+            range_fact(&w->r, lin_add(size, before, -1));
+            range_fact(&w->r, lin_add(before, size, -1));
+        }
+    }
+}
+
+static void enter_body(Walk *w, const LoopShape *s, const Candidates *cs) {
+    assume_sizes(w, s, s->body, s->skip);
+    assume_index(w, s);
+    for (int i = 0; i < cs->len; i++)
+        if (!cs->at[i].dropped)
+            range_fact(&w->r, cs->at[i].fact);
+    assume_condition(w, s);
+}
+
+/* Drops what does not hold at the start or is not kept by a round; repeats, since each proof leans
+   on the others. What is left holds in every round. */
+static Candidates find_invariants(Walk *w, const LoopShape *s) {
+    Candidates cs = {NEW_ARRAY(w->r.arena, Candidate, s->n * (s->n + 6)), 0};
+    for (int k = 0; k < s->n && s->n <= MAX_CARRIED; k++)
+        if (range_counts(ir_op(w->r.f, carried(s, k))->type))
+            propose_for(w, s, k, &cs);
+    for (int i = 0; i < cs.len; i++)
+        cs.at[i].dropped = !range_prove(&w->r, moved(w, s, cs.at[i].fact, false));
+    for (bool again = true; again;) {
+        again = false;
+        int mark = w->r.facts.len;
+        enter_body(w, s, &cs);
+        for (int i = 0; i < cs.len; i++) {
+            if (cs.at[i].dropped || range_prove(&w->r, moved(w, s, cs.at[i].fact, true)))
+                continue;
+            cs.at[i].dropped = again = true;
+        }
+        w->r.facts.len = mark;
+    }
+    return cs;
+}
+
+/* What holds in every round holds for the results. */
+static void keep_invariants(Walk *w, const LoopShape *s, const Candidates *cs) {
+    for (int i = 0; i < cs->len; i++) {
+        const Candidate *c = &cs->at[i];
+        bool alone = true; /* speaks of no other carried value */
+        for (int k = 0; k < s->n; k++)
+            alone &= k == c->k || lin_factor(&c->fact, carried(s, k)) == 0;
+        if (!c->dropped && !c->counts && alone)
+            vec_push(w->r.arena, &w->r.loops, (LoopFact){s->id, carried(s, c->k), c->k, c->fact});
+    }
+}
+
+static void walk_condition(Walk *w, const LoopShape *s, const Candidates *cs) {
+    int mark = w->r.facts.len;
+    for (int i = 0; i < cs->len; i++) {
+        Lin fact = cs->at[i].fact;
+        for (int k = 0; k < s->n; k++)
+            fact = lin_replace(fact, carried(s, k), term(s->cond->params.at[k]));
+        if (!cs->at[i].dropped)
+            range_fact(&w->r, fact);
+    }
+    assume_sizes(w, s, s->cond, 0);
+    walk_region(w, s->cond);
+    w->r.facts.len = mark;
+}
+
+static void walk_loop(Walk *w, IrId id) {
+    LoopShape s = shape_of(w->r.f, id);
+    Candidates cs = find_invariants(w, &s);
+    int mark = w->r.facts.len;
+    w->depth++;
+    if (s.cond)
+        walk_condition(w, &s, &cs);
+    enter_body(w, &s, &cs);
+    walk_region(w, s.body);
+    w->depth--;
+    w->r.facts.len = mark;
+    keep_invariants(w, &s, &cs);
+}
+
+/* ---- the walk ---- */
+
+static void walk_kernel(Walk *w, IrId id) {
+    const IrOp op = *ir_op(w->r.f, id);
+    int mark = w->r.facts.len;
+    w->depth++;
+    for (int i = 0; i < op.kernel->rank; i++) {
+        Lin at = term(op.regions[0]->params.at[i]);
+        range_fact(&w->r, lin_add(lin_const(0), at, -1));
+        Lin upper = lin_add(at, lin_of(&w->r, op.args[i]), -1);
+        range_fact(&w->r, lin_add(upper, lin_const(1), 1));
+    }
+    walk_region(w, op.regions[0]);
+    w->r.facts.len = mark;
+    for (int r = 1; r < op.nregions; r++)
+        walk_region(w, op.regions[r]);
+    w->depth--;
+}
+
+static void walk_if(Walk *w, IrId id) {
+    const IrOp op = *ir_op(w->r.f, id);
+    for (int r = 0; r < 2; r++) {
+        int mark = w->r.facts.len;
+        range_assume(&w->r, op.args[0], r == 0);
+        walk_region(w, op.regions[r]);
+        w->r.facts.len = mark;
+    }
+}
+
+static void walk_op(Walk *w, IrId id) {
+    visit_checks(w, id);
+    switch (ir_op(w->r.f, id)->kind) {
+    case IR_KERNEL: walk_kernel(w, id); return;
+    case IR_IF: walk_if(w, id); return;
+    case IR_FOR:
+    case IR_LOOP: walk_loop(w, id); return;
+    default:
+        for (int r = 0; r < ir_op(w->r.f, id)->nregions; r++)
+            walk_region(w, ir_op(w->r.f, id)->regions[r]);
+    }
+}
+
+static void walk_region(Walk *w, IrRegion *region) {
+    for (int i = 0; i < region->ops.len; i++)
+        walk_op(w, region->ops.at[i]);
+}
+
+/* ---- proven checks ---- */
+
+static void drop_ops(const IrFunc *f, IrRegion *region, const IrId *map, int len) {
+    int kept = 0;
+    for (int i = 0; i < region->ops.len; i++) {
+        IrId id = region->ops.at[i];
+        for (int r = 0; r < ir_op(f, id)->nregions; r++)
+            drop_ops(f, ir_op(f, id)->regions[r], map, len);
+        if ((int)id >= len || !map[id])
+            region->ops.at[kept++] = id;
+    }
+    region->ops.len = kept;
+}
+
+/* A proven check is the value it guards; a proven assert is nothing. */
+static void replace_checks(Walk *w) {
+    IrFunc *f = w->r.f;
+    int len = f->ops.len;
+    IrId *map = NEW_ARRAY(w->r.arena, IrId, len);
+    for (int i = 0; i < w->replaced.len; i++) {
+        IrOp *op = ir_op(f, w->replaced.at[i]);
+        if (op->args[0])
+            map[w->replaced.at[i]] = op->args[0];
+        else
+            *op = (IrOp){.kind = IR_TUPLE, .type = op->type, .span = op->span, .node = op->node};
+    }
+    if (w->replaced.len == 0)
+        return;
+    fuse_substitute(f, map, len);
+    drop_ops(f, f->body, map, len);
+}
+
+void range_func(Compiler *c, IrFunc *f, bool explain) {
+    Arena scratch = {0};
+    Walk w = {.c = c, .explain = explain};
+    w.r = (Range){.m = c->ir, .f = f, .arena = &scratch};
+    walk_region(&w, f->body);
+    replace_checks(&w);
+    if (w.replaced.len > 0) { /* what the checks alone needed */
+        Fuse z = {.c = c, .m = c->ir, .f = f};
+        fuse_sweep(&z);
+        arena_free(&z.look);
+    }
+    arena_free(&scratch);
+}
+
+void range_module(Compiler *c) {
+    for (int i = 0; i < c->ir->funcs.len; i++)
+        if (!c->ir->funcs.at[i]->is_inlined)
+            range_func(c, c->ir->funcs.at[i], true);
+}

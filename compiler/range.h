@@ -1,0 +1,68 @@
+/* Proofs about integers: linear inequalities over the values of a function, from facts that hold at
+   a place (indices of kernels and loops, conditions) and from how values are made. */
+#ifndef GACT_RANGE_H
+#define GACT_RANGE_H
+
+#include "compiler.h"
+
+enum { LIN_TERMS = 8 };
+
+/* factor[0] * at[0] + … + constant, over the mathematical integers. As a fact: it is <= 0. */
+typedef struct {
+    IrId at[LIN_TERMS];
+    int64_t factor[LIN_TERMS];
+    int n;
+    int64_t constant;
+    bool bad; /* too large to be told */
+} Lin;
+
+/* Something that holds at a place: an inequality, and the bool it came from, or one of them. */
+typedef struct {
+    Lin form;  /* <= 0; says nothing if it has no terms */
+    IrId cond; /* this bool is `truth`, or IR_NONE */
+    bool truth;
+} Fact;
+
+/* What holds for carried value k of a loop, and so for its result; `self` is its parameter. */
+typedef struct {
+    IrId loop, self;
+    int k;
+    Lin fact;
+} LoopFact;
+
+typedef struct {
+    IrModule *m;
+    IrFunc *f;
+    Arena *arena;
+    VEC(Fact) facts; /* those that hold here; cut back when a region ends */
+    VEC(LoopFact) loops;
+    VEC(IrId) dims; /* one DIM op for each array and axis */
+    int proofs;     /* how many are under way, one inside of the other */
+    int budget;     /* steps left for the proof under way */
+} Range;
+
+typedef struct {
+    int64_t lo, hi;
+} Interval;
+
+/* The linear form of an integer value; wrapping arithmetic is a term of its own. */
+Lin lin_of(Range *r, IrId v);
+Lin lin_const(int64_t value);
+/* a + q * b */
+Lin lin_add(Lin a, Lin b, int64_t q);
+/* a with term t replaced by the value of `by`. */
+Lin lin_replace(Lin a, IrId t, Lin by);
+int64_t lin_factor(const Lin *a, IrId t);
+
+/* Can integers of this type be reasoned about? */
+bool range_counts(const Type *type);
+Interval range_interval(Range *r, IrId v);
+/* Is goal <= 0, surely, here? */
+bool range_prove(Range *r, Lin goal);
+/* Adds what follows from a bool being `truth`. */
+void range_assume(Range *r, IrId cond, bool truth);
+void range_fact(Range *r, Lin fact);
+/* The size of an axis as a value; the op may be in no region. */
+IrId range_dim(Range *r, IrId array, int axis);
+
+#endif

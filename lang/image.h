@@ -1,0 +1,227 @@
+/* The program image (.gactx) and the calls between compiled code and the runtime. An image is an ELF
+   shared object that exports one symbol, `gact_image`, imports nothing but libm, and is followed by
+   a GactTrailer. Included by gactc's back ends and by the runtime. */
+#ifndef GACT_IMAGE_H
+#define GACT_IMAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define GACT_ABI_VERSION 1
+#define GACT_MAGIC       "GACTIMG1"
+
+/* ---- values ----
+   A value is a row of 8-byte slots:
+     scalar       one slot: the value's bits, integers sign- or zero-extended, bool 0 or 1, floats in
+                  the low bytes
+     product      the slots of its members, one after the other
+     sum          one slot for the tag (constructor number), then the payload slots of every
+                  constructor one after the other (those of the others are undefined scalars or
+                  empty arrays: null pointers, zero dims)
+     array        one slot for each axis, then two slots for each column: buffer, data
+     string       as an array of u8 of rank 1
+   The columns of an array of T, in order:
+     T scalar     one column of the scalar's own bytes (bool: 1 byte)
+     T product    the columns of its members
+     T sum        a column of tags (1 byte), then the columns of every constructor's payload
+     T array of rank r (or string, r = 1): an irregular list. A column of offsets, i64[n + 1], into
+                  the data columns that follow, counted in elements of the inner array; if r > 1 then
+                  r columns of i64[n], the dims of each; then the columns of its element type, whose
+                  "n" is the total number of inner elements. Offsets need not start at 0.
+   Where an array with such a column is inside a sum or product inside an array the same rules nest.
+   Data pointers are aligned to their element only (views), fresh buffers to 64 bytes. */
+typedef union {
+    int64_t i;
+    uint64_t u;
+    double f;
+    float f32;
+    void *p;
+} GactSlot;
+
+/* The header of a buffer. Reference counted: whoever holds the last reference may change it in place.
+   `count` is atomic; a buffer that nobody counts (constants, borrowed input) has count < 0. A null
+   buffer pointer means an uncounted one. Fresh data starts 64 bytes after the header. */
+typedef struct GactBuf {
+    int64_t count;
+    int64_t bytes;
+    struct GactBuf *next, *prev; /* the run's list of live buffers */
+    void *owner;                 /* the runtime's */
+    int64_t reserved[3];
+} GactBuf;
+
+typedef enum {
+    GACT_BOOL, GACT_I8, GACT_I16, GACT_I32, GACT_I64, GACT_U8, GACT_U16, GACT_U32, GACT_U64,
+    GACT_F16, GACT_BF16, GACT_F32, GACT_F64, GACT_HLC, GACT_DURATION,
+    GACT_STRING, GACT_PRODUCT, GACT_SUM, GACT_ARRAY
+} GactKind;
+
+typedef struct GactType GactType;
+typedef struct {
+    const char *name;         /* of a constructor */
+    const GactType *payload;  /* a PRODUCT */
+} GactCtor;
+struct GactType {
+    int32_t kind;    /* GactKind */
+    int32_t rank;    /* ARRAY */
+    const char *text; /* as the user writes it */
+    const char *name; /* of a record or sum; "" for a tuple; "{}" for a set or map shown with braces */
+    const GactType *elem; /* ARRAY */
+    int32_t count;        /* PRODUCT: members; SUM: constructors */
+    int32_t slots;        /* how many slots a value takes */
+    int32_t columns;      /* how many columns an array of this takes */
+    int32_t flags;        /* GACT_TYPE_VIEW: a product that is shown as its first member (a set) */
+    const GactType *const *items; /* PRODUCT */
+    const char *const *names;     /* PRODUCT: NULL each when positional */
+    const GactCtor *ctors;        /* SUM */
+};
+enum { GACT_TYPE_VIEW = 1 };
+
+typedef struct {
+    const GactType *type;
+    const GactSlot *slots;
+} GactValue;
+
+/* ---- what compiled code may call ---- */
+
+typedef struct GactCtx GactCtx;
+typedef struct GactSite GactSite;
+typedef struct GactKernelInfo GactKernelInfo;
+
+typedef void (*GactRtFn)(GactCtx *ctx, const GactSite *site, const GactValue *args, int32_t nargs,
+                         const GactType *result, GactSlot *out);
+/* Runs the part lo … hi - 1 of a kernel's chunks. */
+typedef void (*GactRangeFn)(GactCtx *ctx, void *env, int64_t lo, int64_t hi);
+typedef void (*GactBodyFn)(GactCtx *ctx, void *env);
+/* Is key a before key b? */
+typedef int32_t (*GactLessFn)(GactCtx *ctx, void *env, int64_t a, int64_t b);
+
+typedef struct GactApi {
+    int64_t version;
+    /* A fresh buffer of `bytes` (at least 0), count 1, data 64-byte aligned. Memory exhausted: a
+       fault at site. */
+    GactBuf *(*alloc)(GactCtx *ctx, const GactSite *site, int64_t bytes);
+    /* Count up, count down (and free at 0). Null and uncounted buffers are ignored. */
+    void (*retain)(GactCtx *ctx, GactBuf *buf);
+    void (*release)(GactCtx *ctx, GactBuf *buf);
+    /* Reports and leaves to the innermost try, guard or parallel part. */
+    void (*fault)(GactCtx *ctx, const GactSite *site, const int64_t *nums, int32_t n);
+    /* Runs body; 1 if it faulted (the fault is dropped). */
+    int32_t (*try_call)(GactCtx *ctx, GactBodyFn body, void *env);
+    /* Runs a segment of a dag; 1 if it faulted (the fault is kept for the report). */
+    int32_t (*guard)(GactCtx *ctx, GactBodyFn body, void *env);
+    /* Runs fn over chunks 0 … n - 1, in parallel when it pays; `bytes`: memory the kernel reads and
+       writes in all, `work`: elements, for the decision and the profile. Parts may run in any order
+       and at the same time; a fault in a part is reported once all are done, the one of the lowest
+       chunk. */
+    void (*parallel)(GactCtx *ctx, const GactKernelInfo *info, GactRangeFn fn, void *env, int64_t n,
+                     int64_t work, int64_t bytes);
+    /* Sorts n keys of a scalar kind stably in the total order; perm != NULL: keys stay, perm gets the
+       permutation, otherwise keys are sorted in place. */
+    void (*sort)(GactCtx *ctx, int32_t kind, void *keys, int64_t n, int32_t descending,
+                 int64_t *perm);
+    /* The stable permutation by a comparison. */
+    void (*sort_by)(GactCtx *ctx, GactLessFn less, void *env, int64_t n, int64_t *perm);
+    /* c[n, m] = a[n, k] b[k, m], products added in order of k by fma (integers wrap). */
+    void (*matmul)(GactCtx *ctx, int32_t kind, const void *a, const void *b, void *c, int64_t n,
+                   int64_t k, int64_t m);
+#define RT(id, name, effect, doc) GactRtFn id;
+#include "abi.def"
+} GactApi;
+
+typedef enum {
+#define RT(id, name, effect, doc) RT_##id,
+#include "abi.def"
+    RT_COUNT
+} RtCall;
+
+/* The part of a context that compiled code reads; one a thread. The runtime's own follows it. */
+struct GactCtx {
+    const GactApi *api;
+    int64_t depth;     /* calls of recursive functions under way; compiled code counts */
+    int64_t max_depth; /* more is a fault */
+    int64_t serial;    /* != 0 inside a parallel part: kernels run on this thread */
+};
+
+/* ---- tables ---- */
+
+/* A place that can fault or call the runtime. */
+struct GactSite {
+    const char *kind; /* "index", "shape", "assert", … */
+    const char *text; /* with {} for each number */
+    const char *node; /* the dag's node, or "" */
+    int32_t file;     /* index into the image's sources, -1: none */
+    uint32_t from, to; /* byte offsets in it */
+    int32_t other_file;
+    uint32_t other_from, other_to;
+    const char *other_text; /* label of the second place, or NULL */
+};
+
+struct GactKernelInfo {
+    const char *name; /* of the node, or of the function */
+    const char *ops;  /* what was fused into it: "map map reduce" */
+    int32_t file;
+    uint32_t from, to;
+};
+
+typedef struct {
+    const char *path, *text;
+    int64_t len;
+} GactSource;
+
+typedef struct {
+    int32_t symbol; /* index, -1: a constant (offset), -2: any size */
+    int32_t pad;
+    int64_t scale, offset;
+} GactDim;
+
+typedef struct {
+    const char *name;
+    const GactType *type;
+    const GactDim *dims;
+    const char *text; /* the type as written */
+    int32_t has_default;
+    int32_t slot; /* where its slots start in the entry's in or out */
+} GactPort;
+
+/* Runs an entry. in: slot 0 `present` (bit k: input k given), then the inputs' slots in order; inputs
+   are borrowed. out: for a dag one status slot an output (0 delivered, 1 faulted) and then the
+   outputs' slots in order, owned by the caller. Returns 0, or 1 if any fault was kept. Runs inside
+   api->guard. */
+typedef int32_t (*GactEntryFn)(GactCtx *ctx, const GactSlot *in, GactSlot *out);
+
+typedef struct {
+    int32_t kind; /* 0 dag, 1 main, 2 test */
+    int32_t takes_args; /* main(args: []string) */
+    const char *name;
+    const char *doc; /* or NULL */
+    const char *faults; /* of a test: a fault with this text is wanted; or NULL */
+    int32_t file;
+    uint32_t from, to;
+    int32_t ninputs, noutputs, nsymbols;
+    int32_t in_slots, out_slots;
+    const GactPort *inputs, *outputs;
+    const char *const *symbols;
+    GactEntryFn run;
+} GactEntry;
+
+typedef struct GactImage {
+    char magic[8];
+    int64_t abi_version;
+    const char *compiler; /* gactc's version */
+    const char *cpu;      /* target CPU */
+    int32_t nentries, nsources;
+    const GactEntry *entries;
+    const GactSource *sources;
+} GactImage;
+
+/* The last bytes of an image file. */
+typedef struct {
+    char magic[8];
+    uint32_t abi_version;
+    uint32_t flags;
+    uint64_t length;    /* of the file with the trailer */
+    char features[512]; /* CPU features the code may use: "avx,avx2,fma,…", NUL-padded */
+    uint64_t checksum;  /* XXH3-64 over the whole file before this field */
+} GactTrailer;
+
+#endif

@@ -1,0 +1,88 @@
+/* What gactrun's parts share. Each part reports through a GactError and returns a status; main.c
+   alone prints and ends the program. */
+#ifndef GACT_CLI_H
+#define GACT_CLI_H
+
+#include "../io/io.h"
+
+/* NAME=SPEC of the command line. */
+typedef struct {
+    const char *name, *spec;
+} Assignment;
+
+typedef struct {
+    Assignment *at;
+    int count;
+} Assignments;
+
+typedef struct {
+    const char *program; /* an image or a .gact file */
+    char **args;         /* after the program */
+    int nargs;
+    Assignments in, out, each;
+    bool list, tests, profile;
+    const char *filter, *trace, *times;
+    int32_t threads;
+    int64_t memory_mib;
+} Settings;
+
+typedef struct {
+    double load, run, store; /* seconds */
+} Times;
+
+double seconds_now(void);
+
+/* ---- names.c ---- */
+
+/* The candidate nearest to name, NULL if none is near. */
+const char *nearest(const char *name, const char *const *candidates, int count);
+/* ": did you mean NAME?", or "; there are a, b, c", or "". */
+const char *suggest(Region *region, const char *name, const char *const *candidates, int count);
+
+/* ---- inputs.c: values for an entry's inputs ---- */
+
+typedef struct {
+    const GactEntry *entry;
+    GactSlot **slots; /* for each input, NULL when its default applies */
+    const char **specs;
+} Inputs;
+
+/* Reads what --in gives. Names are checked first, so that no file is read for nothing. `each` lists
+   names that come from elsewhere. */
+GactStatus inputs_read(Region *region, const GactEntry *entry, const Assignments *in,
+                       const Assignments *each, Inputs *inputs, GactError *error);
+/* Are all sizes as declared, and equal where a name is shared? */
+GactStatus inputs_check(Region *region, const Inputs *inputs, GactError *error);
+/* Do the names of --out exist, and have their files a format? */
+GactStatus outputs_check(Region *region, const GactEntry *entry, const Assignments *out,
+                         GactError *error);
+/* The port of that name, -1 if there is none. */
+int port_named(const GactPort *ports, int count, const char *name);
+
+/* ---- ways to run ---- */
+
+GactStatus run_main(GactProgram *program, const GactEntry *entry, const Settings *s, int *exit_status,
+                    Times *times, GactError *error);
+GactStatus run_dag(Region *region, GactProgram *program, const GactEntry *entry, const Settings *s,
+                   Times *times, GactError *error);
+GactStatus run_each(Region *region, GactProgram *program, const GactEntry *entry, const Settings *s,
+                    Times *times, GactError *error);
+GactStatus run_tests(GactProgram *program, const Settings *s, GactError *error);
+void list_entries(const GactImage *image, FILE *out);
+
+/* ---- cache.c: .gact files ---- */
+
+/* The image of a source file, compiled unless an unchanged one is kept. *temporary: the caller
+   removes the image when it is open. */
+GactStatus cache_image(Region *region, const char *source, bool tests, const char **image,
+                       bool *temporary, GactError *error);
+
+/* ---- progress.c: a line on the terminal for what takes longer than a second ---- */
+
+void progress_start(const char *what);
+/* done of total; total 0: unknown. */
+void progress_set(int64_t done, int64_t total);
+/* Removes the line. */
+void progress_stop(void);
+
+#endif

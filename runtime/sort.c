@@ -1,0 +1,420 @@
+/* Sorting. Scalars: their bits are coded as unsigned integers whose order is the total order (-0 before
+   0, NaN last), and sorted by radix; an argsort carries the index in the record. By comparison: a
+   merge sort of indices, whose merges are cut into pieces of equal length for the threads. Both are
+   stable, and descending is the reverse order with ties as they stood. */
+#include "runtime.h"
+
+#include <string.h>
+
+enum {
+    DIGIT_BITS = 8,
+    DIGITS = 1 << DIGIT_BITS,
+    MAX_DIGITS = 8,
+    BUCKET_BITS = 11,
+    BUCKETS = 1 << BUCKET_BITS,
+    CACHE_BYTES = 1 << 19, /* of records that are sorted without buckets */
+    INSERTION_MAX = 48,
+    BLOCK_MIN = 1 << 15, /* records that are worth a block of their own */
+    RUN = 16             /* indices that a comparison sort begins with */
+};
+
+static GactBuf *scratch(Thread *t, int64_t count, size_t size) {
+    GactBuf *buf = heap_alloc(t, count * (int64_t)size);
+    if (!buf)
+        fault_raise(&t->ctx, NULL, "memory", "memory is exhausted: a sort wanted %lld more bytes",
+                    (long long)(count * (int64_t)size));
+    return buf;
+}
+
+/* ---- keys ---- */
+
+/* How a kind's bits become an unsigned key of the same width. */
+typedef struct {
+    uint64_t mask;      /* of the width */
+    uint64_t sign;      /* the sign bit, or 0 */
+    uint64_t infinity;  /* of a float; 0: an integer */
+    uint64_t flip;      /* mask when descending */
+    uint64_t below;     /* a float: how many patterns lie before -infinity: NaNs with a sign */
+    bool nan_equal;     /* all NaNs get one key; otherwise codes can be decoded */
+    int width;          /* bytes */
+} Coding;
+
+static Coding coding_of(int32_t kind, bool descending, bool nan_equal) {
+    static const struct {
+        int8_t width, is_signed;
+        uint64_t infinity;
+    } table[] = {
+        [GACT_BOOL] = {1, 0, 0},      [GACT_I8] = {1, 1, 0},
+        [GACT_I16] = {2, 1, 0},       [GACT_I32] = {4, 1, 0},
+        [GACT_I64] = {8, 1, 0},       [GACT_U8] = {1, 0, 0},
+        [GACT_U16] = {2, 0, 0},       [GACT_U32] = {4, 0, 0},
+        [GACT_U64] = {8, 0, 0},       [GACT_F16] = {2, 1, 0x7c00},
+        [GACT_BF16] = {2, 1, 0x7f80}, [GACT_F32] = {4, 1, 0x7f800000},
+        [GACT_HLC] = {8, 0, 0},       [GACT_F64] = {8, 1, 0x7ff0000000000000},
+        [GACT_DURATION] = {8, 1, 0},
+    };
+    Coding c = {.width = table[kind].width, .infinity = table[kind].infinity, .nan_equal = nan_equal};
+    c.mask = c.width == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * c.width) - 1;
+    c.sign = table[kind].is_signed ? c.mask ^ c.mask >> 1 : 0;
+    c.flip = descending ? c.mask : 0;
+    c.below = c.infinity ? (c.mask >> 1) - c.infinity : 0;
+    return c;
+}
+
+static inline uint64_t encode(const Coding *c, uint64_t x) {
+    if (!c->infinity)
+        return x ^ c->sign ^ c->flip;
+    uint64_t code = x & c->sign ? ~x & c->mask : x | c->sign;
+    code = (code - c->below) & c->mask;
+    if (c->nan_equal && (x & ~c->sign) > c->infinity)
+        code = c->mask;
+    return code ^ c->flip;
+}
+
+static inline uint64_t decode(const Coding *c, uint64_t code) {
+    code ^= c->flip;
+    if (!c->infinity)
+        return code ^ c->sign;
+    code = (code + c->below) & c->mask;
+    return code & c->sign ? code ^ c->sign : ~code & c->mask;
+}
+
+static inline uint64_t key_load(const void *keys, int width, int64_t i) {
+    switch (width) {
+    case 1: return ((const uint8_t *)keys)[i];
+    case 2: return ((const uint16_t *)keys)[i];
+    case 4: return ((const uint32_t *)keys)[i];
+    }
+    return ((const uint64_t *)keys)[i];
+}
+
+static inline void key_store(void *keys, int width, int64_t i, uint64_t x) {
+    switch (width) {
+    case 1: ((uint8_t *)keys)[i] = (uint8_t)x; return;
+    case 2: ((uint16_t *)keys)[i] = (uint16_t)x; return;
+    case 4: ((uint32_t *)keys)[i] = (uint32_t)x; return;
+    }
+    ((uint64_t *)keys)[i] = x;
+}
+
+/* ---- radix ---- */
+
+/* The cut into buckets. */
+typedef struct {
+    void *from, *to;
+    int64_t *counts; /* BUCKETS for each block: first counts, then places */
+    int64_t n, blocks;
+    int from_bit, shift;     /* the lowest bit of the keys, and of the bucket's number */
+    _Atomic uint64_t differ; /* the bits in which keys differ */
+} Radix;
+
+static void radix_block(const Radix *radix, int64_t block, int64_t *from, int64_t *to) {
+    int64_t each = radix->n / radix->blocks, more = radix->n % radix->blocks;
+    *from = each * block + (block < more ? block : more);
+    *to = *from + each + (block < more);
+}
+
+/* Cuts n records into blocks for the threads; the counts' memory is the caller's to release. */
+static GactBuf *radix_open(Thread *t, Radix *radix, int64_t n, int64_t size) {
+    int64_t blocks = pool_pays(t, n, n * size) ? pool_threads() : 1, most = n / BLOCK_MIN + 1;
+    blocks = blocks > most ? most : blocks;
+    GactBuf *buf = scratch(t, blocks * BUCKETS, sizeof(int64_t));
+    *radix = (Radix){.counts = (int64_t *)(buf + 1), .n = n, .blocks = blocks};
+    memset(radix->counts, 0, (size_t)(blocks * BUCKETS) * sizeof(int64_t));
+    return buf;
+}
+
+/* Takes the highest bits that differ for the bucket's number. Bits above them are equal, so that they
+   need not be masked off in an order of their own. */
+static void radix_choose(Radix *radix) {
+    uint64_t differ = atomic_load(&radix->differ);
+    int top = differ ? 64 - __builtin_clzll(differ) : 0;
+    radix->shift = top - BUCKET_BITS > radix->from_bit ? top - BUCKET_BITS : radix->from_bit;
+}
+
+/* Turns counts, `size` for each block, into the places where each block puts its first record of each
+   kind. False when one kind has all n records. */
+static bool counts_to_places(int64_t *counts, int64_t size, int64_t blocks, int64_t n) {
+    int64_t place = 0;
+    for (int64_t d = 0; d < size; d++) {
+        int64_t before = place;
+        for (int64_t b = 0; b < blocks; b++) {
+            int64_t count = counts[b * size + d];
+            counts[b * size + d] = place;
+            place += count;
+        }
+        if (place - before == n)
+            return false;
+    }
+    return true;
+}
+
+typedef struct {
+    uint64_t key, index;
+} Pair;
+
+#define RADIX_NAME(x) x##_u32
+#define RADIX_RECORD  uint32_t
+#define RADIX_KEY(r)  (r)
+#include "sort_radix.h"
+
+#define RADIX_NAME(x) x##_u64
+#define RADIX_RECORD  uint64_t
+#define RADIX_KEY(r)  (r)
+#include "sort_radix.h"
+
+/* A key of 32 bits above its index. */
+#define RADIX_NAME(x) x##_packed
+#define RADIX_RECORD  uint64_t
+#define RADIX_KEY(r)  ((r) >> 32)
+#include "sort_radix.h"
+
+#define RADIX_NAME(x) x##_pair
+#define RADIX_RECORD  Pair
+#define RADIX_KEY(r)  ((r).key)
+#include "sort_radix.h"
+
+/* ---- keys in place ---- */
+
+static void sort_bytes(const Coding *c, uint8_t *keys, int64_t n) {
+    int64_t counts[256] = {0};
+    for (int64_t i = 0; i < n; i++)
+        counts[keys[i]]++;
+    for (uint64_t code = 0; code < 256; code++) {
+        uint8_t key = (uint8_t)decode(c, code);
+        memset(keys, key, (size_t)counts[key]);
+        keys += counts[key];
+    }
+}
+
+/* A pass over all keys, by threads. */
+typedef struct {
+    Coding coding;
+    void *keys;    /* as they stand in the array */
+    void *records; /* coded */
+    int64_t *perm;
+    int64_t n, block;
+    bool wide; /* records are Pairs */
+} Pass;
+
+enum { PASS_BLOCK = 1 << 16 };
+
+static void pass_run(Thread *t, Pass *pass, GactRangeFn fn) {
+    int64_t blocks = (pass->n + PASS_BLOCK - 1) / PASS_BLOCK;
+    if (pool_pays(t, pass->n, pass->n * pass->coding.width))
+        pool_run(t, "sort: code", fn, pass, blocks);
+    else
+        fn(&t->ctx, pass, 0, blocks);
+}
+
+static int64_t pass_end(const Pass *pass, int64_t hi) {
+    return hi * PASS_BLOCK < pass->n ? hi * PASS_BLOCK : pass->n;
+}
+
+/* With a constant width the loops below have no branch but the float's. */
+static inline __attribute__((always_inline)) void code_range(const Pass *pass, const int width,
+                                                             bool back, int64_t lo, int64_t hi) {
+    Coding c = pass->coding;
+    int record = width == 8 ? 8 : 4;
+    if (back)
+        for (int64_t i = lo; i < hi; i++)
+            key_store(pass->keys, width, i, decode(&c, key_load(pass->records, record, i)));
+    else
+        for (int64_t i = lo; i < hi; i++)
+            key_store(pass->records, record, i, encode(&c, key_load(pass->keys, width, i)));
+}
+
+static void code_keys(const Pass *pass, bool back, int64_t lo, int64_t hi) {
+    switch (pass->coding.width) {
+    case 2: code_range(pass, 2, back, lo, hi); return;
+    case 4: code_range(pass, 4, back, lo, hi); return;
+    case 8: code_range(pass, 8, back, lo, hi); return;
+    }
+}
+
+static void encode_keys(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    (void)ctx;
+    code_keys(env, false, lo * PASS_BLOCK, pass_end(env, hi));
+}
+
+static void decode_keys(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    (void)ctx;
+    code_keys(env, true, lo * PASS_BLOCK, pass_end(env, hi));
+}
+
+/* Records of 4 or 8 bytes; keys of 4 and 8 bytes are coded where they stand. */
+static void sort_keys(Thread *t, Coding coding, void *keys, int64_t n) {
+    size_t size = coding.width == 8 ? 8 : 4;
+    GactBuf *spare = scratch(t, n, size);
+    GactBuf *narrow = coding.width < 4 ? scratch(t, n, size) : NULL;
+    Pass pass = {.coding = coding, .keys = keys, .n = n};
+    pass.records = narrow ? (void *)(narrow + 1) : keys;
+    pass_run(t, &pass, encode_keys);
+    if (size == 8)
+        pass.records = sort_u64(t, pass.records, (uint64_t *)(spare + 1), n, 0, 64);
+    else
+        pass.records = sort_u32(t, pass.records, (uint32_t *)(spare + 1), n, 0, 8 * coding.width);
+    pass_run(t, &pass, decode_keys);
+    heap_release(t, narrow);
+    heap_release(t, spare);
+}
+
+/* ---- permutations ---- */
+
+static void encode_records(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    const Pass *pass = env;
+    Coding c = pass->coding;
+    (void)ctx;
+    for (int64_t i = lo * PASS_BLOCK; i < pass_end(pass, hi); i++) {
+        uint64_t key = encode(&c, key_load(pass->keys, c.width, i));
+        if (pass->wide)
+            ((Pair *)pass->records)[i] = (Pair){key, (uint64_t)i};
+        else
+            ((uint64_t *)pass->records)[i] = key << 32 | (uint64_t)i;
+    }
+}
+
+static void take_indices(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    const Pass *pass = env;
+    (void)ctx;
+    for (int64_t i = lo * PASS_BLOCK; i < pass_end(pass, hi); i++)
+        pass->perm[i] = (int64_t)(pass->wide ? ((Pair *)pass->records)[i].index
+                                             : (uint32_t)((uint64_t *)pass->records)[i]);
+}
+
+static void sort_indices(Thread *t, Coding coding, void *keys, int64_t n, int64_t *perm) {
+    bool wide = coding.width == 8 || n > UINT32_MAX;
+    size_t size = wide ? sizeof(Pair) : sizeof(uint64_t);
+    GactBuf *first = scratch(t, n, size), *spare = scratch(t, n, size);
+    Pass pass = {.coding = coding, .keys = keys, .perm = perm, .n = n, .wide = wide};
+    pass.records = first + 1;
+    pass_run(t, &pass, encode_records);
+    int bits = 8 * coding.width;
+    if (wide)
+        pass.records = sort_pair(t, pass.records, (Pair *)(spare + 1), n, 0, bits);
+    else
+        pass.records = sort_packed(t, pass.records, (uint64_t *)(spare + 1), n, 0, bits);
+    pass_run(t, &pass, take_indices);
+    heap_release(t, spare);
+    heap_release(t, first);
+}
+
+void rt_sort(GactCtx *ctx, int32_t kind, void *keys, int64_t n, int32_t descending, int64_t *perm) {
+    Thread *t = thread_of(ctx);
+    Coding coding = coding_of(kind, descending, perm != NULL);
+    int64_t begin = trace_on ? clock_ns() : 0;
+    if (n <= 0)
+        return;
+    if (perm)
+        sort_indices(t, coding, keys, n, perm);
+    else if (coding.width == 1)
+        sort_bytes(&coding, keys, n);
+    else
+        sort_keys(t, coding, keys, n);
+    if (trace_on)
+        trace_event("sort", "sort", t->id, begin);
+}
+
+/* ---- by comparison ---- */
+
+typedef struct {
+    GactLessFn less;
+    void *env;
+    const int64_t *from; /* sorted runs of `width` indices */
+    int64_t *to;
+    int64_t n, width, piece;
+} Merge;
+
+/* Sorts [lo, hi) of indices by insertion. */
+static void run_sort(GactCtx *ctx, const Merge *m, int64_t *at, int64_t lo, int64_t hi) {
+    for (int64_t i = lo + 1; i < hi; i++) {
+        int64_t index = at[i], k = i;
+        for (; k > lo && m->less(ctx, m->env, index, at[k - 1]); k--)
+            at[k] = at[k - 1];
+        at[k] = index;
+    }
+}
+
+/* Merges a[0, na) and b[0, nb) until `count` indices are out. Of equals, a's come first. */
+static void merge_some(GactCtx *ctx, const Merge *m, const int64_t *a, int64_t na, const int64_t *b,
+                       int64_t nb, int64_t *out, int64_t count) {
+    int64_t i = 0, j = 0;
+    for (int64_t k = 0; k < count; k++) {
+        bool right = i == na || (j < nb && m->less(ctx, m->env, b[j], a[i]));
+        out[k] = right ? b[j++] : a[i++];
+    }
+}
+
+/* How many of the first `count` merged indices come from a. */
+static int64_t merge_split(GactCtx *ctx, const Merge *m, const int64_t *a, int64_t na,
+                           const int64_t *b, int64_t nb, int64_t count) {
+    int64_t low = count > nb ? count - nb : 0, high = count < na ? count : na;
+    while (low < high) {
+        int64_t mid = low + (high - low) / 2;
+        if (m->less(ctx, m->env, b[count - mid - 1], a[mid]))
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return low;
+}
+
+/* The part [from, to) of the output of the merge of two neighbouring runs that begins at base. */
+static void merge_piece(GactCtx *ctx, const Merge *m, int64_t base, int64_t from, int64_t to) {
+    int64_t middle = base + m->width < m->n ? base + m->width : m->n;
+    int64_t end = middle + m->width < m->n ? middle + m->width : m->n;
+    const int64_t *a = m->from + base, *b = m->from + middle;
+    int64_t na = middle - base, nb = end - middle;
+    if (!nb || !m->less(ctx, m->env, b[0], a[na - 1])) { /* in order as they stand */
+        memcpy(m->to + from, m->from + from, (size_t)(to - from) * sizeof *m->to);
+        return;
+    }
+    int64_t i = merge_split(ctx, m, a, na, b, nb, from - base);
+    int64_t j = from - base - i;
+    merge_some(ctx, m, a + i, na - i, b + j, nb - j, m->to + from, to - from);
+}
+
+/* Merges the pieces lo … hi - 1 of the whole output. */
+static void merge_range(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    const Merge *m = env;
+    int64_t end = hi * m->piece < m->n ? hi * m->piece : m->n;
+    for (int64_t at = lo * m->piece; at < end;) {
+        int64_t base = at / (2 * m->width) * (2 * m->width);
+        int64_t stop = base + 2 * m->width < end ? base + 2 * m->width : end;
+        merge_piece(ctx, m, base, at, stop);
+        at = stop;
+    }
+}
+
+static void first_runs(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    const Merge *m = env;
+    int64_t end = hi * m->piece < m->n ? hi * m->piece : m->n;
+    for (int64_t at = lo * m->piece; at < end; at += RUN) {
+        int64_t stop = at + RUN < end ? at + RUN : end;
+        for (int64_t i = at; i < stop; i++)
+            m->to[i] = i;
+        run_sort(ctx, m, m->to, at, stop);
+    }
+}
+
+void rt_sort_by(GactCtx *ctx, GactLessFn less, void *env, int64_t n, int64_t *perm) {
+    Thread *t = thread_of(ctx);
+    if (n <= 0)
+        return;
+    bool pays = pool_pays(t, 64 * n, 0);
+    int64_t pieces = pays ? 8 * (int64_t)pool_threads() : 1;
+    GactBuf *spare = scratch(t, n, sizeof *perm);
+    Merge m = {.less = less, .env = env, .n = n, .width = RUN, .to = perm};
+    m.piece = ((n + pieces - 1) / pieces + RUN - 1) / RUN * RUN;
+    pieces = (n + m.piece - 1) / m.piece;
+    pool_run(t, "sort_by: runs", first_runs, &m, pieces);
+    int64_t *there = (int64_t *)(spare + 1);
+    for (m.from = perm; m.width < n; m.width *= 2) {
+        m.to = m.from == perm ? there : perm;
+        pool_run(t, "sort_by: merge", merge_range, &m, pieces);
+        m.from = m.to;
+    }
+    if (m.from != perm)
+        memcpy(perm, there, (size_t)n * sizeof *perm);
+    heap_release(t, spare);
+}

@@ -1,0 +1,137 @@
+/* Stable radix sort of records; a template. Many records are first cut by the highest bits that differ
+   into buckets that fit the cache, by all threads; a bucket is then sorted by one thread, least
+   significant digit first. Included with
+     RADIX_NAME(x)   the name of a function of this instance
+     RADIX_RECORD    the type of a record
+     RADIX_KEY(r)    a record's key, an unsigned integer
+   and leaves RADIX_NAME(sort). */
+
+static void RADIX_NAME(insertion)(RADIX_RECORD *records, int64_t n) {
+    for (int64_t i = 1; i < n; i++) {
+        RADIX_RECORD r = records[i];
+        int64_t at = i;
+        for (; at > 0 && RADIX_KEY(records[at - 1]) > RADIX_KEY(r); at--)
+            records[at] = records[at - 1];
+        records[at] = r;
+    }
+}
+
+static bool RADIX_NAME(in_order)(const RADIX_RECORD *records, int64_t n) {
+    for (int64_t i = 1; i < n; i++)
+        if (RADIX_KEY(records[i - 1]) > RADIX_KEY(records[i]))
+            return false;
+    return true;
+}
+
+/* Sorts n records at `at` by bits from_bit … to_bit - 1, least significant digit first; `other` has room
+   for as many. Returns where they are then. All digits are counted in one pass. */
+static RADIX_RECORD *RADIX_NAME(by_digits)(RADIX_RECORD *at, RADIX_RECORD *other, int64_t n,
+                                           int from_bit, int to_bit) {
+    int digits = (to_bit - from_bit + DIGIT_BITS - 1) / DIGIT_BITS;
+    int64_t places[MAX_DIGITS][DIGITS];
+    memset(places, 0, (size_t)digits * sizeof *places);
+    for (int64_t i = 0; i < n; i++)
+        for (int d = 0; d < digits; d++)
+            places[d][RADIX_KEY(at[i]) >> (from_bit + d * DIGIT_BITS) & (DIGITS - 1)]++;
+    for (int d = 0; d < digits; d++) {
+        int shift = from_bit + d * DIGIT_BITS;
+        if (!counts_to_places(places[d], DIGITS, 1, n))
+            continue; /* all have the same digit */
+        for (int64_t i = 0; i < n; i++)
+            other[places[d][RADIX_KEY(at[i]) >> shift & (DIGITS - 1)]++] = at[i];
+        RADIX_RECORD *swap = at;
+        at = other;
+        other = swap;
+    }
+    return at;
+}
+
+static void RADIX_NAME(count_range)(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    Radix *radix = env;
+    const RADIX_RECORD *from = radix->from;
+    int shift = radix->shift;
+    (void)ctx;
+    for (int64_t block = lo; block < hi; block++) {
+        int64_t *counts = radix->counts + block * BUCKETS, at, end;
+        for (radix_block(radix, block, &at, &end); at < end; at++)
+            counts[RADIX_KEY(from[at]) >> shift & (BUCKETS - 1)]++;
+    }
+}
+
+static void RADIX_NAME(scatter_range)(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    Radix *radix = env;
+    const RADIX_RECORD *from = radix->from;
+    RADIX_RECORD *to = radix->to;
+    int shift = radix->shift;
+    (void)ctx;
+    for (int64_t block = lo; block < hi; block++) {
+        int64_t *places = radix->counts + block * BUCKETS, at, end;
+        for (radix_block(radix, block, &at, &end); at < end; at++)
+            to[places[RADIX_KEY(from[at]) >> shift & (BUCKETS - 1)]++] = from[at];
+    }
+}
+
+/* Sorts the buckets lo … hi - 1, which lie in radix->to, by the lower bits; they end in radix->from. */
+static void RADIX_NAME(bucket_range)(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    Radix *radix = env;
+    const int64_t *ends = radix->counts + (radix->blocks - 1) * BUCKETS;
+    (void)ctx;
+    for (int64_t bucket = lo; bucket < hi; bucket++) {
+        int64_t start = bucket ? ends[bucket - 1] : 0, n = ends[bucket] - start;
+        RADIX_RECORD *at = (RADIX_RECORD *)radix->to + start, *home = (RADIX_RECORD *)radix->from + start;
+        RADIX_RECORD *sorted = at;
+        if (n <= INSERTION_MAX)
+            RADIX_NAME(insertion)(at, n);
+        else
+            sorted = RADIX_NAME(by_digits)(at, home, n, radix->from_bit, radix->shift);
+        if (sorted != home)
+            memcpy(home, sorted, (size_t)n * sizeof *home);
+    }
+}
+
+static void RADIX_NAME(differ_range)(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    Radix *radix = env;
+    const RADIX_RECORD *from = radix->from;
+    uint64_t differ = 0;
+    (void)ctx;
+    for (int64_t block = lo; block < hi; block++) {
+        int64_t at, end;
+        for (radix_block(radix, block, &at, &end); at < end; at++)
+            differ |= RADIX_KEY(from[at]) ^ RADIX_KEY(from[0]);
+    }
+    atomic_fetch_or(&radix->differ, differ);
+}
+
+/* Sorts n records by bits from_bit … to_bit - 1 of their keys; spare has room for as many. Returns
+   where they are: records or spare. */
+static RADIX_RECORD *RADIX_NAME(sort)(Thread *t, RADIX_RECORD *records, RADIX_RECORD *spare,
+                                      int64_t n, int from_bit, int to_bit) {
+    if (n <= INSERTION_MAX) {
+        RADIX_NAME(insertion)(records, n);
+        return records;
+    }
+    if (RADIX_NAME(in_order)(records, n))
+        return records;
+    if (n * (int64_t)sizeof *records <= CACHE_BYTES)
+        return RADIX_NAME(by_digits)(records, spare, n, from_bit, to_bit);
+    Radix radix;
+    GactBuf *counts = radix_open(t, &radix, n, (int64_t)sizeof *records);
+    radix.from = records;
+    radix.to = spare;
+    radix.from_bit = from_bit;
+    pool_run(t, "sort: look", RADIX_NAME(differ_range), &radix, radix.blocks);
+    radix_choose(&radix);
+    pool_run(t, "sort: count", RADIX_NAME(count_range), &radix, radix.blocks);
+    counts_to_places(radix.counts, BUCKETS, radix.blocks, n);
+    pool_run(t, "sort: move", RADIX_NAME(scatter_range), &radix, radix.blocks);
+    if (radix.blocks > 1)
+        pool_run(t, "sort: buckets", RADIX_NAME(bucket_range), &radix, BUCKETS);
+    else
+        RADIX_NAME(bucket_range)(&t->ctx, &radix, 0, BUCKETS);
+    heap_release(t, counts);
+    return records;
+}
+
+#undef RADIX_NAME
+#undef RADIX_RECORD
+#undef RADIX_KEY

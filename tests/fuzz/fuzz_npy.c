@@ -1,0 +1,6 @@
+/* The .npy reader on arbitrary bytes. */
+#include "fuzz_read.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    return fuzz_read(npy_read, data, size, NULL);
+}

@@ -1,0 +1,87 @@
+#!/bin/sh
+# One golden test: run.sh STAGE FILE.gact. Compares what the stage prints with the file beside the
+# program; BLESS=1 writes that file instead. A line `// needs PATH` in the program skips the test
+# (status 77) where PATH is absent.
+#   lex .tokens  parse .ast  check .types  ir .ir  fuse .fused  error .err
+#   run     .out: the standard output of gactrun and, unless it is 0, the exit status; .err: its
+#           diagnostics, where the file exists; .args: the arguments after the image. Run at -O0
+#           and -O2, on one thread and on two: the results must be equal.
+#   blocks  the test blocks of the file pass at -O0 and -O2; no golden file
+set -u
+stage=$1 file=$2 base=${2%.gact}
+: "${GACTC:?the compiler to test}" "${BLESS:=}"
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+missing=$(sed -n 's|^// needs ||p' "$file" | while read -r need; do [ -e "$need" ] || echo "$need"; done)
+if [ -n "$missing" ]; then
+    echo "skipped: $missing is absent"
+    exit 77
+fi
+
+# compare GOLDEN ACTUAL
+compare() {
+    if [ -n "$BLESS" ]; then
+        cmp -s "$1" "$2" || { cp "$2" "$1" && echo "blessed $1"; }
+    else
+        diff -u --label "$1" --label actual "$1" "$2" || exit 1
+    fi
+}
+
+# emit STAGE ENDING
+emit() {
+    "$GACTC" --emit="$1" "$file" >"$work/out" 2>"$work/err"
+    status=$?
+    [ $status -le 1 ] || { cat "$work/err"; exit 1; }
+    compare "$base.$2" "$work/out"
+}
+
+# run_once LEVEL THREADS: fills $work/out and $work/err
+run_once() {
+    [ -f "$work/$1.gactx" ] || "$GACTC" "-$1" "$file" -o "$work/$1.gactx" || exit 1
+    eval "set -- $1 $2 $(cat "$base.args" 2>/dev/null)"
+    level=$1 threads=$2
+    shift 2
+    "$GACTRUN" --threads="$threads" "$work/$level.gactx" "$@" >"$work/out" 2>"$work/err" </dev/null
+    status=$?
+    [ $status = 0 ] || echo "exit status $status" >>"$work/out"
+}
+
+run() {
+    : "${GACTRUN:?the runtime to test}"
+    for level in O0 O2; do
+        for threads in 1 2; do
+            run_once "$level" "$threads"
+            if [ "$level$threads" = O01 ]; then
+                compare "$base.out" "$work/out"
+                if [ -f "$base.err" ]; then compare "$base.err" "$work/err"; fi
+                cp "$work/out" "$work/first"
+            elif ! diff -u --label "-O0 on one thread" --label "-$level on $threads" \
+                "$work/first" "$work/out"; then
+                exit 1
+            fi
+        done
+    done
+}
+
+case $stage in
+lex) emit tokens tokens ;;
+parse) emit ast ast ;;
+check) emit types types ;;
+ir) emit ir ir ;;
+fuse) emit fused fused ;;
+error)
+    "$GACTC" --check "$file" >"$work/out" 2>&1
+    compare "$base.err" "$work/out"
+    ;;
+run) run ;;
+blocks)
+    for level in -O0 -O2; do
+        "$GACTC" test $level "$file" || { echo "$file fails at $level"; exit 1; }
+    done
+    ;;
+*)
+    echo "run.sh: no stage $stage" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,54 @@
+/* Range analysis by the checks that it leaves. Run in the project's root; the cases are
+   tests/golden/range/ *.ir. */
+#include "ir_cases.h"
+
+static int checks_in(const IrFunc *f, const IrRegion *region) {
+    int count = 0;
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        count += (op->flags & (IRF_CHECKED | IRF_CHECKED_ZERO)) != 0 || op->kind == IR_CHECK;
+        for (int r = 0; r < op->nregions; r++)
+            count += checks_in(f, op->regions[r]);
+    }
+    return count;
+}
+
+static void check_left(IrCase *k) {
+    range_module(&k->c);
+    case_verify(k);
+    int wanted;
+    assert_int_equal(sscanf(k->expected, "checks %d", &wanted), 1);
+    const IrFunc *f = k->c.ir->funcs.at[0];
+    int left = checks_in(f, f->body);
+    if (left != wanted) {
+        Buf out = {.arena = &k->arena};
+        ir_print(&out, k->c.ir);
+        fail_msg("%s: expected %d checks, got %d\n%s", k->path, wanted, left, buf_text(&out));
+    }
+}
+
+static void test_checks_left(void **state) {
+    (void)state;
+    assert_true(each_case("tests/golden/range", check_left) >= 20);
+}
+
+/* A check that stays in a kernel is said. */
+static void test_remark(void **state) {
+    (void)state;
+    IrCase k;
+    case_open(&k, "tests/golden/range/gather.ir");
+    range_module(&k.c);
+    int said = 0;
+    for (int i = 0; i < k.c.remarks.len; i++)
+        said += k.c.remarks.at[i].kind == REMARK_CHECK;
+    assert_int_equal(said, 2);
+    arena_free(&k.arena);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_checks_left),
+        cmocka_unit_test(test_remark),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
