@@ -580,6 +580,9 @@ static void check_module(Checker *ck, Module *m, bool is_program) {
 }
 
 void check_program(Compiler *c) {
+    c->ir = NEW(c->arena, IrModule);
+    *c->ir = (IrModule){.arena = c->arena, .names = c->names, .types = c->types,
+                        .sources = &c->sources};
     Checker *ck = NEW(c->arena, Checker);
     *ck = (Checker){.c = c, .arena = c->arena, .ts = c->types, .diags = &c->diags};
     for (int i = 0; i < c->modules.len; i++)

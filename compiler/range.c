@@ -422,10 +422,54 @@ static void replace_checks(Walk *w) {
     drop_ops(f, f->body, map, len);
 }
 
+/* ---- sizes of a dag's inputs ---- */
+
+/* The size of an input's axis less its declared offset: equal for axes of one symbol. */
+static Lin declared_size(Walk *w, const IrEntry *entry, int port, int axis) {
+    IrId param = entry->func->body->params.at[1 + port];
+    Lin size = lin_of(&w->r, range_dim(&w->r, param, axis));
+    return lin_add(size, lin_const(entry->inputs[port].dims[axis].offset), -1);
+}
+
+static void assume_equal(Walk *w, Lin a, Lin b) {
+    range_fact(&w->r, lin_add(a, b, -1));
+    range_fact(&w->r, lin_add(b, a, -1));
+}
+
+/* The runtime compares sizes that share a symbol before it calls a dag. `sizes` holds the first
+   size of each symbol. An input with a default may be absent and says nothing. */
+static void assume_inputs(Walk *w, const IrEntry *entry) {
+    Lin *sizes = NEW_ARRAY(w->r.arena, Lin, entry->nsymbols);
+    bool *known = NEW_ARRAY(w->r.arena, bool, entry->nsymbols);
+    for (int i = 0; i < entry->ninputs; i++) {
+        const IrPort *port = &entry->inputs[i];
+        for (int axis = 0; port->dims && !port->has_default && axis < port->type->rank; axis++) {
+            const IrDim *dim = &port->dims[axis];
+            Lin size = declared_size(w, entry, i, axis);
+            if (dim->symbol == -1)
+                assume_equal(w, size, lin_const(0));
+            if (dim->symbol < 0 || dim->scale != 1)
+                continue;
+            if (known[dim->symbol])
+                assume_equal(w, size, sizes[dim->symbol]);
+            sizes[dim->symbol] = known[dim->symbol] ? sizes[dim->symbol] : size;
+            known[dim->symbol] = true;
+        }
+    }
+}
+
+static void assume_entry(Walk *w) {
+    const IrModule *m = w->r.m;
+    for (int i = 0; i < m->entries.len; i++)
+        if (m->entries.at[i]->kind == ENTRY_DAG && m->entries.at[i]->func == w->r.f)
+            assume_inputs(w, m->entries.at[i]);
+}
+
 void range_func(Compiler *c, IrFunc *f, bool explain) {
     Arena scratch = {0};
     Walk w = {.c = c, .explain = explain};
     w.r = (Range){.m = c->ir, .f = f, .arena = &scratch};
+    assume_entry(&w);
     walk_region(&w, f->body);
     replace_checks(&w);
     if (w.replaced.len > 0) { /* what the checks alone needed */

@@ -840,7 +840,7 @@ static void put_semicolon(Parser *p, Span at) {
 
 static void put_end(Parser *p, Span at) {
     close_down_to(p, 0, at, YYEOF);
-    if (p->last.kind != ';')
+    if (p->last.kind && p->last.kind != ';')
         put(p, NL, (Span){p->last.span.to, p->last.span.to}, (Value){0});
     put(p, YYEOF, at, (Value){0});
 }

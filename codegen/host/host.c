@@ -134,11 +134,11 @@ static void emit_close(Emit *e) {
 
 /* Bodies come out of the emitter vectorised, so that a few passes do: they cost a third of
    default<O2> and give the same loops. */
-static const char fast_tier[] = "function(sroa,early-cse,instcombine,simplifycfg)";
+static const char fast_tier[] = "function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg)";
 static const char standard_tier[] =
-    "cgscc(inline),function(sroa,early-cse<memssa>,simplifycfg,instcombine,loop-simplify,lcssa,"
+    "cgscc(inline),function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-simplify,lcssa,"
     "loop-mssa(loop-rotate,licm),indvars,gvn,loop-vectorize,loop-unroll,sroa,early-cse,"
-    "instcombine,simplifycfg)";
+    "instcombine<no-verify-fixpoint>,simplifycfg)";
 
 static const char *optimise(Emit *e, const Target *t) {
     const char *passes = e->options->opt_level == 0  ? fast_tier

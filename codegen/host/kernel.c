@@ -212,7 +212,7 @@ static bool is_heavy(const IrFunc *ir, const IrRegion *body) {
 static LLVMValueRef chunk_size(Kernel *k) {
     Fn *f = k->f;
     for (int i = 0; i < k->nsinks; i++)
-        if (k->sinks[i].sink->kind == SINK_REDUCE)
+        if (k->sinks[i].sink->kind == SINK_REDUCE || k->sinks[i].sink->kind == SINK_SCAN)
             return fn_int(f, CHUNK);
     if (!is_heavy(f->ir, k->body))
         return fn_int(f, CHUNK);
@@ -256,13 +256,16 @@ static void share_all(Kernel *k, Shared *shared) {
     }
 }
 
-/* Nothing in the body reads what the kernel writes. */
-static void set_scope(Fn *f, const char *name) {
-    LLVMContextRef C = f->e->C;
-    LLVMMetadataRef parts[] = {LLVMMDStringInContext2(C, name, 5), f->e->scope_domain};
-    f->noalias = NEW_ARRAY(f->e->arena, LLVMMetadataRef, 1);
-    f->noalias[0] = LLVMMDNodeInContext2(C, parts, 2);
+/* Nothing in the function reads what it writes as a kernel's result. */
+void kernel_range_open(Fn *f) {
+    Emit *e = f->e;
+    LLVMMetadataRef number = LLVMValueAsMetadata(LLVMConstInt(e->i64, (uint64_t)e->counter++, 0));
+    LLVMMetadataRef parts[] = {number, e->scope_domain};
+    f->noalias = NEW_ARRAY(e->arena, LLVMMetadataRef, 1);
+    f->noalias[0] = LLVMMDNodeInContext2(e->C, parts, 2);
     f->nnoalias = 1;
+    f->in_kernel = true;
+    fn_attribute(e, f->fn, "noinline");
 }
 
 static LLVMValueRef range_function(Kernel *k, Env *env) {
@@ -278,12 +281,8 @@ static LLVMValueRef range_function(Kernel *k, Env *env) {
             env_capture(f, env, k->sinks[i].op);
     env_store(f, env);
 
-    char name[32];
-    snprintf(name, sizeof name, "k%04d", e->counter++ % 10000);
-    Outline o = outline_begin(&inner, f, e->range_fn, name);
-    fn_attribute(e, inner.fn, "noinline");
-    set_scope(&inner, name);
-    inner.in_kernel = true;
+    Outline o = outline_begin(&inner, f, e->range_fn, "kernel");
+    kernel_range_open(&inner);
     LLVMValueRef p = LLVMGetParam(inner.fn, 1);
     for (int i = 0; i < shared.vars.len; i++) {
         vec_push(e->arena, &shared.saved, *shared.vars.at[i]);
@@ -314,24 +313,28 @@ static int point_bytes(Kernel *k) {
     return bytes;
 }
 
-static void run_chunks(Kernel *k) {
+void kernel_run(Kernel *k, LLVMValueRef fn, LLVMValueRef env) {
     Fn *f = k->f;
     Emit *e = f->e;
-    Env env = {0};
-    LLVMValueRef fn = range_function(k, &env);
     LLVMValueRef serial_at = fn_at_index(f, e->i8, f->ctx, fn_int(f, offsetof(GactCtx, serial)));
     LLVMValueRef serial = fn_cmp(f, LLVMIntNE, fn_get(f, e->i64, serial_at), fn_int(f, 0));
     LLVMValueRef few = fn_cmp(f, LLVMIntSLE, k->nchunks, fn_int(f, 1));
     If here = if_begin(f, fn_bin(f, LLVMOr, serial, few));
-    LLVMValueRef args[] = {f->ctx, env.p, fn_int(f, 0), k->nchunks};
+    LLVMValueRef args[] = {f->ctx, env, fn_int(f, 0), k->nchunks};
     LLVMBuildCall2(B, e->range_fn, fn, args, 4, "");
     if_else(f, &here);
     LLVMTypeRef params[] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64};
     LLVMTypeRef type = LLVMFunctionType(e->vd, params, 7, 0);
-    LLVMValueRef all[] = {f->ctx, table_info(e, f->ir, k->op), fn, env.p, k->nchunks, k->total,
+    LLVMValueRef all[] = {f->ctx, table_info(e, f->ir, k->op), fn, env, k->nchunks, k->total,
                           fn_mul(f, k->total, fn_int(f, point_bytes(k)))};
     api_call(f, offsetof(GactApi, parallel), type, all, 7);
     if_end(f, &here);
+}
+
+static void run_chunks(Kernel *k) {
+    Env env = {0};
+    LLVMValueRef fn = range_function(k, &env);
+    kernel_run(k, fn, env.p);
 }
 
 /* Chunks one after the other in this function. */
@@ -363,7 +366,7 @@ static void kernel_init(Kernel *k, Fn *f, IrId id) {
         s->op = s->sink->region >= 0 ? op->regions[s->sink->region] : NULL;
         s->fold = fold_mode(k, s);
         k->is_cut |= s->sink->kind == SINK_REDUCE && s->fold != FOLD_ANY;
-        k->is_outlined &= !sink_is_serial(&ik->sinks[i]);
+        k->is_outlined &= !sink_is_serial(k, s);
     }
     LLVMValueRef site = site_memory(f, op);
     k->dims = slots_new(f, k->rank);

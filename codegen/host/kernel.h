@@ -40,7 +40,8 @@ typedef struct {
     LLVMValueRef *dims;   /* of the output */
     LLVMValueRef part;    /* elements of a row */
     LLVMValueRef states;  /* BUILT: the builder (and a count) of each chunk; PACKED: how many each
-                             chunk keeps; REDUCE: the partial results; irregular HIST, SCATTER: a
+                             chunk keeps; REDUCE: the partial results; SCAN: the sums of pieces, then what
+                             comes before each; irregular HIST, SCATTER: a
                              table of slots */
     LLVMValueRef rows;    /* BUILT rows: the dims of a row are put here, or NULL */
     LLVMValueRef *zero;   /* the slots of the sink's zero */
@@ -79,7 +80,8 @@ void sink_end(Kernel *k, Sink *s, LLVMValueRef c, LLVMValueRef from, LLVMValueRe
 LLVMValueRef *sink_finish(Kernel *k, Sink *s);
 /* Stores v as point `lin` of an output that is an array over the space. */
 void sink_put(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v);
-bool sink_is_serial(const IrSink *sink);
+/* Does it want all points in order on one thread? */
+bool sink_is_serial(Kernel *k, const Sink *s);
 /* op(a, b) of a sink. */
 LLVMValueRef *sink_combine(Kernel *k, Sink *s, LLVMValueRef const *a, LLVMValueRef const *b);
 /* The same for values that are owned: their counts end here. */
@@ -94,8 +96,19 @@ void reduce_begin(Kernel *k, Sink *s);
 void reduce_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v);
 void reduce_end(Kernel *k, Sink *s, LLVMValueRef c, LLVMValueRef from, LLVMValueRef to);
 LLVMValueRef *reduce_finish(Kernel *k, Sink *s);
-void scan_prepare(Kernel *k, Sink *s);
-void scan_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v);
 FoldMode fold_mode(Kernel *k, Sink *s);
+
+/* scan.c */
+bool scan_is_parallel(Kernel *k, const Sink *s);
+void scan_prepare(Kernel *k, Sink *s);
+void scan_begin(Kernel *k, Sink *s);
+void scan_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v);
+void scan_end(Kernel *k, Sink *s, LLVMValueRef to);
+void scan_finish(Kernel *k, Sink *s);
+
+/* kernel.c: calls fn for all chunks, on the runtime's threads where it pays. */
+void kernel_run(Kernel *k, LLVMValueRef fn, LLVMValueRef env);
+/* Opens the function of a range of chunks: the scope of its stores, no inlining. */
+void kernel_range_open(Fn *f);
 
 #endif

@@ -1,4 +1,4 @@
-/* Sums and scans. Their trees depend on the number of points alone, so that every thread count and
+/* Reductions. Their trees depend on the number of points alone, so that every thread count and
    every device gives the same bits.
 
    A reduction: chunks of 4096 points. An operator known to commute strides 32 lanes over the chunk
@@ -6,10 +6,7 @@
    apart are combined, the lower on the left. Any other operator folds pieces of 128 points from left
    to right. Pieces, and then chunks, are combined as neighbours in pairs until one is left (an odd
    last one moves up as it is); the zero comes once, at the left. Where the order cannot be told from
-   the result (integers, min, max) one accumulator takes all points.
-
-   A scan: op(op(op(zero, chunks before), pieces before in the chunk), fold inside the piece), all
-   from left to right, without the parts that are empty. */
+   the result (integers, min, max) one accumulator takes all points. */
 #include "kernel.h"
 
 #include <assert.h>
@@ -212,93 +209,4 @@ LLVMValueRef *reduce_finish(Kernel *k, Sink *s) {
     LLVMValueRef *out = slots_load(f, s->yield, result);
     assert(n == s->l->nslots);
     return out;
-}
-
-/* ---- scans ---- */
-
-static void keep(Kernel *k, const Sink *s, LLVMValueRef p, LLVMValueRef const *v) {
-    slots_store(k->f, s->yield, p, v);
-}
-
-static LLVMValueRef *kept(Kernel *k, const Sink *s, LLVMValueRef p) {
-    return slots_load(k->f, s->yield, p);
-}
-
-void scan_prepare(Kernel *k, Sink *s) {
-    Fn *f = k->f;
-    LLVMTypeRef row = row_type(k, s);
-    s->acc = fn_alloca(f, row, "local");
-    s->before = fn_alloca(f, row, "before");
-    s->pieces = fn_alloca(f, row, "pieces");
-    s->chunks = fn_alloca(f, row, "chunks");
-    keep(k, s, s->acc, s->zero);
-}
-
-/* to = is_first ? v : op(to, v) */
-static void fold_into(Kernel *k, Sink *s, LLVMValueRef to, LLVMValueRef is_first,
-                      LLVMValueRef const *v) {
-    Fn *f = k->f;
-    If first = if_begin(f, is_first);
-    keep(k, s, to, v);
-    if_else(f, &first);
-    keep(k, s, to, sink_combine(k, s, kept(k, s, to), v));
-    if_end(f, &first);
-}
-
-/* At the first point of a piece: what comes before it. */
-static void scan_piece(Kernel *k, Sink *s, LLVMValueRef lin) {
-    Fn *f = k->f;
-    LLVMValueRef zero = fn_int(f, 0);
-    LLVMValueRef in_chunk = LLVMBuildAnd(B, lin, fn_int(f, CHUNK - 1), "");
-    LLVMValueRef starts_chunk = fn_cmp(f, LLVMIntEQ, in_chunk, zero);
-    If later = if_begin(f, fn_cmp(f, LLVMIntSGT, lin, zero));
-    fold_into(k, s, s->pieces, fn_cmp(f, LLVMIntEQ, in_chunk, fn_int(f, PIECE)),
-              kept(k, s, s->acc));
-    If closes = if_begin(f, starts_chunk);
-    fold_into(k, s, s->chunks, fn_cmp(f, LLVMIntEQ, lin, fn_int(f, CHUNK)),
-              kept(k, s, s->pieces));
-    if_end(f, &closes);
-    if_end(f, &later);
-    keep(k, s, s->before, s->zero);
-    If chunks = if_begin(f, fn_cmp(f, LLVMIntSGE, lin, fn_int(f, CHUNK)));
-    keep(k, s, s->before, sink_combine(k, s, kept(k, s, s->before), kept(k, s, s->chunks)));
-    if_end(f, &chunks);
-    If pieces = if_begin(f, fn_cmp(f, LLVMIntNE, in_chunk, zero));
-    keep(k, s, s->before, sink_combine(k, s, kept(k, s, s->before), kept(k, s, s->pieces)));
-    if_end(f, &pieces);
-}
-
-/* The value stays in use as the running one, and the output takes a count. */
-static void scan_put(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v) {
-    sink_keep(k, s, v);
-    sink_put(k, s, lin, v);
-}
-
-static void scan_in_order(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v) {
-    LLVMValueRef *old = kept(k, s, s->acc), *next = sink_combine(k, s, old, v);
-    scan_put(k, s, lin, s->sink->imm ? old : next);
-    keep(k, s, s->acc, next);
-}
-
-void scan_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v) {
-    Fn *f = k->f;
-    if (s->fold == FOLD_ANY) {
-        scan_in_order(k, s, lin, v);
-        return;
-    }
-    LLVMValueRef out = fn_alloca(f, row_type(k, s), "out");
-    LLVMValueRef within = LLVMBuildAnd(B, lin, fn_int(f, PIECE - 1), "");
-    If first = if_begin(f, fn_cmp(f, LLVMIntEQ, within, fn_int(f, 0)));
-    scan_piece(k, s, lin);
-    keep(k, s, s->acc, v);
-    keep(k, s, out, kept(k, s, s->before));
-    if_else(f, &first);
-    LLVMValueRef *old = kept(k, s, s->acc);
-    if (s->sink->imm)
-        keep(k, s, out, sink_combine(k, s, kept(k, s, s->before), old));
-    keep(k, s, s->acc, sink_combine(k, s, old, v));
-    if_end(f, &first);
-    if (!s->sink->imm)
-        keep(k, s, out, sink_combine(k, s, kept(k, s, s->before), kept(k, s, s->acc)));
-    scan_put(k, s, lin, kept(k, s, out));
 }

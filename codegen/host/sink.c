@@ -7,8 +7,10 @@
 
 #define B (f->e->B)
 
-bool sink_is_serial(const IrSink *sink) {
-    return sink->kind == SINK_SCAN || sink->kind == SINK_HIST || sink->kind == SINK_SCATTER;
+bool sink_is_serial(Kernel *k, const Sink *s) {
+    if (s->sink->kind == SINK_SCAN)
+        return !scan_is_parallel(k, s);
+    return s->sink->kind == SINK_HIST || s->sink->kind == SINK_SCATTER;
 }
 
 static bool is_built(const Sink *s) {
@@ -118,7 +120,7 @@ static void prepare_output(Kernel *k, Sink *s) {
         return;
     }
     if (s->out == OUT_PACKED && k->is_outlined)
-        s->states = api_data(f, api_alloc(f, s->site, k->nchunks, 8));
+        s->states = api_data(f, api_alloc(f, s->site, fn_max(f, k->nchunks, fn_int(f, 1)), 8));
     else if (s->out == OUT_PACKED)
         s->states = fn_alloca(f, f->e->i64, "count");
     s->data = slots_new(f, s->l->ncols);
@@ -269,6 +271,8 @@ void sink_begin(Kernel *k, Sink *s, LLVMValueRef c) {
     }
     if (s->sink->kind == SINK_REDUCE)
         reduce_begin(k, s);
+    if (s->sink->kind == SINK_SCAN)
+        scan_begin(k, s);
 }
 
 void sink_end(Kernel *k, Sink *s, LLVMValueRef c, LLVMValueRef from, LLVMValueRef to) {
@@ -279,6 +283,8 @@ void sink_end(Kernel *k, Sink *s, LLVMValueRef c, LLVMValueRef from, LLVMValueRe
     }
     if (s->sink->kind == SINK_REDUCE)
         reduce_end(k, s, c, from, to);
+    if (s->sink->kind == SINK_SCAN)
+        scan_end(k, s, to);
 }
 
 /* ---- a point ---- */
@@ -597,6 +603,8 @@ static LLVMValueRef *finish_table(Kernel *k, Sink *s) {
 LLVMValueRef *sink_finish(Kernel *k, Sink *s) {
     if (s->sink->kind == SINK_REDUCE)
         return reduce_finish(k, s);
+    if (s->sink->kind == SINK_SCAN)
+        scan_finish(k, s);
     if (is_packed(s))
         return finish_packed(k, s);
     return is_built(s) ? finish_built(k, s) : finish_table(k, s);

@@ -45,10 +45,36 @@ static void test_remark(void **state) {
     arena_free(&k.arena);
 }
 
+/* Inputs that share a declared size: the runtime has compared them. */
+static void test_inputs(void **state) {
+    (void)state;
+    IrCase k;
+    case_open(&k, "tests/golden/range/other_size.ir");
+    IrEntry *entry = k.c.ir->entries.at[0];
+    IrDim dims[2] = {{.symbol = 0, .scale = 1}, {.symbol = 0, .scale = 1, .offset = 1}};
+    entry->nsymbols = 1;
+    for (int i = 0; i < 2; i++)
+        entry->inputs[i].dims = &dims[i];
+    range_module(&k.c);
+    case_verify(&k);
+    assert_int_equal(checks_in(entry->func, entry->func->body), 0);
+    arena_free(&k.arena);
+    case_open(&k, "tests/golden/range/other_size.ir");
+    entry = k.c.ir->entries.at[0];
+    entry->nsymbols = 1;
+    dims[1].offset = -1; /* one element fewer */
+    for (int i = 0; i < 2; i++)
+        entry->inputs[i].dims = &dims[i];
+    range_module(&k.c);
+    assert_int_equal(checks_in(entry->func, entry->func->body), 1);
+    arena_free(&k.arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_checks_left),
         cmocka_unit_test(test_remark),
+        cmocka_unit_test(test_inputs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
