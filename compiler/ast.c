@@ -190,8 +190,7 @@ Expr *ast_pipe(Parser *p, Span span, Expr *lhs, Expr *rhs) {
     return ast_expr(p, (Expr){.kind = EXPR_PIPE, .span = span, .pipe = {lhs, rhs}});
 }
 
-Expr *ast_comprehension(Parser *p, Span first, Span last, Expr *body, Expr *clauses) {
-    (void)p;
+Expr *ast_comprehension(Span first, Span last, Expr *body, Expr *clauses) {
     clauses->span = (Span){first.from, last.to};
     clauses->comp.body = body;
     return clauses;
@@ -293,8 +292,7 @@ static Param lambda_param(Parser *p, const ParenItem *item) {
     return (Param){.pattern = pattern, .name = name, .span = item->span};
 }
 
-Expr *ast_lambda(Parser *p, Span span, Span params_span, Paren paren, Expr *body) {
-    (void)params_span;
+Expr *ast_lambda(Parser *p, Span span, Paren paren, Expr *body) {
     ParamList params = {0};
     for (int i = 0; i < paren.items.len; i++)
         vec_push(p->arena, &params, lambda_param(p, &paren.items.at[i]));

@@ -208,9 +208,9 @@ static IrId outside(Checker *ck, IrId id, IrId mark, int depth) {
     if (!is_movable(op))
         return IR_NONE;
     if (op->kind == IR_DIM) { /* the size of something inside may still be known outside */
-        IrId known = ck_dim(ck, op->args[0], (int)op->imm);
-        if (known != id && known < mark)
-            return known;
+        IrId known = assumed_dim(ck, op->args[0], (int)op->imm);
+        if (known && known != id)
+            return outside(ck, known, mark, depth + 1);
     }
     IrId args[8];
     if (op->nargs > ARRAY_LEN(args))
@@ -293,7 +293,7 @@ static void restore(Checker *ck, const Val *vals, int n) {
 
 Fork fork_begin(Checker *ck) {
     return (Fork){.outer = ck->b.region, .before = snapshot(ck, ck->locals.len),
-                  .nlocals = ck->locals.len};
+                  .nlocals = ck->locals.len, .mark = ck_mark(ck)};
 }
 
 void branch_begin(Checker *ck, Fork *f, Branch *br) {
@@ -364,22 +364,43 @@ static void join_in_branches(Checker *ck, Fork *f, Branch *a, Branch *b, Val *va
     ck->b.region = f->outer;
 }
 
+/* Two values that were computed in the branches of a fork. */
+typedef struct {
+    IrRegion *outer, *a, *b;
+    IrId mark; /* ids below were there before the branches */
+} Joint;
+
+/* A size computed at the end of a branch, as a value from before it; IR_NONE if it is not one. */
+static IrId size_before(Checker *ck, const Joint *j, IrRegion *branch, IrId array, int axis) {
+    ck->b.region = branch;
+    IrId dim = ck_dim(ck, array, axis);
+    ck->b.region = j->outer;
+    return ck_outside(ck, dim, j->mark);
+}
+
+static IrId member_in(Checker *ck, const Joint *j, IrRegion *branch, IrId v, int k) {
+    ck->b.region = branch;
+    IrId id = ir_get(&ck->b, v, k);
+    ck->b.region = j->outer;
+    return id;
+}
+
 /* Sizes that are the same in both branches, and known outside, are known of the joined value. */
-static void assume_joined(Checker *ck, IrId joined, uint64_t path, Type *type, IrId a, IrId b,
-                          IrId mark) {
+static void assume_joined(Checker *ck, const Joint *j, IrId joined, uint64_t path, Type *type,
+                          IrId a, IrId b) {
     type = type_resolve(ck->ts, type);
     if (type->kind == TYPE_ARRAY)
         for (int k = 0; k < type->rank; k++) {
-            IrId da = ck_outside(ck, ck_dim(ck, a, k), mark);
-            IrId db = da ? ck_outside(ck, ck_dim(ck, b, k), mark) : IR_NONE;
+            IrId da = size_before(ck, j, j->a, a, k);
+            IrId db = da ? size_before(ck, j, j->b, b, k) : IR_NONE;
             int64_t difference;
             if (da && db && ir_difference(ck->b.func, da, db, &difference) && difference == 0)
                 ck_assume_dim(ck, joined, path, k, da);
         }
     else if (type_is_product(type) && !type_is_flat(type))
         for (int k = 0; k < type->count; k++)
-            assume_joined(ck, joined, path * 64 + (uint64_t)k + 1, type->items[k],
-                          ir_get(&ck->b, a, k), ir_get(&ck->b, b, k), mark);
+            assume_joined(ck, j, joined, path * 64 + (uint64_t)k + 1, type->items[k],
+                          member_in(ck, j, j->a, a, k), member_in(ck, j, j->b, b, k));
 }
 
 /* bool from two constants: the condition itself or its opposite. */
@@ -428,7 +449,7 @@ Val fork_join(Checker *ck, Fork *f, IrId cond, Branch *a, Branch *b, bool want, 
         vec_push(ck->arena, &a->region->results, list.at[i].a.id);
         vec_push(ck->arena, &b->region->results, list.at[i].b.id);
     }
-    IrId first = a->region->ops.len ? a->region->ops.at[0] : ck_mark(ck);
+    Joint joint = {f->outer, a->region, b->region, f->mark};
     IrId joined = cond ? ir_if(&ck->b, cond, a->region, b->region)
                        : ir_try(&ck->b, a->region, b->region);
     ck->dead = a->dead && b->dead;
@@ -437,7 +458,7 @@ Val fork_join(Checker *ck, Fork *f, IrId cond, Branch *a, Branch *b, bool want, 
         Joined *j = &list.at[i];
         IrId id = list.len == 1 ? joined : ir_get(&ck->b, joined, i);
         if (!type_of(ck, j->a)->has_var && !type_is_flat(type_of(ck, j->a)))
-            assume_joined(ck, id, 0, j->a.type, j->a.id, j->b.id, first);
+            assume_joined(ck, &joint, id, 0, j->a.type, j->a.id, j->b.id);
         if (j->local < 0)
             value = val(j->a.type, id);
         else

@@ -180,6 +180,7 @@ typedef struct {
     IrRegion *outer;
     Val *before;
     int nlocals;
+    IrId mark; /* ids below were there before the branches */
 } Fork;
 typedef struct {
     IrRegion *region;

@@ -271,7 +271,7 @@ static Val call_matmul(Checker *ck, const Builtin *self, Args *args) {
         return val_poison(ck);
     Type *ta = type_of(ck, a), *tb = type_of(ck, b);
     if (ta->rank != 2 || tb->rank != 2 || !type_unify(ck->ts, ta->elem, tb->elem) ||
-        !type_is_number(type_resolve(ck->ts, ta->elem)))
+        !takes(type_resolve(ck->ts, ta->elem), ANY_NUMBER))
         return ck_fail(ck, DIAG_TYPE_MISMATCH, args->span,
                        "matmul takes two matrices of one number type, not %s and %s",
                        text_of(ck, ta), text_of(ck, tb));
@@ -722,6 +722,18 @@ static Val call_zero(Checker *ck, const Builtin *self, Args *args) {
     return zero_of(ck, scalar_of(ck, args->vals[0]), 0);
 }
 
+/* (n, like): n as a number of like's type. */
+static Val call_as(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    Type *type = scalar_of(ck, args->vals[1]);
+    if (is_poison(ck, args->vals[0]) || type->kind == TYPE_POISON)
+        return val_poison(ck);
+    if (!takes(type, ANY_NUMBER))
+        return ck_fail(ck, DIAG_TYPE_MISMATCH, args->spans[1], "a number is needed here, not %s",
+                       text_of(ck, type));
+    return val(type, ir_convert(&ck->b, type, args->vals[0].id));
+}
+
 /* The value that min (kind 0) or max (kind 1) gives way to: NaN for floats. */
 static Val call_extreme(Checker *ck, const Builtin *self, Args *args) {
     Type *type = scalar_of(ck, args->vals[0]);
@@ -907,6 +919,7 @@ const Builtin builtins[] = {
     {"unzip", 1, 1, call_unzip, 0, 0, "unzip(x) -> ([n]A, [n]B, …)"},
     {"same", 2, 2, call_same, 0, 0, "same(a, b) -> bool"},
     {"before", 2, 2, call_before, 0, 0, "before(a, b) -> bool"},
+    {"__as", 2, 2, call_as, 0, 0, NULL},
     {"__zero", 1, 1, call_zero, 0, 0, NULL},
     {"__highest", 1, 1, call_extreme, 0, 0, NULL},
     {"__lowest", 1, 1, call_extreme, 0, 1, NULL},

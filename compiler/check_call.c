@@ -73,7 +73,9 @@ int function_arity(Checker *ck, Type *type, bool *any) {
 /* ---- matching arguments to parameters ---- */
 
 /* at[k] is the argument of parameter k, or -1 for its default. False if they do not match. */
-static bool place_args(const ParamList *params, const Args *args, int *at) {
+static bool place_args(const Decl *d, const Args *args, int *at) {
+    const ParamList *params = params_of(d);
+    bool prelude = d->module && d->module->is_prelude;
     for (int k = 0; k < params->len; k++)
         at[k] = -1;
     for (int i = 0; i < args->n; i++) {
@@ -84,6 +86,9 @@ static bool place_args(const ParamList *params, const Args *args, int *at) {
         }
         if (k >= params->len || at[k] >= 0)
             return false;
+        /* min(a, b) is not min(a, axis = b): the prelude's constants are given by name */
+        if (prelude && !args->names[i] && params->at[k].is_const && d->name[0] != '_')
+            return false;
         at[k] = i;
     }
     for (int k = 0; k < params->len; k++)
@@ -92,25 +97,35 @@ static bool place_args(const ParamList *params, const Args *args, int *at) {
     return true;
 }
 
+/* Is this the type that a literal has when nothing decides? It wins a tie between overloads. */
+static bool is_default(Checker *ck, const TypeExpr *te, Val v) {
+    Type *type = type_of(ck, v);
+    for (; te && te->kind == TE_ARRAY && type->kind == TYPE_ARRAY; te = te->array.elem)
+        type = type_resolve(ck->ts, type->elem);
+    return te && te->kind == TE_NAME && type->kind == TYPE_VAR && type->var != VAR_ANY &&
+           !strcmp(te->name.name, type->var == VAR_INT ? "i64" : "f64");
+}
+
 /* The sum of the scores of all arguments; -1 if one does not fit. */
 static int score(Checker *ck, const Decl *d, const Args *args) {
     const ParamList *params = params_of(d);
     int *at = NEW_ARRAY(ck->arena, int, params->len + 1);
-    if (!place_args(params, args, at))
+    if (!place_args(d, args, at))
         return -1;
     FnCtx ctx = {.outer = ck->fn, .module = d->module, .base = ck->locals.len, .returned = -1,
                  .retval = -1, .brk = -1, .cont = -1};
     ck->fn = &ctx;
-    int sum = 0;
+    int sum = 0, defaults = 0;
     for (int k = 0; k < params->len && sum >= 0; k++) {
         if (at[k] < 0)
             continue;
         int fit = type_fit(ck, params->at[k].type, type_of(ck, args->vals[at[k]]),
                            &d->fn.type_params);
         sum = fit ? sum + fit : -1;
+        defaults += fit == 2 && is_default(ck, params->at[k].type, args->vals[at[k]]);
     }
     ck->fn = ctx.outer;
-    return sum;
+    return sum < 0 ? sum : sum * 64 + defaults;
 }
 
 static bool all_scalar_params(Checker *ck, const Decl *d) {
@@ -603,7 +618,7 @@ Val inline_decl(Checker *ck, const Decl *d, Args *args, const TypeEnv *env) {
     const ParamList *params = params_of(d);
     int *at = NEW_ARRAY(ck->arena, int, params->len + 1);
     note_called(ck, d);
-    if (!place_args(params, args, at)) {
+    if (!place_args(d, args, at)) {
         wrong_count(ck, d, args);
         return val_poison(ck);
     }
@@ -673,7 +688,7 @@ static Val no_overload(Checker *ck, const FnSet *set, Args *args) {
     VEC(const Decl *) placed = {0};
     for (int i = 0; i < all.len; i++) {
         int at[64];
-        if (params_of(all.at[i])->len < 64 && place_args(params_of(all.at[i]), args, at))
+        if (params_of(all.at[i])->len < 64 && place_args(all.at[i], args, at))
             vec_push(ck->arena, &placed, all.at[i]);
     }
     if (placed.len == 1 && !set->builtin && !all.at[0]->module->is_prelude)

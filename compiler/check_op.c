@@ -638,6 +638,12 @@ static Val scalar_convert(Checker *ck, Val *args, int n, void *ctx) {
     (void)n;
     Type *to = ctx, *from = type_of(ck, args[0]);
     bool literal = from->kind == TYPE_VAR && ir_op(ck->b.func, args[0].id)->kind == IR_CONST;
+    if (literal && from->var == VAR_INT && type_is_int(to) && type_bytes(to) < 8) {
+        int64_t value = ir_op(ck->b.func, args[0].id)->imm; /* one that does not fit wraps */
+        int bits = type_bytes(to) * 8;
+        int64_t low = type_is_signed(to) ? -(1ll << (bits - 1)) : 0;
+        literal = value >= low && value < low + (1ll << bits);
+    }
     if (literal && to->kind != TYPE_BOOL && type_unify(ck->ts, from, to))
         return val(to, args[0].id);
     if (!type_is_scalar(from) && !is_numeric(from))

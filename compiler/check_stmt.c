@@ -899,14 +899,7 @@ Val check_loop(Checker *ck, const Expr *e) {
     ck->locals.len = locals;
     if (n == 1)
         return val(types[0], ids[0]);
-    Name *names = NEW_ARRAY(ck->arena, Name, n);
-    bool named = true;
-    for (int k = 0; k < n; k++) {
-        const Pattern *p = e->loop.vars.at[k].pattern;
-        names[k] = p->kind == PAT_NAME ? p->name : NULL;
-        named &= names[k] != NULL;
-    }
-    Type *type = type_tuple(ck->ts, types, named ? names : NULL, n);
+    Type *type = type_tuple(ck->ts, types, NULL, n);
     return val(type, ir_tuple(&ck->b, type, ids, n));
 }
 

@@ -32,6 +32,7 @@ typedef struct {
     int *at;           /* by id: position in home's ops; of a parameter: -1 - its number */
     int *first;        /* by id: uses[first[id]] … uses[first[id + 1] - 1] */
     Use *uses;
+    Arena tmp;     /* of one question; emptied by who asked it */
     uint8_t *said; /* by id: a remark about this op was made already */
     int said_len;
 } Fuse;

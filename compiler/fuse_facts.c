@@ -170,8 +170,8 @@ bool fuse_same_outputs(Fuse *z, int place, IrId a, IrId b) {
     size_t words = (size_t)last->nargs / 64 + 1;
     uint64_t *sets[2];
     for (int i = 0; i < 2; i++) {
-        sets[i] = NEW_ARRAY(&z->look, uint64_t, words);
-        reach(z, i ? b : a, NEW_ARRAY(&z->look, bool, z->len), sets[i]);
+        sets[i] = NEW_ARRAY(&z->tmp, uint64_t, words);
+        reach(z, i ? b : a, NEW_ARRAY(&z->tmp, bool, z->len), sets[i]);
     }
     return memcmp(sets[0], sets[1], words * sizeof *sets[0]) == 0;
 }
@@ -208,8 +208,8 @@ bool fuse_same_faults(Fuse *z, int place, IrId a, IrId b) {
         return true;
     bool *faults[2];
     for (int i = 0; i < 2; i++) {
-        faults[i] = NEW_ARRAY(&z->look, bool, z->len);
-        depend(z, i ? b : a, NEW_ARRAY(&z->look, bool, z->len), faults[i]);
+        faults[i] = NEW_ARRAY(&z->tmp, bool, z->len);
+        depend(z, i ? b : a, NEW_ARRAY(&z->tmp, bool, z->len), faults[i]);
     }
     return memcmp(faults[0], faults[1], (size_t)z->len) == 0;
 }

@@ -136,7 +136,7 @@ static bool roots(const Fuse *z, const IrRegion *region, bool *known, bool mark)
 }
 
 static bool share_array(Fuse *z, const Pair *p) {
-    bool *known = NEW_ARRAY(&z->look, bool, z->len);
+    bool *known = NEW_ARRAY(&z->tmp, bool, z->len);
     roots(z, ir_op(z->f, p->first)->regions[0], known, true);
     return roots(z, ir_op(z->f, p->second)->regions[0], known, false);
 }
@@ -163,11 +163,11 @@ static bool is_legal(Fuse *z, Pair *p) {
         a->kernel->nsinks + b->kernel->nsinks > MAX_SINKS ||
         ir_size(z->f, a->regions[0]) + ir_size(z->f, b->regions[0]) > MAX_SIZE)
         return false;
-    if (!fuse_same_faults(z, p->place, p->first, p->second) &&
-        !fuse_same_outputs(z, p->place, p->first, p->second))
+    p->depends = NEW_ARRAY(&z->tmp, bool, z->places.at[p->place].region->ops.len + 1);
+    if (!follow(z, p, p->first) || !may_move(z, p))
         return false;
-    p->depends = NEW_ARRAY(&z->look, bool, z->places.at[p->place].region->ops.len + 1);
-    return follow(z, p, p->first) && may_move(z, p);
+    return fuse_same_faults(z, p->place, p->first, p->second) ||
+           fuse_same_outputs(z, p->place, p->first, p->second);
 }
 
 /* ---- joining ---- */
@@ -324,10 +324,11 @@ static void join(Fuse *z, const Pair *p) {
 
 static bool merge_pair(Fuse *z, int place, IrId a, IrId b) {
     Pair p = {.place = place, .first = a, .second = b};
-    if (!is_legal(z, &p) || !is_profitable(z, &p))
-        return false;
-    join(z, &p);
-    return true;
+    bool ok = is_legal(z, &p) && is_profitable(z, &p);
+    if (ok)
+        join(z, &p);
+    arena_free(&z->tmp);
+    return ok;
 }
 
 /* Joins the first pair of a place that can be. */

@@ -372,7 +372,8 @@ IrId ir_list(IrBuilder *b, Type *array, const IrId *args, int n) {
 }
 
 IrId ir_reshape(IrBuilder *b, Type *array, IrId a, const IrId *dims) {
-    int rank = ir_follow(array)->rank;
+    Type *type = ir_follow(array);
+    int rank = type->kind == TYPE_STRING ? 1 : type->rank;
     IrOp op = {.kind = IR_RESHAPE, .type = array};
     return emit(b, op, join(b, &a, 1, dims, rank), rank + 1);
 }

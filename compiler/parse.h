@@ -136,7 +136,7 @@ typedef struct Parser {
     Span last_error;
     int error_indent;  /* of its line */
     bool missed_brace; /* it stands where a `{` had to be */
-    int good; /* tokens since the last error */
+    int good;          /* tokens since the last error */
     /* constructors */
     VEC(Built) built;  /* since the declaration began, by place */
     VEC(Expr *) holes; /* `_` that no call, parameter or shape has taken yet */
@@ -187,11 +187,11 @@ Expr *ast_list(Parser *p, Span span, ArgList items);
 /* A string with holes: the text before them, the holes and texts between, the text after. */
 Expr *ast_string_of(Parser *p, Span span, Text head, StringPartList parts, Text tail);
 Expr *ast_paren(Parser *p, Span span, Paren paren);
-Expr *ast_lambda(Parser *p, Span span, Span params_span, Paren params, Expr *body);
+Expr *ast_lambda(Parser *p, Span span, Paren params, Expr *body);
 /* `name -> e` */
 Expr *ast_name_lambda(Parser *p, Span span, Span name_span, Name name, Expr *body);
 /* Completes `for … if …` by its body; it spans from first to last. */
-Expr *ast_comprehension(Parser *p, Span first, Span last, Expr *body, Expr *clauses);
+Expr *ast_comprehension(Span first, Span last, Expr *body, Expr *clauses);
 Expr *ast_spawn(Parser *p, Span span, Span path_span, Name path, ArgList args);
 /* Takes a size: `_` may stand there. */
 Expr *ast_size(Parser *p, Expr *size);

@@ -101,7 +101,7 @@ static Interval interval(Range *r, IrId v, int depth);
 /* The exact result of + - *; false if it can leave 64 bits. */
 static bool exact(Range *r, const IrOp *op, int depth, Interval *out) {
     Interval a = interval(r, op->args[0], depth), b = interval(r, op->args[1], depth);
-    int64_t c[4];
+    int64_t c[4] = {0};
     bool over;
     switch (op->kind) {
     case IR_ADD:

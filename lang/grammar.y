@@ -275,7 +275,7 @@ alternatives: pattern | alternatives '|' pattern { $$ = ast_or_pattern(p, @$, $1
 /* ---- expressions ---- */
 expr: pipe
     | word ARROW expr           { $$ = ast_name_lambda(p, @$, @1, $1, $3); }
-    | paren ARROW expr          { $$ = ast_lambda(p, @$, @1, $1, $3); }
+    | paren ARROW expr          { $$ = ast_lambda(p, @$, $1, $3); }
     | TRY expr ELSE expr        { $$ = EXPR(TRY, @$, .attempt = {$2, $4}); } ;
 pipe: update | pipe PIPE post   { $$ = ast_pipe(p, @$, $1, $3); } ;
 update: bin
@@ -319,7 +319,7 @@ post: primary
     | post '.' ID               { $$ = EXPR(FIELD, @$, .field = {$1, $3, @3}); }
     | post FIELD_NUM            { $$ = EXPR(TUPLE_FIELD, @$, .tuple_field = {$1, $2}); }
     | post '(' args ')'         { $$ = ast_call(p, @$, $1, $3); }
-    | post '(' expr comprehension ')' { $$ = ast_call_of(p, @$, $1, ast_comprehension(p, @3, @4, $3, $4)); }
+    | post '(' expr comprehension ')' { $$ = ast_call_of(p, @$, $1, ast_comprehension(@3, @4, $3, $4)); }
     | post '[' items ']'        { $$ = EXPR(INDEX, @$, .index = {$1, $3}); }
     | post '!' name '(' args ')' { $$ = EXPR(SEND, @$, .send = {$1, $3, @3, $5}); }
     | post '?' name '(' args ')' { $$ = EXPR(ASK, @$, .send = {$1, $3, @3, $5}); } ;
@@ -351,7 +351,7 @@ primary: word                   { $$ = ast_name(p, @$, $1); }
     | '(' operator ')'          { $$ = EXPR(OPERATOR, @$, .op = $2); }
     | '[' ']'                   { $$ = EXPR(LIST, @$, .list = {0}); }
     | '[' some_args comma_opt ']' { $$ = ast_list(p, @$, $2); }
-    | '[' expr comprehension ']' { $$ = ast_comprehension(p, @1, @4, $2, $3); }
+    | '[' expr comprehension ']' { $$ = ast_comprehension(@1, @4, $2, $3); }
     | block | if | match | loop
     | SPAWN path '(' args ')'   { $$ = ast_spawn(p, @$, @2, $2, $4); } ;
 

@@ -1,5 +1,5 @@
-/* CPU features from CPUID. A register state that the operating system does not save makes every feature
-   that needs it absent. */
+/* CPU features from CPUID. A register state that the operating system does not save makes every
+   feature that needs it absent. */
 #include "cpu.h"
 
 #include <stdint.h>
@@ -9,9 +9,22 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-typedef enum { LEAF_1_ECX, LEAF_1_EDX, LEAF_7_EBX, LEAF_7_ECX, LEAF_7_EDX, LEAF_71_EAX, LEAF_71_EDX,
-               LEAF_D1_EAX, LEAF_14_ECX, LEAF_19_EBX, LEAF_X1_ECX, LEAF_X1_EDX, LEAF_X8_EBX,
-               WORD_COUNT } Word;
+typedef enum {
+    LEAF_1_ECX,
+    LEAF_1_EDX,
+    LEAF_7_EBX,
+    LEAF_7_ECX,
+    LEAF_7_EDX,
+    LEAF_71_EAX,
+    LEAF_71_EDX,
+    LEAF_D1_EAX,
+    LEAF_14_ECX,
+    LEAF_19_EBX,
+    LEAF_X1_ECX,
+    LEAF_X1_EDX,
+    LEAF_X8_EBX,
+    WORD_COUNT
+} Word;
 typedef enum { STATE_NONE, STATE_AVX, STATE_AVX512, STATE_AMX } State;
 
 static const struct {

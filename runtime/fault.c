@@ -1,6 +1,6 @@
-/* Faults: how they travel; fault_print.c draws them. A fault leaves to the innermost landing of its thread
-   by _longjmp, which touches no signal mask; compiled code keeps nothing that needs unwinding but
-   buffers, and those hang on the run's lists. */
+/* Faults: how they travel; fault_print.c draws them. A fault leaves to the innermost landing of its
+   thread by _longjmp, which touches no signal mask; compiled code keeps nothing that needs
+   unwinding but buffers, and those hang on the run's lists. */
 #include "runtime.h"
 
 #include <stdarg.h>

@@ -221,8 +221,8 @@ static void print_text(FILE *out, const GactImage *image, const Fault *fault, co
     if (!site || !place_find(image, site->file, site->from, site->to, &d.marks[0]))
         return;
     d.marks[0].primary = true;
-    bool two = site->other_text && place_find(image, site->other_file, site->other_from,
-                                              site->other_to, &other);
+    bool two = site->other_text &&
+               place_find(image, site->other_file, site->other_from, site->other_to, &other);
     d.gutter = digits(two && other.line > d.marks[0].line ? other.line : d.marks[0].line);
     bool same = two && other.source == d.marks[0].source && other.has_text && d.marks[0].has_text;
     if (two)
@@ -319,6 +319,7 @@ void fault_print(FILE *out, const GactImage *image, const Fault *fault, GactFaul
 
 GactFaultFormat gact_fault_format_for(FILE *out) {
     const char *no_color = getenv("NO_COLOR"), *kind = getenv("TERM");
-    bool color = isatty(fileno(out)) && !(no_color && *no_color) && !(kind && !strcmp(kind, "dumb"));
+    bool color =
+        isatty(fileno(out)) && !(no_color && *no_color) && !(kind && !strcmp(kind, "dumb"));
     return color ? GACT_FAULT_COLOR : GACT_FAULT_TEXT;
 }

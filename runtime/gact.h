@@ -12,14 +12,18 @@
        float x[3] = {1, 2, 3};
        GactView in = {.kind = GACT_F32, .rank = 1, .dims = {3}, .data = x}, out;
        if (gact_image_open("norm.gactx", &program, &error) ||
-           gact_call_open(program, gact_image_find(program, GACT_ENTRY_DAG, "norm"), &call, &error) ||
-           gact_call_set_view(call, "x", &in, &error) || gact_call_run(call, &error) ||
+           gact_call_open(program, gact_image_find(program, GACT_ENTRY_DAG, "norm"), &call, &error)
+   || gact_call_set_view(call, "x", &in, &error) || gact_call_run(call, &error) ||
            gact_call_get_view(call, "result", &out, &error))
            fprintf(stderr, "%s\n", error.text); */
 #ifndef GACT_GACT_H
 #define GACT_GACT_H
 
+#if __has_include("../lang/image.h") /* in the source tree */
 #include "../lang/image.h"
+#else
+#include "image.h"
+#endif
 
 #include <stdio.h>
 
@@ -46,11 +50,11 @@ typedef struct {
 /* ---- settings of the process ---- */
 
 typedef struct {
-    int32_t threads;         /* 0: one a core; 1: everything on the calling thread */
-    int32_t pin;             /* != 0: threads stay on their core */
-    int64_t memory_limit;    /* bytes of buffers; 0: what the machine has. More is a fault */
-    int32_t profile;         /* != 0: measure kernels for gact_profile_print */
-    const char *trace_path;  /* write a Chrome/Perfetto trace there at gact_shutdown; or NULL */
+    int32_t threads;        /* 0: one a core; 1: everything on the calling thread */
+    int32_t pin;            /* != 0: threads stay on their core */
+    int64_t memory_limit;   /* bytes of buffers; 0: what the machine has. More is a fault */
+    int32_t profile;        /* != 0: measure kernels for gact_profile_print */
+    const char *trace_path; /* write a Chrome/Perfetto trace there at gact_shutdown; or NULL */
 } GactOptions;
 
 typedef struct {

@@ -1,11 +1,13 @@
-/* Buffers. A buffer is a GactBuf header and its data, in a block of a power-of-two class. Blocks below
-   128 KiB are cut from slabs and cached by threads; bigger ones are mappings of their own, advised
-   to be huge pages, and kept when they are freed, so that a repeated run touches no fresh page. A
-   class bounds the address range of a block, not what it occupies: untouched pages cost nothing.
+/* Buffers. A buffer is a GactBuf header and its data, in a block of a power-of-two class. Blocks
+   below 128 KiB are cut from slabs and cached by threads; bigger ones are mappings of their own,
+   advised to be huge pages, and kept when they are freed, so that a repeated run touches no fresh
+   page. A class bounds the address range of a block, not what it occupies: untouched pages cost
+   nothing.
 
    Live buffers of a run hang on a list of the thread that allocated them. A buffer may be freed by
    another thread, so each list has a lock; it is taken by others only when values move between
-   threads. Stamps on a list never grow towards its tail, which makes "everything since" a prefix. */
+   threads. Stamps on a list never grow towards its tail, which makes "everything since" a prefix.
+ */
 #include "runtime.h"
 #include "sanitize.h"
 
@@ -21,9 +23,9 @@
 enum {
     HUGE_PAGE = 1 << 21,
     SLAB_BYTES = 1 << 21,
-    CACHE_BYTES = 1 << 18,      /* of one class in one thread's cache, about */
-    DELTA_BYTES = 1 << 16,      /* how far a thread's count may be off */
-    LIVE_MARK = 0x6c697665      /* in reserved[2] of a live buffer */
+    CACHE_BYTES = 1 << 18, /* of one class in one thread's cache, about */
+    DELTA_BYTES = 1 << 16, /* how far a thread's count may be off */
+    LIVE_MARK = 0x6c697665 /* in reserved[2] of a live buffer */
 };
 
 static_assert(sizeof(GactBuf) == 64, "fresh data starts 64 bytes after the header");
@@ -164,8 +166,8 @@ static int64_t class_bytes(int c) {
 /* Address space aligned to huge pages. */
 static void *map_aligned(size_t size) {
     size_t room = size + HUGE_PAGE;
-    char *map = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                     -1, 0);
+    char *map = mmap(NULL, room, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED)
         return NULL;
     size_t skip = -(uintptr_t)map & (HUGE_PAGE - 1);

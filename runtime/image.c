@@ -1,5 +1,6 @@
-/* Opens program images. The trailer is read first and everything is checked before any of the file's
-   code is mapped: a damaged file or one for another machine is a clear error, never a crash. */
+/* Opens program images. The trailer is read first and everything is checked before any of the
+   file's code is mapped: a damaged file or one for another machine is a clear error, never a crash.
+ */
 #include "runtime.h"
 
 #include <dlfcn.h>
@@ -67,8 +68,8 @@ static GactStatus check_features(const File *file, const GactTrailer *trailer, G
     features[sizeof trailer->features] = '\0';
     if (cpu_missing_features(features, missing, sizeof missing))
         return error_set(error, GACT_BAD_INPUT,
-                         "%s: was compiled for a CPU with features that this one lacks: %s", file->path,
-                         missing);
+                         "%s: was compiled for a CPU with features that this one lacks: %s",
+                         file->path, missing);
     return GACT_OK;
 }
 
@@ -80,16 +81,18 @@ static GactStatus check_file(const File *file, GactError *error) {
     if (memcmp(trailer.magic, GACT_MAGIC, sizeof trailer.magic))
         return refuse_without_trailer(file, error);
     if (trailer.abi_version != GACT_ABI_VERSION)
-        return error_set(error, GACT_BAD_INPUT,
-                         "%s: is an image of version %u, this runtime takes version %d: compile it again",
-                         file->path, trailer.abi_version, GACT_ABI_VERSION);
+        return error_set(
+            error, GACT_BAD_INPUT,
+            "%s: is an image of version %u, this runtime takes version %d: compile it again",
+            file->path, trailer.abi_version, GACT_ABI_VERSION);
     if (trailer.length != file->size)
         return error_set(error, GACT_BAD_INPUT,
                          "%s: the program image is damaged: %zu bytes where %llu were written",
                          file->path, file->size, (unsigned long long)trailer.length);
     if (XXH3_64bits(file->at, file->size - sizeof trailer.checksum) != trailer.checksum)
         return error_set(error, GACT_BAD_INPUT,
-                         "%s: the program image is damaged: its checksum does not match", file->path);
+                         "%s: the program image is damaged: its checksum does not match",
+                         file->path);
     return check_features(file, &trailer, error);
 }
 
@@ -120,15 +123,16 @@ static int find_code(struct dl_phdr_info *info, size_t size, void *arg) {
 static GactStatus load(GactProgram *program, GactError *error) {
     program->handle = dlopen(program->path, RTLD_NOW | RTLD_LOCAL);
     if (!program->handle)
-        return error_set(error, GACT_BAD_INPUT, "%s: cannot be loaded: %s", program->path, dlerror());
+        return error_set(error, GACT_BAD_INPUT, "%s: cannot be loaded: %s", program->path,
+                         dlerror());
     program->image = dlsym(program->handle, "gact_image");
     if (!program->image || memcmp(program->image->magic, GACT_MAGIC, sizeof program->image->magic))
-        return error_set(error, GACT_BAD_INPUT, "%s: is no gact program image: it exports no tables",
-                         program->path);
+        return error_set(error, GACT_BAD_INPUT,
+                         "%s: is no gact program image: it exports no tables", program->path);
     if (program->image->abi_version != GACT_ABI_VERSION)
         return error_set(error, GACT_BAD_INPUT,
-                         "%s: is an image of version %lld, this runtime takes version %d", program->path,
-                         (long long)program->image->abi_version, GACT_ABI_VERSION);
+                         "%s: is an image of version %lld, this runtime takes version %d",
+                         program->path, (long long)program->image->abi_version, GACT_ABI_VERSION);
     dl_iterate_phdr(find_code, program);
     return GACT_OK;
 }

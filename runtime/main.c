@@ -1,5 +1,5 @@
-/* gactrun: runs main, a dag or the tests of a program image, or of a .gact file that it has compiled
-   first. Exit status: 0 done, 1 fault, 2 usage or input, 3 internal error. */
+/* gactrun: runs main, a dag or the tests of a program image, or of a .gact file that it has
+   compiled first. Exit status: 0 done, 1 fault, 2 usage or input, 3 internal error. */
 #include "cli/cli.h"
 
 #include <string.h>
@@ -18,8 +18,8 @@ static GactStatus add_assignment(Region *region, Assignments *list, const char *
     Assignment *more = region_zero(region, (size_t)list->count + 1, sizeof *more);
     if (list->count)
         memcpy(more, list->at, sizeof *more * (size_t)list->count);
-    more[list->count++] = (Assignment){region_copy(region, text, (size_t)(equals - text)),
-                                       equals + 1};
+    more[list->count++] =
+        (Assignment){region_copy(region, text, (size_t)(equals - text)), equals + 1};
     list->at = more;
     return GACT_OK;
 }
@@ -28,8 +28,8 @@ static GactStatus set_number(const char *option, const char *text, long hi, long
                              GactError *error) {
     if (options_number(text, 0, hi, out))
         return GACT_OK;
-    return error_set(error, GACT_BAD_INPUT, "--%s wants a number from 0 to %ld, not `%s`", option, hi,
-                     text);
+    return error_set(error, GACT_BAD_INPUT, "--%s wants a number from 0 to %ld, not `%s`", option,
+                     hi, text);
 }
 
 static GactStatus set_option(Region *region, Settings *s, int option, const char *value,
@@ -93,15 +93,20 @@ static GactStatus parse_options(Region *region, int argc, char **argv, Settings 
 
 /* ---- which entry ---- */
 
-static GactStatus no_entry(Region *region, const GactImage *image, const Settings *s,
+static GactStatus no_entry(Region *region, const GactProgram *program, const Settings *s,
                            GactError *error) {
+    const GactImage *image = gact_image_tables(program);
     const char **names = region_zero(region, (size_t)image->nentries, sizeof *names);
+    bool has_main = gact_image_find(program, GACT_ENTRY_MAIN, NULL) != NULL;
     int count = 0;
     for (int k = 0; k < image->nentries; k++)
         if (image->entries[k].kind == GACT_ENTRY_DAG)
             names[count++] = image->entries[k].name;
-    if (!count)
+    if (!count && !has_main)
         return error_set(error, GACT_BAD_INPUT, "%s has nothing to run: no main and no dag",
+                         s->program);
+    if (!count)
+        return error_set(error, GACT_BAD_INPUT, "%s has no dag, and its main takes no arguments",
                          s->program);
     if (s->nargs)
         return error_set(error, GACT_BAD_INPUT, "%s has no dag %s%s", s->program, s->args[0],
@@ -109,7 +114,8 @@ static GactStatus no_entry(Region *region, const GactImage *image, const Setting
     Text text = {.region = region};
     for (int k = 0; k < count; k++)
         text_printf(&text, "%s%s", k ? ", " : "", names[k]);
-    return error_set(error, GACT_BAD_INPUT, "%s has no main; say which dag to run: %s", s->program,
+    return error_set(error, GACT_BAD_INPUT, "%s%s; say which dag to run: %s", s->program,
+                     has_main ? ": main has no inputs and outputs" : " has no main",
                      text_string(&text));
 }
 
@@ -118,19 +124,27 @@ static GactStatus choose_entry(Region *region, const GactProgram *program, Setti
                                const GactEntry **out, GactError *error) {
     const GactImage *image = gact_image_tables(program);
     const GactEntry *main_entry = gact_image_find(program, GACT_ENTRY_MAIN, NULL);
+    const GactEntry *dag = NULL;
     bool wants_dag = s->in.count || s->out.count || s->each.count;
+    bool main_fits = main_entry && !wants_dag && (main_entry->takes_args || !s->nargs);
     int dags = 0;
     for (int k = 0; k < image->nentries; k++)
         dags += image->entries[k].kind == GACT_ENTRY_DAG;
-    *out = s->nargs ? gact_image_find(program, GACT_ENTRY_DAG, s->args[0]) : NULL;
-    if (*out && s->nargs > 1 && !(main_entry && main_entry->takes_args && !wants_dag))
-        return error_set(error, GACT_BAD_INPUT, "a dag takes no arguments: give %s with --in NAME=VALUE",
-                         s->args[1]);
-    if (!*out && main_entry && !wants_dag && (main_entry->takes_args || !s->nargs))
+    if (s->nargs)
+        dag = gact_image_find(program, GACT_ENTRY_DAG, s->args[0]);
+    if (dag && s->nargs > 1 && !main_fits)
+        return error_set(error, GACT_BAD_INPUT,
+                         "%s takes no argument %s: inputs are given with --in NAME=VALUE",
+                         dag->name, s->args[1]);
+    if (dag && s->nargs == 1)
+        *out = dag;
+    else if (main_fits)
         *out = main_entry;
-    else if (!*out && !s->nargs && dags == 1)
+    else if (!s->nargs && dags == 1)
         *out = gact_image_find(program, GACT_ENTRY_DAG, NULL);
-    return *out ? GACT_OK : no_entry(region, image, s, error);
+    else
+        return no_entry(region, program, s, error);
+    return GACT_OK;
 }
 
 /* ---- running ---- */
@@ -139,15 +153,15 @@ static GactStatus write_times(const Settings *s, const Times *t, GactError *erro
     FILE *file = fopen(s->times, "w");
     if (!file)
         return error_set(error, GACT_BAD_INPUT, "cannot write %s", s->times);
-    fprintf(file, "{\"load\": %.9f, \"run\": %.9f, \"store\": %.9f, \"device\": \"host\"}\n", t->load,
-            t->run, t->store);
+    fprintf(file, "{\"load\": %.9f, \"run\": %.9f, \"store\": %.9f, \"device\": \"host\"}\n",
+            t->load, t->run, t->store);
     fclose(file);
     return GACT_OK;
 }
 
 static GactStatus run_program(Region *region, GactProgram *program, Settings *s, Times *times,
                               int *exit_status, GactError *error) {
-    const GactEntry *entry;
+    const GactEntry *entry = NULL;
     if (s->list) {
         list_entries(gact_image_tables(program), stdout);
         return GACT_OK;
@@ -187,8 +201,10 @@ static GactStatus run_settings(Region *region, Settings *s, int *exit_status, Ga
     GactProgram *program = NULL;
     Times times = {0};
     double start = seconds_now();
-    GactOptions configuration = {.threads = s->threads, .memory_limit = s->memory_mib << 20,
-                                 .profile = s->profile, .trace_path = s->trace};
+    GactOptions configuration = {.threads = s->threads,
+                                 .memory_limit = s->memory_mib << 20,
+                                 .profile = s->profile,
+                                 .trace_path = s->trace};
     GactStatus status = open_program(region, s, &program, error);
     if (!status)
         status = gact_configure(&configuration, error);
@@ -219,7 +235,9 @@ int main(int argc, char **argv) {
     if (status == GACT_BAD_INPUT || status == GACT_INTERNAL)
         fprintf(stderr, "gactrun: %s\n", error.text);
     region_free(&region);
-    if (fflush(stdout) && !status)
+    if ((fflush(stdout) || ferror(stdout)) && !status) {
+        fputs("gactrun: the output cannot be written\n", stderr);
         status = GACT_BAD_INPUT;
+    }
     return status ? (int)status : exit_status;
 }

@@ -1,5 +1,5 @@
-/* Matrix products c[n, m] = a[n, k] b[k, m]. Every element is one chain of fma over k in order from 0,
-   so its bits depend neither on blocking nor on threads. f32 and f64 are blocked for the caches
+/* Matrix products c[n, m] = a[n, k] b[k, m]. Every element is one chain of fma over k in order from
+   0, so its bits depend neither on blocking nor on threads. f32 and f64 are blocked for the caches
    as in Goto and van de Geijn (2008): blocks of b in the third level, of a in the second, a panel
    of b in the first, a tile of c in registers; a sum that is put down between blocks of k keeps all
    its bits. f16 and bf16 run in f32 and round after each step. Integers wrap. */
@@ -10,11 +10,11 @@
 #include "matmul_tiles.h"
 
 enum {
-    DEPTH = 256,        /* of k: a panel of b fits the first level */
-    ROW_TILES = 16,     /* rows of a packed at once, in tiles: half the second level */
-    COL_BYTES = 1 << 14, /* columns of b packed at once, of one row: 4 MiB in all */
-    TASK_COLS = 512,    /* columns that are worth packing a's rows for */
-    ROWS_COLS = 2048,   /* columns that a row-wise product holds in the first level */
+    DEPTH = 256,           /* of k: a panel of b fits the first level */
+    ROW_TILES = 16,        /* rows of a packed at once, in tiles: half the second level */
+    COL_BYTES = 1 << 14,   /* columns of b packed at once, of one row: 4 MiB in all */
+    TASK_COLS = 512,       /* columns that are worth packing a's rows for */
+    ROWS_COLS = 2048,      /* columns that a row-wise product holds in the first level */
     SMALL_BYTES = 1 << 13, /* of a matrix that is multiplied without packing */
     TILE_MAX = 12 * 32
 };
@@ -29,8 +29,8 @@ typedef struct {
 static GactBuf *scratch(Thread *t, int64_t bytes) {
     GactBuf *buf = heap_alloc(t, bytes);
     if (!buf)
-        fault_raise(&t->ctx, NULL, "memory", "memory is exhausted: a product wanted %lld more bytes",
-                    (long long)bytes);
+        fault_raise(&t->ctx, NULL, "memory",
+                    "memory is exhausted: a product wanted %lld more bytes", (long long)bytes);
     return buf;
 }
 
@@ -70,7 +70,8 @@ static inline void copy_element(int size, char *to, const char *from) {
 /* Copies lines that are contiguous along the depth, each into a column of the panel. */
 static void pack_lines(int size, const char *from, int64_t line, int64_t count, int64_t width,
                        int64_t depth, char *to) {
-    int64_t whole_lines = size == 4 ? count / 4 * 4 : 0, whole_depth = size == 4 ? depth / 4 * 4 : 0;
+    int64_t whole_lines = size == 4 ? count / 4 * 4 : 0,
+            whole_depth = size == 4 ? depth / 4 * 4 : 0;
     for (int64_t p = 0; p < whole_depth; p += 4)
         for (int64_t i = 0; i < whole_lines; i += 4)
             transpose_4x4(from + (i * line + p) * 4, line, to + (p * width + i) * 4, width);
@@ -99,12 +100,13 @@ static void pack_columns(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
     for (int64_t panel = lo; panel < hi; panel++) {
         int64_t col = panel * width;
         const char *from = bl->b.at + (bl->k0 * bl->b.row + (bl->col + col) * bl->b.col) * size;
-        pack_panel(size, from, bl->b.col, bl->b.row, min_i64(width, bl->cols - col), width, bl->depth,
-                   bl->packed + col * bl->depth * size);
+        pack_panel(size, from, bl->b.col, bl->b.row, min_i64(width, bl->cols - col), width,
+                   bl->depth, bl->packed + col * bl->depth * size);
     }
 }
 
-/* A tile that c's memory cannot take as it is: at an edge, or by columns. It goes through a copy. */
+/* A tile that c's memory cannot take as it is: at an edge, or by columns. It goes through a copy.
+ */
 static void tile_by_copy(const Block *bl, const char *a, const char *b, int64_t row, int64_t col,
                          int64_t rows, int64_t cols) {
     alignas(64) char tile[TILE_MAX * 8];
@@ -198,7 +200,8 @@ static void matmul_tiled(Thread *t, const TileKernel *kernel, const Product *p) 
     bl.a = (Matrix){(char *)p->a, p->k, 1};
     bl.b = (Matrix){(char *)p->b, p->m, 1};
     bl.c = (Matrix){p->c, p->m, 1};
-    if (p->m < kernel->cols / 2 && p->n > p->m) { /* few columns: the transposed product, same bits */
+    if (p->m < kernel->cols / 2 &&
+        p->n > p->m) { /* few columns: the transposed product, same bits */
         bl.a = (Matrix){(char *)p->b, 1, p->m};
         bl.b = (Matrix){(char *)p->a, 1, p->k};
         bl.c = (Matrix){p->c, 1, p->m};
@@ -227,24 +230,24 @@ static void matmul_tiled(Thread *t, const TileKernel *kernel, const Product *p) 
 #define ROWS_T             uint8_t
 #define ROWS_STEP(a, b, c) (uint8_t)((c) + (unsigned)(a) * (b))
 #include "matmul_rows.h"
-#define ROWS_NAME(x)       x##_u16
+#define ROWS_NAME(x) x##_u16
 #define ROWS_TARGET
 #define ROWS_T             uint16_t
 #define ROWS_STEP(a, b, c) (uint16_t)((c) + (unsigned)(a) * (b))
 #include "matmul_rows.h"
-#define ROWS_NAME(x)       x##_u32
+#define ROWS_NAME(x) x##_u32
 #define ROWS_TARGET
 #define ROWS_T             uint32_t
 #define ROWS_STEP(a, b, c) WRAP_STEP(a, b, c)
 #include "matmul_rows.h"
-#define ROWS_NAME(x)       x##_u64
+#define ROWS_NAME(x) x##_u64
 #define ROWS_TARGET
 #define ROWS_T             uint64_t
 #define ROWS_STEP(a, b, c) WRAP_STEP(a, b, c)
 #include "matmul_rows.h"
 
 #if defined(__x86_64__)
-#define WIDE __attribute__((target("avx2,fma,bmi2")))
+#define WIDE               __attribute__((target("avx2,fma,bmi2")))
 #define ROWS_NAME(x)       x##_u8_wide
 #define ROWS_TARGET        WIDE
 #define ROWS_T             uint8_t
@@ -269,12 +272,12 @@ static void matmul_tiled(Thread *t, const TileKernel *kernel, const Product *p) 
 
 /* ---- f32 and f64 that are not worth packing ---- */
 
-#define ROWS_NAME(x)       x##_f32
+#define ROWS_NAME(x) x##_f32
 #define ROWS_TARGET
 #define ROWS_T             float
 #define ROWS_STEP(a, b, c) __builtin_fmaf((a), (b), (c))
 #include "matmul_rows.h"
-#define ROWS_NAME(x)       x##_f64
+#define ROWS_NAME(x) x##_f64
 #define ROWS_TARGET
 #define ROWS_T             double
 #define ROWS_STEP(a, b, c) __builtin_fma((a), (b), (c))
@@ -323,12 +326,12 @@ static inline __attribute__((always_inline)) float round_f16(float x) {
     return float_of(rounded | sign);
 }
 
-#define ROWS_NAME(x)       x##_f16
+#define ROWS_NAME(x) x##_f16
 #define ROWS_TARGET
 #define ROWS_T             float
 #define ROWS_STEP(a, b, c) round_f16(__builtin_fmaf((a), (b), (c)))
 #include "matmul_rows.h"
-#define ROWS_NAME(x)       x##_bf16
+#define ROWS_NAME(x) x##_bf16
 #define ROWS_TARGET
 #define ROWS_T             float
 #define ROWS_STEP(a, b, c) round_bf16(__builtin_fmaf((a), (b), (c)))
@@ -350,9 +353,9 @@ static inline __attribute__((always_inline)) float round_f16(float x) {
 static GactRangeFn rows_fn(int32_t kind) {
 #if defined(__x86_64__)
     static const GactRangeFn wide[] = {
-        [GACT_I8] = rows_u8_wide,   [GACT_U8] = rows_u8_wide,   [GACT_I16] = rows_u16_wide,
-        [GACT_U16] = rows_u16_wide, [GACT_I32] = rows_u32_wide, [GACT_U32] = rows_u32_wide,
-        [GACT_I64] = rows_u64_wide, [GACT_U64] = rows_u64_wide, [GACT_DURATION] = rows_u64_wide,
+        [GACT_I8] = rows_u8_wide,   [GACT_U8] = rows_u8_wide,     [GACT_I16] = rows_u16_wide,
+        [GACT_U16] = rows_u16_wide, [GACT_I32] = rows_u32_wide,   [GACT_U32] = rows_u32_wide,
+        [GACT_I64] = rows_u64_wide, [GACT_U64] = rows_u64_wide,   [GACT_DURATION] = rows_u64_wide,
         [GACT_F16] = rows_f16_wide, [GACT_BF16] = rows_bf16_wide, [GACT_F32] = rows_f32_wide,
         [GACT_F64] = rows_f64_wide};
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -360,9 +363,9 @@ static GactRangeFn rows_fn(int32_t kind) {
         return wide[kind];
 #endif
     static const GactRangeFn any[] = {
-        [GACT_I8] = rows_u8,   [GACT_U8] = rows_u8,   [GACT_I16] = rows_u16,
-        [GACT_U16] = rows_u16, [GACT_I32] = rows_u32, [GACT_U32] = rows_u32,
-        [GACT_I64] = rows_u64, [GACT_U64] = rows_u64, [GACT_DURATION] = rows_u64,
+        [GACT_I8] = rows_u8,   [GACT_U8] = rows_u8,     [GACT_I16] = rows_u16,
+        [GACT_U16] = rows_u16, [GACT_I32] = rows_u32,   [GACT_U32] = rows_u32,
+        [GACT_I64] = rows_u64, [GACT_U64] = rows_u64,   [GACT_DURATION] = rows_u64,
         [GACT_F16] = rows_f16, [GACT_BF16] = rows_bf16, [GACT_F32] = rows_f32,
         [GACT_F64] = rows_f64};
     return any[kind];
@@ -411,7 +414,8 @@ static void matmul_half(Thread *t, int32_t kind, const Product *p) {
 
 /* ---- all ---- */
 
-/* A product that fits the first level: rows of b and c are padded to whole vectors, on the stack. */
+/* A product that fits the first level: rows of b and c are padded to whole vectors, on the stack.
+ */
 static void matmul_small(const TileKernel *kernel, const Product *p) {
     alignas(64) char b[SMALL_BYTES], c[SMALL_BYTES];
     int64_t pitch = round_up(p->m, kernel->lanes), size = kernel->size;
@@ -443,11 +447,17 @@ static void matmul_float(Thread *t, int32_t kind, Product *p) {
         matmul_tiled(t, kernel, p);
 }
 
-void rt_matmul(GactCtx *ctx, int32_t kind, const void *a, const void *b, void *c, int64_t n, int64_t k,
-               int64_t m) {
+static const GactKernelInfo info_matmul = {.name = "matmul", .ops = "fma", .file = -1};
+static const int8_t kind_bytes[] = {
+    [GACT_I8] = 1,   [GACT_U8] = 1,  [GACT_I16] = 2,     [GACT_U16] = 2, [GACT_F16] = 2,
+    [GACT_BF16] = 2, [GACT_I32] = 4, [GACT_U32] = 4,     [GACT_F32] = 4, [GACT_I64] = 8,
+    [GACT_U64] = 8,  [GACT_F64] = 8, [GACT_DURATION] = 8};
+
+void rt_matmul(GactCtx *ctx, int32_t kind, const void *a, const void *b, void *c, int64_t n,
+               int64_t k, int64_t m) {
     Thread *t = thread_of(ctx);
     Product p = {a, b, c, n, k, m};
-    int64_t begin = trace_on ? clock_ns() : 0;
+    int64_t begin = profile_wants(t) ? clock_ns() : 0;
     if (n == 0 || m == 0)
         return;
     if (kind == GACT_F16 || kind == GACT_BF16)
@@ -456,6 +466,5 @@ void rt_matmul(GactCtx *ctx, int32_t kind, const void *a, const void *b, void *c
         matmul_float(t, kind, &p);
     else
         matmul_rows(t, kind, &p);
-    if (trace_on)
-        trace_event("matmul", "matmul", t->id, begin);
+    profile_call(t, &info_matmul, begin, n * k * m, (n * k + k * m + n * m) * kind_bytes[kind]);
 }

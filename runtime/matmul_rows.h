@@ -1,5 +1,5 @@
-/* Matrix products row by row, for the kinds without tiles; a template. c's row i is the sum over k, in
-   order, of a[i, k] times b's row k, and the loop over columns vectorises. Included with
+/* Matrix products row by row, for the kinds without tiles; a template. c's row i is the sum over k,
+   in order, of a[i, k] times b's row k, and the loop over columns vectorises. Included with
      ROWS_NAME(x)       the name of a function of this instance
      ROWS_TARGET        its target attribute, or nothing
      ROWS_T             the type of the elements

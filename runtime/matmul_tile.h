@@ -1,9 +1,7 @@
-/* The inner part of a matrix product for one instruction set and one float type; a template. A tile is
-   ROWS by COLS elements of c that stay in registers while k runs; a's and b's panels are packed so
-   that it reads both forwards. Included with
-     TILE_NAME(x)            the name of a function of this instance
-     TILE_TARGET             its target attribute, or nothing
-     TILE_T                  float or double
+/* The inner part of a matrix product for one instruction set and one float type; a template. A tile
+   is ROWS by COLS elements of c that stay in registers while k runs; a's and b's panels are packed
+   so that it reads both forwards. Included with TILE_NAME(x)            the name of a function of
+   this instance TILE_TARGET             its target attribute, or nothing TILE_T float or double
      TILE_VEC, TILE_LANES    a vector of that many elements
      TILE_LOAD(p) TILE_STORE(p, v) TILE_SPLAT(x) TILE_FMA(a, b, c)
      TILE_ROWS, TILE_VECS    the tile: rows, and vectors a row
@@ -11,7 +9,8 @@
 
 #define TILE_COLS (TILE_VECS * TILE_LANES)
 
-/* Adds `depth` products to the first `rows` rows of a tile; rows is a constant where it is inlined. */
+/* Adds `depth` products to the first `rows` rows of a tile; rows is a constant where it is inlined.
+ */
 TILE_TARGET static inline __attribute__((always_inline)) void
 TILE_NAME(rows)(const int rows, int64_t depth, const TILE_T *a, const TILE_T *b, TILE_T *c,
                 int64_t c_row, bool first) {
@@ -41,8 +40,8 @@ TILE_NAME(rows)(const int rows, int64_t depth, const TILE_T *a, const TILE_T *b,
             TILE_STORE(c + i * c_row + v * TILE_LANES, sum[i][v]);
 }
 
-TILE_TARGET static void TILE_NAME(tile)(int rows, int64_t depth, const void *a, const void *b, void *c,
-                                        int64_t c_row, bool first) {
+TILE_TARGET static void TILE_NAME(tile)(int rows, int64_t depth, const void *a, const void *b,
+                                        void *c, int64_t c_row, bool first) {
     if (rows == 1)
         TILE_NAME(rows)(1, depth, a, b, c, c_row, first);
     else if (rows <= TILE_ROWS / 2)
@@ -51,8 +50,8 @@ TILE_TARGET static void TILE_NAME(tile)(int rows, int64_t depth, const void *a, 
         TILE_NAME(rows)(TILE_ROWS, depth, a, b, c, c_row, first);
 }
 
-/* A small product without packing: b and c have `pitch` elements a row, a multiple of TILE_LANES. Four
-   rows at a time; past the last row the last one is computed again. */
+/* A small product without packing: b and c have `pitch` elements a row, a multiple of TILE_LANES.
+   Four rows at a time; past the last row the last one is computed again. */
 TILE_TARGET static void TILE_NAME(small)(int64_t n, int64_t k, int64_t pitch, const void *left,
                                          const void *right, void *result) {
     const TILE_T *a = left, *b = right;

@@ -2,8 +2,8 @@
 #ifndef GACT_MATMUL_TILES_H
 #define GACT_MATMUL_TILES_H
 
-/* Computes the first `rows` rows (at most its own number) of a tile of c from packed panels; c's rows are
-   c_row elements apart. first: c's old content is not read. */
+/* Computes the first `rows` rows (at most its own number) of a tile of c from packed panels; c's
+   rows are c_row elements apart. first: c's old content is not read. */
 typedef struct {
     int rows, cols, lanes;
     int size; /* of an element */
@@ -16,84 +16,84 @@ typedef struct {
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define TILE_NAME(x)     x##_f32_avx512
-#define TILE_TARGET      __attribute__((target("avx512f")))
-#define TILE_T           float
-#define TILE_VEC         __m512
-#define TILE_LANES       16
-#define TILE_LOAD(p)     _mm512_loadu_ps(p)
-#define TILE_STORE(p, v) _mm512_storeu_ps((p), (v))
-#define TILE_SPLAT(x)    _mm512_set1_ps(x)
+#define TILE_NAME(x)      x##_f32_avx512
+#define TILE_TARGET       __attribute__((target("avx512f")))
+#define TILE_T            float
+#define TILE_VEC          __m512
+#define TILE_LANES        16
+#define TILE_LOAD(p)      _mm512_loadu_ps(p)
+#define TILE_STORE(p, v)  _mm512_storeu_ps((p), (v))
+#define TILE_SPLAT(x)     _mm512_set1_ps(x)
 #define TILE_FMA(a, b, c) _mm512_fmadd_ps((a), (b), (c))
-#define TILE_ROWS        12
-#define TILE_VECS        2
+#define TILE_ROWS         12
+#define TILE_VECS         2
 #include "matmul_tile.h"
 
-#define TILE_NAME(x)     x##_f64_avx512
-#define TILE_TARGET      __attribute__((target("avx512f")))
-#define TILE_T           double
-#define TILE_VEC         __m512d
-#define TILE_LANES       8
-#define TILE_LOAD(p)     _mm512_loadu_pd(p)
-#define TILE_STORE(p, v) _mm512_storeu_pd((p), (v))
-#define TILE_SPLAT(x)    _mm512_set1_pd(x)
+#define TILE_NAME(x)      x##_f64_avx512
+#define TILE_TARGET       __attribute__((target("avx512f")))
+#define TILE_T            double
+#define TILE_VEC          __m512d
+#define TILE_LANES        8
+#define TILE_LOAD(p)      _mm512_loadu_pd(p)
+#define TILE_STORE(p, v)  _mm512_storeu_pd((p), (v))
+#define TILE_SPLAT(x)     _mm512_set1_pd(x)
 #define TILE_FMA(a, b, c) _mm512_fmadd_pd((a), (b), (c))
-#define TILE_ROWS        12
-#define TILE_VECS        2
+#define TILE_ROWS         12
+#define TILE_VECS         2
 #include "matmul_tile.h"
 
-#define TILE_NAME(x)     x##_f32_avx2
-#define TILE_TARGET      __attribute__((target("avx2,fma")))
-#define TILE_T           float
-#define TILE_VEC         __m256
-#define TILE_LANES       8
-#define TILE_LOAD(p)     _mm256_loadu_ps(p)
-#define TILE_STORE(p, v) _mm256_storeu_ps((p), (v))
-#define TILE_SPLAT(x)    _mm256_set1_ps(x)
+#define TILE_NAME(x)      x##_f32_avx2
+#define TILE_TARGET       __attribute__((target("avx2,fma")))
+#define TILE_T            float
+#define TILE_VEC          __m256
+#define TILE_LANES        8
+#define TILE_LOAD(p)      _mm256_loadu_ps(p)
+#define TILE_STORE(p, v)  _mm256_storeu_ps((p), (v))
+#define TILE_SPLAT(x)     _mm256_set1_ps(x)
 #define TILE_FMA(a, b, c) _mm256_fmadd_ps((a), (b), (c))
-#define TILE_ROWS        6
-#define TILE_VECS        2
+#define TILE_ROWS         6
+#define TILE_VECS         2
 #include "matmul_tile.h"
 
-#define TILE_NAME(x)     x##_f64_avx2
-#define TILE_TARGET      __attribute__((target("avx2,fma")))
-#define TILE_T           double
-#define TILE_VEC         __m256d
-#define TILE_LANES       4
-#define TILE_LOAD(p)     _mm256_loadu_pd(p)
-#define TILE_STORE(p, v) _mm256_storeu_pd((p), (v))
-#define TILE_SPLAT(x)    _mm256_set1_pd(x)
+#define TILE_NAME(x)      x##_f64_avx2
+#define TILE_TARGET       __attribute__((target("avx2,fma")))
+#define TILE_T            double
+#define TILE_VEC          __m256d
+#define TILE_LANES        4
+#define TILE_LOAD(p)      _mm256_loadu_pd(p)
+#define TILE_STORE(p, v)  _mm256_storeu_pd((p), (v))
+#define TILE_SPLAT(x)     _mm256_set1_pd(x)
 #define TILE_FMA(a, b, c) _mm256_fmadd_pd((a), (b), (c))
-#define TILE_ROWS        6
-#define TILE_VECS        2
+#define TILE_ROWS         6
+#define TILE_VECS         2
 #include "matmul_tile.h"
 #endif
 
 /* Any machine: fma() is exact everywhere, and slow where the CPU has none. */
-#define TILE_NAME(x)     x##_f32_any
+#define TILE_NAME(x) x##_f32_any
 #define TILE_TARGET
-#define TILE_T           float
-#define TILE_VEC         float
-#define TILE_LANES       1
-#define TILE_LOAD(p)     (*(p))
-#define TILE_STORE(p, v) (*(p) = (v))
-#define TILE_SPLAT(x)    ((float)(x))
+#define TILE_T            float
+#define TILE_VEC          float
+#define TILE_LANES        1
+#define TILE_LOAD(p)      (*(p))
+#define TILE_STORE(p, v)  (*(p) = (v))
+#define TILE_SPLAT(x)     ((float)(x))
 #define TILE_FMA(a, b, c) __builtin_fmaf((a), (b), (c))
-#define TILE_ROWS        4
-#define TILE_VECS        4
+#define TILE_ROWS         4
+#define TILE_VECS         4
 #include "matmul_tile.h"
 
-#define TILE_NAME(x)     x##_f64_any
+#define TILE_NAME(x) x##_f64_any
 #define TILE_TARGET
-#define TILE_T           double
-#define TILE_VEC         double
-#define TILE_LANES       1
-#define TILE_LOAD(p)     (*(p))
-#define TILE_STORE(p, v) (*(p) = (v))
-#define TILE_SPLAT(x)    ((double)(x))
+#define TILE_T            double
+#define TILE_VEC          double
+#define TILE_LANES        1
+#define TILE_LOAD(p)      (*(p))
+#define TILE_STORE(p, v)  (*(p) = (v))
+#define TILE_SPLAT(x)     ((double)(x))
 #define TILE_FMA(a, b, c) __builtin_fma((a), (b), (c))
-#define TILE_ROWS        4
-#define TILE_VECS        4
+#define TILE_ROWS         4
+#define TILE_VECS         4
 #include "matmul_tile.h"
 
 /* Writes a 4 by 4 block of 4-byte elements transposed; rows are that many elements apart. */

@@ -1,6 +1,6 @@
-/* The thread pool. One job at a time: a kernel's chunks, handed out in ranges that shrink towards the
-   end (guided), so that threads of unequal speed finish together. A caller that finds the pool busy,
-   or is a part of a job itself, does its work alone.
+/* The thread pool. One job at a time: a kernel's chunks, handed out in ranges that shrink towards
+   the end (guided), so that threads of unequal speed finish together. A caller that finds the pool
+   busy, or is a part of a job itself, does its work alone.
 
    The gate is one word: the number of the job, whether it is open, and how many workers are inside.
    A worker enters only while the gate is open; the caller closes it when no chunk is left and waits
@@ -18,9 +18,10 @@
 #include <unistd.h>
 
 enum {
-    SPIN_ROUNDS = 4000,   /* about 20 us of waiting before a worker sleeps */
-    CLOSE_ROUNDS = 20000, /* of waiting for the last part before the caller sleeps */
-    PAYS_NS = 20000,      /* work below this runs on the caller: a wake-up costs that */
+    SPIN_NS = 30000,  /* how long a worker waits for work before it sleeps: about a wake-up */
+    CLOSE_NS = 50000, /* how long the caller waits for the last part before it sleeps */
+    SPIN_ROUNDS = 16, /* between two looks at the clock */
+    PAYS_NS = 20000,  /* work below this runs on the caller: a wake-up costs that */
     MAX_THREADS = 1024
 };
 
@@ -136,10 +137,8 @@ static void worker_join(Thread *t, Job *job) {
     t->run = job->run;
     t->live = list;
     t->stamp = list->stamp > job->stamp ? list->stamp : job->stamp;
-    t->ctx = (GactCtx){.api = &runtime_api,
-                       .depth = job->ctx.depth,
-                       .max_depth = job->ctx.max_depth,
-                       .serial = 1};
+    t->ctx = (GactCtx){
+        .api = &runtime_api, .depth = job->ctx.depth, .max_depth = job->ctx.max_depth, .serial = 1};
     job_work(job, t);
     list->stamp = t->stamp;
     int64_t seen = atomic_load(&job->run->worker_stamp);
@@ -148,18 +147,27 @@ static void worker_join(Thread *t, Job *job) {
         ;
 }
 
+/* The number of an open job other than `seen`, or 0. */
+static uint64_t job_open(uint64_t seen) {
+    uint64_t gate = atomic_load_explicit(&pool.gate, memory_order_relaxed);
+    return gate & GATE_OPEN && gate / GATE_JOB != seen ? gate / GATE_JOB : 0;
+}
+
 /* Waits for a job that this worker has not worked on; its number, or 0 to stop. */
 static uint64_t worker_wait(uint64_t seen) {
     for (;;) {
         uint32_t ticket = atomic_load(&pool.wake);
-        for (int i = 0; i < SPIN_ROUNDS; i++) {
-            uint64_t gate = atomic_load_explicit(&pool.gate, memory_order_relaxed);
+        int64_t end = clock_ns() + SPIN_NS;
+        do {
+            for (int i = 0; i < SPIN_ROUNDS; i++) {
+                uint64_t number = job_open(seen);
+                if (number)
+                    return number;
+                relax();
+            }
             if (atomic_load_explicit(&pool.stop, memory_order_relaxed))
                 return 0;
-            if (gate & GATE_OPEN && gate / GATE_JOB != seen)
-                return gate / GATE_JOB;
-            relax();
-        }
+        } while (clock_ns() < end);
         /* Sequentially consistent with job_publish: either it sees the sleeper or we its ticket. */
         atomic_fetch_add(&pool.sleepers, 1);
         if (atomic_load(&pool.wake) == ticket && !atomic_load(&pool.stop))
@@ -328,11 +336,14 @@ static bool gate_empty(void) {
 /* No worker enters any more; returns when the last has left. */
 static void gate_close(void) {
     atomic_fetch_and(&pool.gate, ~GATE_OPEN);
-    for (int i = 0; i < CLOSE_ROUNDS; i++) {
-        if (gate_empty())
-            return;
-        relax();
-    }
+    int64_t end = clock_ns() + CLOSE_NS;
+    do {
+        for (int i = 0; i < SPIN_ROUNDS; i++) {
+            if (gate_empty())
+                return;
+            relax();
+        }
+    } while (clock_ns() < end);
     atomic_store(&pool.closing, true);
     for (;;) {
         uint32_t ticket = atomic_load(&pool.emptied);
@@ -422,8 +433,5 @@ void rt_parallel(GactCtx *ctx, const GactKernelInfo *info, GactRangeFn fn, void 
     int64_t ns = clock_ns() - begin;
     int64_t cost = 1000 * (busy_ns ? busy_ns : ns) / (work > 0 ? work : 1);
     atomic_store_explicit(&stat->cost, cost > 0 ? cost : 1, memory_order_relaxed);
-    if (profile_on)
-        profile_count(stat, ns, work, bytes);
-    if (trace_on)
-        trace_event("kernel", stat->name, t->id, begin);
+    profile_count(t, stat, "kernel", begin, work, bytes);
 }

@@ -1,6 +1,6 @@
-/* What is known of kernels: how long an element takes, for the pool's decision, and the profile. Rows
-   are found by the address of the kernel's info in a table of fixed size with open addressing; they
-   are added without a lock and stay until profile_reset. */
+/* What is known of kernels: how long an element takes, for the pool's decision, and the profile.
+   Rows are found by the address of the kernel's info in a table of fixed size with open addressing;
+   they are added without a lock and stay until profile_reset. */
 #include "runtime.h"
 
 #include <pthread.h>
@@ -62,11 +62,22 @@ KernelStat *profile_kernel(const GactKernelInfo *info) {
     return row_add(info);
 }
 
-void profile_count(KernelStat *stat, int64_t ns, int64_t work, int64_t bytes) {
+void profile_count(const Thread *t, KernelStat *stat, const char *category, int64_t begin_ns,
+                   int64_t work, int64_t bytes) {
+    if (trace_on)
+        trace_event(category, stat->name, t->id, begin_ns);
+    if (!profile_on)
+        return;
     atomic_fetch_add_explicit(&stat->calls, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&stat->ns, ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stat->ns, clock_ns() - begin_ns, memory_order_relaxed);
     atomic_fetch_add_explicit(&stat->work, work, memory_order_relaxed);
     atomic_fetch_add_explicit(&stat->bytes, bytes, memory_order_relaxed);
+}
+
+void profile_call(const Thread *t, const GactKernelInfo *info, int64_t begin_ns, int64_t work,
+                  int64_t bytes) {
+    if (profile_wants(t))
+        profile_count(t, profile_kernel(info), "runtime", begin_ns, work, bytes);
 }
 
 void profile_forget(const void *from, const void *to) {

@@ -1,6 +1,6 @@
-/* Runs and calls: an entry with its inputs and outputs, run on a big stack inside the outermost landing.
-   What a run allocates hangs on its lists; outputs are taken off them, the rest is freed when it
-   ends. */
+/* Runs and calls: an entry with its inputs and outputs, run on a big stack inside the outermost
+   landing. What a run allocates hangs on its lists; outputs are taken off them, the rest is freed
+   when it ends. */
 #include "runtime.h"
 #include "value/scalar.h"
 
@@ -121,7 +121,8 @@ static void each_output(GactCall *call, void (*visit)(void *arg, GactBuf *buf), 
     const GactEntry *entry = call->entry;
     for (int32_t k = 0; k < entry->noutputs; k++)
         if (call->out[k].i == 0)
-            value_each_buffer(entry->outputs[k].type, call->out + entry->outputs[k].slot, visit, arg);
+            value_each_buffer(entry->outputs[k].type, call->out + entry->outputs[k].slot, visit,
+                              arg);
 }
 
 /* ---- calls ---- */
@@ -215,14 +216,14 @@ static bool view_shape(const GactType *type, int32_t *kind, int32_t *rank) {
 static GactStatus view_check(const GactPort *port, const GactView *view, GactError *error) {
     int32_t kind, rank;
     if (!view_shape(port->type, &kind, &rank))
-        return error_set(error, GACT_BAD_INPUT, "input %s: a %s cannot be given as a view", port->name,
-                         port->text);
+        return error_set(error, GACT_BAD_INPUT, "input %s: a %s cannot be given as a view",
+                         port->name, port->text);
     if (view->kind < 0 || view->kind >= GACT_STRING)
         return error_set(error, GACT_BAD_INPUT, "input %s: the view's kind is no scalar kind",
                          port->name);
     if (view->kind != kind || view->rank != rank)
-        return error_set(error, GACT_BAD_INPUT, "input %s: expected %s, got rank %d of %s", port->name,
-                         port->text, view->rank, kind_name(view->kind));
+        return error_set(error, GACT_BAD_INPUT, "input %s: expected %s, got rank %d of %s",
+                         port->name, port->text, view->rank, kind_name(view->kind));
     for (int32_t i = 0; i < rank; i++)
         if (view->dims[i] < 0)
             return error_set(error, GACT_BAD_INPUT, "input %s: size %lld is negative", port->name,
@@ -289,16 +290,17 @@ typedef struct {
     const char *input;
 } Binding;
 
-static GactStatus check_dim(const GactEntry *entry, const GactPort *port, int32_t axis, int64_t size,
-                            Binding *bindings, GactError *error) {
+static GactStatus check_dim(const GactEntry *entry, const GactPort *port, int32_t axis,
+                            int64_t size, Binding *bindings, GactError *error) {
     const GactDim *dim = &port->dims[axis];
     if (dim->symbol == -2)
         return GACT_OK;
     if (dim->symbol == -1) {
         if (size == dim->offset)
             return GACT_OK;
-        return error_set(error, GACT_BAD_INPUT, "input %s: axis %d of %s has size %lld, expected %lld",
-                         port->name, axis, port->text, (long long)size, (long long)dim->offset);
+        return error_set(error, GACT_BAD_INPUT,
+                         "input %s: axis %d of %s has size %lld, expected %lld", port->name, axis,
+                         port->text, (long long)size, (long long)dim->offset);
     }
     Binding *b = &bindings[dim->symbol];
     const char *symbol = entry->symbols[dim->symbol];
@@ -306,17 +308,18 @@ static GactStatus check_dim(const GactEntry *entry, const GactPort *port, int32_
         int64_t wanted = dim->scale * b->size + dim->offset;
         if (size == wanted)
             return GACT_OK;
-        return error_set(error, GACT_BAD_INPUT,
-                         "input %s: axis %d of %s has size %lld, expected %lld, since %s is %lld by "
-                         "input %s",
-                         port->name, axis, port->text, (long long)size, (long long)wanted, symbol,
-                         (long long)b->size, b->input);
+        return error_set(
+            error, GACT_BAD_INPUT,
+            "input %s: axis %d of %s has size %lld, expected %lld, since %s is %lld by "
+            "input %s",
+            port->name, axis, port->text, (long long)size, (long long)wanted, symbol,
+            (long long)b->size, b->input);
     }
     int64_t rest = size - dim->offset;
     if (dim->scale == 0 || rest % dim->scale != 0 || rest / dim->scale < 0)
         return error_set(error, GACT_BAD_INPUT,
-                         "input %s: axis %d of %s has size %lld, which fits no %s", port->name, axis,
-                         port->text, (long long)size, symbol);
+                         "input %s: axis %d of %s has size %lld, which fits no %s", port->name,
+                         axis, port->text, (long long)size, symbol);
     *b = (Binding){rest / dim->scale, port->name};
     return GACT_OK;
 }
@@ -379,7 +382,8 @@ static void reset_for_run(GactCall *call) {
     atomic_store(&run->worker_stamp, 0);
     for (int32_t i = 0; i < run->nlists; i++)
         run->lists[i].stamp = 0;
-    memset(call->out, 0, (size_t)(call->entry->out_slots + call->entry->noutputs) * sizeof *call->out);
+    memset(call->out, 0,
+           (size_t)(call->entry->out_slots + call->entry->noutputs) * sizeof *call->out);
     for (int32_t k = 0; k < call->entry->noutputs; k++)
         call->out[k].i = 1;
 }
@@ -410,7 +414,8 @@ static GactStatus call_run(GactCall *call, HeapCache *cache, bool serial, GactEr
         return call->status = GACT_OK;
     if (error) {
         char *text = gact_call_fault_text(call, 0, GACT_FAULT_MESSAGE);
-        error_set(error, GACT_FAULTED, "%.*s", text ? (int)strcspn(text, "\n") : 0, text ? text : "");
+        error_set(error, GACT_FAULTED, "%.*s", text ? (int)strcspn(text, "\n") : 0,
+                  text ? text : "");
         free(text);
     }
     return call->status = GACT_FAULTED;

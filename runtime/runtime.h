@@ -25,8 +25,8 @@ GactStatus error_set(GactError *error, GactStatus status, const char *fmt, ...)
 /* ---- heap.c: buffers ---- */
 
 enum {
-    HEAP_SMALL_SHIFT = 6,  /* the smallest class holds 64 bytes */
-    HEAP_BIG_SHIFT = 17,   /* from 128 KiB on every buffer is a mapping of its own */
+    HEAP_SMALL_SHIFT = 6, /* the smallest class holds 64 bytes */
+    HEAP_BIG_SHIFT = 17,  /* from 128 KiB on every buffer is a mapping of its own */
     HEAP_MAX_SHIFT = 46,
     HEAP_CLASSES = HEAP_MAX_SHIFT - HEAP_SMALL_SHIFT + 1,
     HEAP_CACHED = HEAP_BIG_SHIFT - HEAP_SMALL_SHIFT, /* small classes: threads cache many */
@@ -45,7 +45,7 @@ typedef struct {
     GactBuf *free[HEAP_CACHED];
     int32_t count[HEAP_CACHED];
     GactBuf *slots[HEAP_SLOTS]; /* one big buffer each, or NULL */
-    int64_t live_delta; /* not yet in the global count */
+    int64_t live_delta;         /* not yet in the global count */
     int64_t hits, misses;
 } HeapCache;
 
@@ -88,14 +88,15 @@ typedef struct Landing {
     int64_t depth, serial, stamp;
 } Landing;
 
-/* Makes landing the innermost. The caller then does `if (_setjmp(landing.jump))`; in that branch the
-   landing is gone already, depth and serial are as at landing_push and t->pending is the fault. */
+/* Makes landing the innermost. The caller then does `if (_setjmp(landing.jump))`; in that branch
+   the landing is gone already, depth and serial are as at landing_push and t->pending is the fault.
+ */
 void landing_push(Thread *t, Landing *landing);
 void landing_pop(Thread *t, Landing *landing);
 
 /* Reports a fault with a text of the runtime's own at site (may be NULL) and leaves. */
-_Noreturn void fault_raise(GactCtx *ctx, const GactSite *site, const char *kind, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+_Noreturn void fault_raise(GactCtx *ctx, const GactSite *site, const char *kind, const char *fmt,
+                           ...) __attribute__((format(printf, 4, 5)));
 /* Leaves to the innermost landing with a fault; its text now belongs to t. */
 _Noreturn void fault_throw(Thread *t, Fault fault);
 void fault_drop(Fault *fault);
@@ -115,14 +116,14 @@ int32_t rt_guard(GactCtx *ctx, GactBodyFn body, void *env);
 struct Thread {
     GactCtx ctx; /* first: a GactCtx * of compiled code is a Thread * */
     Run *run;
-    BufList *live;    /* in run->lists */
-    Landing *landing; /* innermost */
-    int64_t stamp;    /* of fresh buffers; only grows during a run */
-    int32_t id;       /* 0: the thread that runs the entry; workers from 1 */
-    bool in_part;     /* runs a part of a kernel */
+    BufList *live;               /* in run->lists */
+    Landing *landing;            /* innermost */
+    int64_t stamp;               /* of fresh buffers; only grows during a run */
+    int32_t id;                  /* 0: the thread that runs the entry; workers from 1 */
+    bool in_part;                /* runs a part of a kernel */
     char *guard_from, *guard_to; /* the guard pages under this thread's stack */
-    Fault pending;    /* the fault that was caught last */
-    HeapCache *cache; /* `own`, or that of the worker that runs the whole call */
+    Fault pending;               /* the fault that was caught last */
+    HeapCache *cache;            /* `own`, or that of the worker that runs the whole call */
     HeapCache own;
 };
 
@@ -132,7 +133,7 @@ struct Run {
     BufList *lists; /* one for each possible thread */
     int32_t nlists;
     _Atomic int64_t worker_stamp; /* the newest stamp that a worker has used */
-    Fault *faults;          /* kept by guards */
+    Fault *faults;                /* kept by guards */
     int32_t nfaults, cap;
     bool exited;
     int32_t exit_status;
@@ -142,8 +143,8 @@ static inline Thread *thread_of(GactCtx *ctx) {
     return (Thread *)ctx;
 }
 
-/* Makes a run whose main thread can allocate and start jobs; program may be NULL. False when memory is
-   exhausted. */
+/* Makes a run whose main thread can allocate and start jobs; program may be NULL. False when memory
+   is exhausted. */
 bool run_open(Run *run, const GactProgram *program);
 /* Frees everything the run still holds. */
 void run_close(Run *run);
@@ -185,8 +186,8 @@ enum { STACK_GUARD = 1 << 20 };
 int32_t pool_threads(void);
 GactStatus pool_configure(int32_t threads, bool pin, GactError *error);
 void pool_stop(void);
-/* Runs fn over 0 … n - 1 in ranges on all threads; faults as GactApi.parallel says. Returns the time all
-   threads spent together, 0 when the caller did it alone. */
+/* Runs fn over 0 … n - 1 in ranges on all threads; faults as GactApi.parallel says. Returns the
+   time all threads spent together, 0 when the caller did it alone. */
 int64_t pool_run(Thread *t, const char *name, GactRangeFn fn, void *env, int64_t n);
 /* Would this much work be worth more than one thread? `bytes` of memory, `ops` of arithmetic. */
 bool pool_pays(const Thread *t, int64_t ops, int64_t bytes);
@@ -197,8 +198,8 @@ void rt_parallel(GactCtx *ctx, const GactKernelInfo *info, GactRangeFn fn, void 
 
 void rt_sort(GactCtx *ctx, int32_t kind, void *keys, int64_t n, int32_t descending, int64_t *perm);
 void rt_sort_by(GactCtx *ctx, GactLessFn less, void *env, int64_t n, int64_t *perm);
-void rt_matmul(GactCtx *ctx, int32_t kind, const void *a, const void *b, void *c, int64_t n, int64_t k,
-               int64_t m);
+void rt_matmul(GactCtx *ctx, int32_t kind, const void *a, const void *b, void *c, int64_t n,
+               int64_t k, int64_t m);
 
 /* ---- profile.c, trace.c ---- */
 
@@ -213,7 +214,15 @@ typedef struct {
 } KernelStat;
 /* The row of a kernel; never NULL (a shared row when the table is full). */
 KernelStat *profile_kernel(const GactKernelInfo *info);
-void profile_count(KernelStat *stat, int64_t ns, int64_t work, int64_t bytes);
+/* Adds a call that ran from begin to now to the profile and to the trace, if they are on. */
+void profile_count(const Thread *t, KernelStat *stat, const char *category, int64_t begin_ns,
+                   int64_t work, int64_t bytes);
+/* The same for a call of the runtime's own; a part of a kernel is not counted. */
+void profile_call(const Thread *t, const GactKernelInfo *info, int64_t begin_ns, int64_t work,
+                  int64_t bytes);
+static inline bool profile_wants(const Thread *t) {
+    return (profile_on || trace_on) && !t->ctx.serial;
+}
 /* Forgets which kernels lie in [from, to), an image that is being closed; their rows stay. */
 void profile_forget(const void *from, const void *to);
 /* Drops every row. */
@@ -225,7 +234,8 @@ void trace_event(const char *category, const char *name, int32_t id, int64_t beg
 GactStatus trace_start(const char *path, GactError *error);
 GactStatus trace_write(GactError *error);
 
-/* ---- the calls of abi.def: NOW, EXIT, SETTLE and TRACE are in rt.c, the others in value/ and io/ */
+/* ---- the calls of abi.def: NOW, EXIT, SETTLE and TRACE are in rt.c, the others in value/ and io/
+ */
 
 #define RT(id, name, effect, doc)                                                                  \
     void rt_##id(GactCtx *ctx, const GactSite *site, const GactValue *args, int32_t nargs,         \
@@ -233,7 +243,7 @@ GactStatus trace_write(GactError *error);
 #include "../lang/abi.def"
 
 /* Calls visit for each buffer slot of a value. */
-void value_each_buffer(const GactType *type, GactSlot *slots, void (*visit)(void *arg, GactBuf *buf),
-                       void *arg);
+void value_each_buffer(const GactType *type, GactSlot *slots,
+                       void (*visit)(void *arg, GactBuf *buf), void *arg);
 
 #endif

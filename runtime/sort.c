@@ -1,7 +1,7 @@
-/* Sorting. Scalars: their bits are coded as unsigned integers whose order is the total order (-0 before
-   0, NaN last), and sorted by radix; an argsort carries the index in the record. By comparison: a
-   merge sort of indices, whose merges are cut into pieces of equal length for the threads. Both are
-   stable, and descending is the reverse order with ties as they stood. */
+/* Sorting. Scalars: their bits are coded as unsigned integers whose order is the total order (-0
+   before 0, NaN last), and sorted by radix; an argsort carries the index in the record. By
+   comparison: a merge sort of indices, whose merges are cut into pieces of equal length for the
+   threads. Both are stable, and descending is the reverse order with ties as they stood. */
 #include "runtime.h"
 
 #include <string.h>
@@ -30,13 +30,13 @@ static GactBuf *scratch(Thread *t, int64_t count, size_t size) {
 
 /* How a kind's bits become an unsigned key of the same width. */
 typedef struct {
-    uint64_t mask;      /* of the width */
-    uint64_t sign;      /* the sign bit, or 0 */
-    uint64_t infinity;  /* of a float; 0: an integer */
-    uint64_t flip;      /* mask when descending */
-    uint64_t below;     /* a float: how many patterns lie before -infinity: NaNs with a sign */
-    bool nan_equal;     /* all NaNs get one key; otherwise codes can be decoded */
-    int width;          /* bytes */
+    uint64_t mask;     /* of the width */
+    uint64_t sign;     /* the sign bit, or 0 */
+    uint64_t infinity; /* of a float; 0: an integer */
+    uint64_t flip;     /* mask when descending */
+    uint64_t below;    /* a float: how many patterns lie before -infinity: NaNs with a sign */
+    bool nan_equal;    /* all NaNs get one key; otherwise codes can be decoded */
+    int width;         /* bytes */
 } Coding;
 
 static Coding coding_of(int32_t kind, bool descending, bool nan_equal) {
@@ -53,7 +53,8 @@ static Coding coding_of(int32_t kind, bool descending, bool nan_equal) {
         [GACT_HLC] = {8, 0, 0},       [GACT_F64] = {8, 1, 0x7ff0000000000000},
         [GACT_DURATION] = {8, 1, 0},
     };
-    Coding c = {.width = table[kind].width, .infinity = table[kind].infinity, .nan_equal = nan_equal};
+    Coding c = {
+        .width = table[kind].width, .infinity = table[kind].infinity, .nan_equal = nan_equal};
     c.mask = c.width == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * c.width) - 1;
     c.sign = table[kind].is_signed ? c.mask ^ c.mask >> 1 : 0;
     c.flip = descending ? c.mask : 0;
@@ -124,16 +125,16 @@ static GactBuf *radix_open(Thread *t, Radix *radix, int64_t n, int64_t size) {
     return buf;
 }
 
-/* Takes the highest bits that differ for the bucket's number. Bits above them are equal, so that they
-   need not be masked off in an order of their own. */
+/* Takes the highest bits that differ for the bucket's number. Bits above them are equal, so that
+   they need not be masked off in an order of their own. */
 static void radix_choose(Radix *radix) {
     uint64_t differ = atomic_load(&radix->differ);
     int top = differ ? 64 - __builtin_clzll(differ) : 0;
     radix->shift = top - BUCKET_BITS > radix->from_bit ? top - BUCKET_BITS : radix->from_bit;
 }
 
-/* Turns counts, `size` for each block, into the places where each block puts its first record of each
-   kind. False when one kind has all n records. */
+/* Turns counts, `size` for each block, into the places where each block puts its first record of
+   each kind. False when one kind has all n records. */
 static bool counts_to_places(int64_t *counts, int64_t size, int64_t blocks, int64_t n) {
     int64_t place = 0;
     for (int64_t d = 0; d < size; d++) {
@@ -299,10 +300,13 @@ static void sort_indices(Thread *t, Coding coding, void *keys, int64_t n, int64_
     heap_release(t, first);
 }
 
+static const GactKernelInfo info_sort = {.name = "sort", .ops = "radix", .file = -1};
+static const GactKernelInfo info_sort_by = {.name = "sort_by", .ops = "merge", .file = -1};
+
 void rt_sort(GactCtx *ctx, int32_t kind, void *keys, int64_t n, int32_t descending, int64_t *perm) {
     Thread *t = thread_of(ctx);
     Coding coding = coding_of(kind, descending, perm != NULL);
-    int64_t begin = trace_on ? clock_ns() : 0;
+    int64_t begin = profile_wants(t) ? clock_ns() : 0;
     if (n <= 0)
         return;
     if (perm)
@@ -311,8 +315,7 @@ void rt_sort(GactCtx *ctx, int32_t kind, void *keys, int64_t n, int32_t descendi
         sort_bytes(&coding, keys, n);
     else
         sort_keys(t, coding, keys, n);
-    if (trace_on)
-        trace_event("sort", "sort", t->id, begin);
+    profile_call(t, &info_sort, begin, n, n * (perm ? coding.width + 8 : 2 * coding.width));
 }
 
 /* ---- by comparison ---- */
@@ -399,6 +402,7 @@ static void first_runs(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
 
 void rt_sort_by(GactCtx *ctx, GactLessFn less, void *env, int64_t n, int64_t *perm) {
     Thread *t = thread_of(ctx);
+    int64_t begin = profile_wants(t) ? clock_ns() : 0;
     if (n <= 0)
         return;
     bool pays = pool_pays(t, 64 * n, 0);
@@ -417,4 +421,5 @@ void rt_sort_by(GactCtx *ctx, GactLessFn less, void *env, int64_t n, int64_t *pe
     if (m.from != perm)
         memcpy(perm, there, (size_t)n * sizeof *perm);
     heap_release(t, spare);
+    profile_call(t, &info_sort_by, begin, n, n * (int64_t)sizeof *perm);
 }

@@ -1,9 +1,7 @@
-/* Stable radix sort of records; a template. Many records are first cut by the highest bits that differ
-   into buckets that fit the cache, by all threads; a bucket is then sorted by one thread, least
-   significant digit first. Included with
-     RADIX_NAME(x)   the name of a function of this instance
-     RADIX_RECORD    the type of a record
-     RADIX_KEY(r)    a record's key, an unsigned integer
+/* Stable radix sort of records; a template. Many records are first cut by the highest bits that
+   differ into buckets that fit the cache, by all threads; a bucket is then sorted by one thread,
+   least significant digit first. Included with RADIX_NAME(x)   the name of a function of this
+   instance RADIX_RECORD    the type of a record RADIX_KEY(r)    a record's key, an unsigned integer
    and leaves RADIX_NAME(sort). */
 
 static void RADIX_NAME(insertion)(RADIX_RECORD *records, int64_t n) {
@@ -23,8 +21,8 @@ static bool RADIX_NAME(in_order)(const RADIX_RECORD *records, int64_t n) {
     return true;
 }
 
-/* Sorts n records at `at` by bits from_bit … to_bit - 1, least significant digit first; `other` has room
-   for as many. Returns where they are then. All digits are counted in one pass. */
+/* Sorts n records at `at` by bits from_bit … to_bit - 1, least significant digit first; `other` has
+   room for as many. Returns where they are then. All digits are counted in one pass. */
 static RADIX_RECORD *RADIX_NAME(by_digits)(RADIX_RECORD *at, RADIX_RECORD *other, int64_t n,
                                            int from_bit, int to_bit) {
     int digits = (to_bit - from_bit + DIGIT_BITS - 1) / DIGIT_BITS;
@@ -71,14 +69,16 @@ static void RADIX_NAME(scatter_range)(GactCtx *ctx, void *env, int64_t lo, int64
     }
 }
 
-/* Sorts the buckets lo … hi - 1, which lie in radix->to, by the lower bits; they end in radix->from. */
+/* Sorts the buckets lo … hi - 1, which lie in radix->to, by the lower bits; they end in
+ * radix->from. */
 static void RADIX_NAME(bucket_range)(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
     Radix *radix = env;
     const int64_t *ends = radix->counts + (radix->blocks - 1) * BUCKETS;
     (void)ctx;
     for (int64_t bucket = lo; bucket < hi; bucket++) {
         int64_t start = bucket ? ends[bucket - 1] : 0, n = ends[bucket] - start;
-        RADIX_RECORD *at = (RADIX_RECORD *)radix->to + start, *home = (RADIX_RECORD *)radix->from + start;
+        RADIX_RECORD *at = (RADIX_RECORD *)radix->to + start,
+                     *home = (RADIX_RECORD *)radix->from + start;
         RADIX_RECORD *sorted = at;
         if (n <= INSERTION_MAX)
             RADIX_NAME(insertion)(at, n);

@@ -1,6 +1,6 @@
-/* Stacks for compiled code: big ones, reserved but not touched, with guard pages below. Compiled code
-   counts the depth of recursion against max_depth, which allows a frame of FRAME_BYTES each; deeper
-   frames hit the guard, and the handler on the signal stack turns that into a fault, too. */
+/* Stacks for compiled code: big ones, reserved but not touched, with guard pages below. Compiled
+   code counts the depth of recursion against max_depth, which allows a frame of FRAME_BYTES each;
+   deeper frames hit the guard, and the handler on the signal stack turns that into a fault, too. */
 #include "runtime.h"
 #include "sanitize.h"
 
@@ -12,8 +12,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum { FRAME_BYTES = 1024, SIGNAL_STACK = 1 << 16, KEPT_STACK = 4 << 20,
-       LANDING_ROOM = 4096 };
+enum { FRAME_BYTES = 1024, SIGNAL_STACK = 1 << 16, KEPT_STACK = 4 << 20, LANDING_ROOM = 4096 };
 static const size_t stack_sizes[] = {512u << 20, 64u << 20, 8u << 20};
 
 /* ---- the stacks ---- */
@@ -42,7 +41,8 @@ static char *stack_map(size_t bytes) {
     return map;
 }
 
-/* The first stack decides the size of all, so that the limit of recursion is one for all threads. */
+/* The first stack decides the size of all, so that the limit of recursion is one for all threads.
+ */
 static char *stack_map_any(void) {
     if (stacks.bytes)
         return stack_map(stacks.bytes);
@@ -131,8 +131,9 @@ static void throw_exhausted(Thread *t) {
     rt_fault(&t->ctx, &site_exhausted, NULL, 0);
 }
 
-/* Makes the interrupted thread go on in throw_exhausted, below the innermost landing: what lies there
-   belongs to frames that the fault leaves anyway. So the signal is over when the fault travels. */
+/* Makes the interrupted thread go on in throw_exhausted, below the innermost landing: what lies
+   there belongs to frames that the fault leaves anyway. So the signal is over when the fault
+   travels. */
 static void resume_in_throw(Thread *t, ucontext_t *context) {
     uintptr_t sp = ((uintptr_t)t->landing - LANDING_ROOM) & ~(uintptr_t)15;
 #if defined(__x86_64__)
@@ -162,7 +163,8 @@ static void on_overflow(int sig, siginfo_t *info, void *context) {
     char *at = info->si_addr;
     (void)sig;
     if (!t || at < t->guard_from || at >= t->guard_to) {
-        sigaction(SIGSEGV, &old_action, NULL); /* not ours: the access repeats and meets the other */
+        sigaction(SIGSEGV, &old_action,
+                  NULL); /* not ours: the access repeats and meets the other */
         return;
     }
     if (t->landing && in_compiled_code(t, context)) {
@@ -174,11 +176,11 @@ static void on_overflow(int sig, siginfo_t *info, void *context) {
     _exit(GACT_FAULTED);
 }
 
-/* Asked before every run, since the program around us may have set a handler of its own; that one gets
-   what is not ours. */
+/* Asked before every run, since the program around us may have set a handler of its own; that one
+   gets what is not ours. */
 static void install_handler(void) {
-    struct sigaction now, action = {.sa_sigaction = on_overflow,
-                                    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    struct sigaction now,
+        action = {.sa_sigaction = on_overflow, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     pthread_mutex_lock(&handler_lock);
     if (!sigaction(SIGSEGV, NULL, &now) && now.sa_sigaction != on_overflow) {
         sigemptyset(&action.sa_mask);

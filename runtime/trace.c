@@ -1,5 +1,6 @@
-/* A trace in Chrome's JSON format, which Perfetto reads: kernels, their parts on each thread, entries
-   and larger calls. Events are few (no part is shorter than a microsecond), so one lock will do. */
+/* A trace in Chrome's JSON format, which Perfetto reads: kernels, their parts on each thread,
+   entries and larger calls. Events are few (no part is shorter than a microsecond), so one lock
+   will do. */
 #include "runtime.h"
 
 #include <errno.h>

@@ -1,8 +1,9 @@
-/* Programs with one mistake: corrupt SEED SECONDS FILE…. Drops, swaps or renames one token at
-   random places and checks the result. The compiler must neither crash nor hang; an edit may leave
-   a program that compiles, otherwise the first error marks a line within two of the edit, or speaks
-   of the token that was changed (a use of a name whose declaration is gone), and there are at most
-   five errors.
+/* Programs with one mistake: corrupt SEED SECONDS LIBRARY FILE…. Drops, swaps or renames one token
+   at random places and checks the result. LIBRARY is the folder of the standard library, whose
+   modules may be among the files; the files are changed in place and restored, so they are copies.
+   The compiler must neither crash nor hang; an edit may leave a program that compiles, otherwise
+   the first error marks a line within two of the edit, or speaks of the token that was changed (a
+   use of a name whose declaration is gone), and there are at most five errors.
 
    Every check runs in a process of its own, so that a crash or a hang is that edit's alone. */
 #include "compiler/compiler.h"
@@ -161,10 +162,13 @@ static Result judge(Compiler *c, const Edit *edit, const char *path) {
     return result;
 }
 
-/* In the child: checks the file at path. */
-static Result check(const Edit *edit, const char *path) {
+/* Checks the edited file; without an edit says if it compiles. */
+static Result check(const char *library, const char *path, const Edit *edit) {
     Arena arena = {0};
-    Compiler c = {.arena = &arena, .sources = {.arena = &arena, .next = 1}, .want_tests = true};
+    Compiler c = {.arena = &arena,
+                  .sources = {.arena = &arena, .next = 1},
+                  .stdlib_dir = library,
+                  .want_tests = true};
     c.names = names_new(&arena);
     c.types = types_new(&arena, c.names);
     c.diags =
@@ -174,32 +178,27 @@ static Result check(const Edit *edit, const char *path) {
         perror(path);
         exit(RESULT_CRASH);
     }
-    if (!c.diags.errors)
-        compiler_run(&c, &run);
-    Result result = judge(&c, edit, path);
+    compiler_run(&c, &run);
+    Result result = edit ? judge(&c, edit, path) : c.diags.errors ? RESULT_FAR : RESULT_COMPILES;
     arena_free(&arena);
     return result;
 }
 
-static Result check_apart(const Edit *edit, const char *path) {
+/* The same in a process of its own. */
+static Result check_apart(const char *library, const char *path, const Edit *edit) {
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
         alarm(CHECK_SECONDS);
-        _exit(check(edit, path));
+        _exit(check(library, path, edit));
     }
     int status;
     if (child < 0 || waitpid(child, &status, 0) < 0) {
         perror("fork");
         exit(2);
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) < RESULT_CRASH)
-        return (Result)WEXITSTATUS(status);
-    printf("%s:%d: %s `%s`: crash or hang (%s %d); the program is kept as %s.crash\n", edit->path,
-           edit->token.line, edit_names[edit->kind], edit->word,
-           WIFSIGNALED(status) ? "signal" : "status",
-           WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), path);
-    return RESULT_CRASH;
+    bool ended = WIFEXITED(status) && WEXITSTATUS(status) < RESULT_CRASH;
+    return ended ? (Result)WEXITSTATUS(status) : RESULT_CRASH;
 }
 
 /* ---- one file ---- */
@@ -209,8 +208,16 @@ typedef struct {
     TokenList tokens;
 } Program;
 
-/* One random edit of a program, written beside it so that its imports are found. */
-static Result try_edit(const Program *p, const char *work) {
+static void write_program(const char *path, const char *text) {
+    FILE *out = fopen(path, "w");
+    if (!out || fputs(text, out) < 0 || fclose(out) != 0) {
+        perror(path);
+        exit(2);
+    }
+}
+
+/* One random edit of a program. A program that crashes the compiler is kept beside it. */
+static Result try_edit(const Program *p, const char *library) {
     Arena arena = {0};
     Buf text = {.arena = &arena};
     int k = (int)random_below((uint64_t)p->tokens.len - 1);
@@ -219,14 +226,14 @@ static Result try_edit(const Program *p, const char *work) {
     snprintf(edit.word, sizeof edit.word, "%.*s", (int)(edit.token.to - edit.token.from),
              p->text + edit.token.from);
     apply(&text, p->text, &p->tokens, k, edit.kind);
-    FILE *out = fopen(work, "w");
-    if (!out || fputs(buf_text(&text), out) < 0 || fclose(out) != 0) {
-        perror(work);
-        exit(2);
+    write_program(p->path, buf_text(&text));
+    Result result = check_apart(library, p->path, &edit);
+    if (result == RESULT_CRASH) {
+        printf("%s:%d: %s `%s`: crash or hang\n", p->path, edit.token.line, edit_names[edit.kind],
+               edit.word);
+        write_program(arena_printf(&arena, "%s.crash", p->path), buf_text(&text));
     }
-    Result result = check_apart(&edit, work);
-    if (result == RESULT_CRASH)
-        rename(work, arena_printf(&arena, "%s.crash", work));
+    write_program(p->path, p->text);
     arena_free(&arena);
     return result;
 }
@@ -250,30 +257,38 @@ static int verdict(const int *counts, int total) {
     return counts[RESULT_CRASH] == 0 && few ? 0 : 1;
 }
 
+/* Reads the programs; those that do not compile unchanged are named and left out. */
+static int read_programs(Arena *arena, const char *library, char **paths, int n,
+                         Program *programs) {
+    Sources *sources = NEW(arena, Sources);
+    *sources = (Sources){.arena = arena, .next = 1};
+    int good = 0;
+    for (int k = 0; k < n; k++) {
+        Program p = read_program(arena, sources, paths[k]);
+        if (check_apart(library, p.path, NULL) != RESULT_COMPILES)
+            printf("%s does not compile unchanged\n", p.path);
+        else if (p.tokens.len > 1)
+            programs[good++] = p;
+    }
+    return good;
+}
+
 int main(int argc, char **argv) {
-    if (argc < 4) {
-        fputs("usage: corrupt SEED SECONDS FILE...\n", stderr);
+    if (argc < 5) {
+        fputs("usage: corrupt SEED SECONDS LIBRARY FILE...\n", stderr);
         return 2;
     }
     Arena arena = {0};
-    Sources sources = {.arena = &arena, .next = 1};
+    const char *library = argv[3];
     random_state = strtoull(argv[1], NULL, 10) * 2 + 1;
-    time_t end = time(NULL) + atoi(argv[2]);
-    int nfiles = argc - 3, counts[RESULT_COUNT] = {0}, total = 0;
+    int nfiles = argc - 4, counts[RESULT_COUNT] = {0}, total = 0;
     Program *programs = NEW_ARRAY(&arena, Program, nfiles);
-    for (int k = 0; k < nfiles; k++)
-        programs[k] = read_program(&arena, &sources, argv[k + 3]);
-    for (; time(NULL) < end; total++) {
-        const Program *p = &programs[total % nfiles];
-        const char *slash = strrchr(p->path, '/');
-        const char *work = arena_printf(&arena, "%.*s.corrupt.%d.gact",
-                                        slash ? (int)(slash - p->path) + 1 : 0, p->path, getpid());
-        if (p->tokens.len > 1)
-            counts[try_edit(p, work)]++;
-        unlink(work);
-    }
-    printf("seed %s: %d edits\n", argv[1], total);
+    int n = read_programs(&arena, library, argv + 4, nfiles, programs);
+    time_t end = time(NULL) + atoi(argv[2]);
+    for (; n && time(NULL) < end; total++)
+        counts[try_edit(&programs[total % n], library)]++;
+    printf("seed %s: %d edits of %d programs\n", argv[1], total, n);
     int status = verdict(counts, total);
     arena_free(&arena);
-    return status;
+    return n < nfiles ? 1 : status;
 }

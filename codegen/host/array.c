@@ -98,7 +98,11 @@ void elem_store(Fn *f, Type *elem, LLVMValueRef const *data, LLVMValueRef index,
         else
             v = scalar_to_memory(&e->scalar, l->slots[k].type, v);
         LLVMTypeRef type = LLVMTypeOf(v);
-        LLVMBuildStore(B, v, fn_at_index(f, type, data[k], index));
+        LLVMValueRef store = LLVMBuildStore(B, v, fn_at_index(f, type, data[k], index));
+        if (f->is_output && f->nnoalias > 0) {
+            LLVMMetadataRef list = LLVMMDNodeInContext2(e->C, f->noalias, (size_t)f->nnoalias);
+            LLVMSetMetadata(store, e->md_scope, LLVMMetadataAsValue(e->C, list));
+        }
     }
 }
 
@@ -226,6 +230,63 @@ void emit_flat(Fn *f, IrId id) {
     value_set(f, id, out, l->nslots);
 }
 
+/* ---- sole ownership ---- */
+
+/* Is every buffer of these columns held by nobody else? */
+static LLVMValueRef is_unshared(Fn *f, const Layout *l, LLVMValueRef const *cols) {
+    Emit *e = f->e;
+    LLVMValueRef all = NULL;
+    for (int k = 0; k < l->ncols; k++) {
+        LLVMValueRef none = fn_cmp(f, LLVMIntEQ, cols[2 * k], LLVMConstNull(e->ptr));
+        LLVMValueRef p = fn_select(f, none, table_zeros(e), cols[2 * k]);
+        LLVMValueRef one = fn_cmp(f, LLVMIntEQ, fn_get(f, e->i64, p), fn_int(f, 1));
+        all = all ? fn_bin(f, LLVMAnd, all, one) : one;
+    }
+    return all ? all : LLVMConstInt(e->i1, 1, 0);
+}
+
+/* Columns chosen by the way that control came to this block. */
+static void join_columns(Fn *f, const Layout *l, LLVMValueRef const *a, LLVMBasicBlockRef from_a,
+                         LLVMValueRef *b, LLVMBasicBlockRef from_b) {
+    for (int k = 0; k < 2 * l->ncols; k++) {
+        LLVMValueRef phi = LLVMBuildPhi(B, f->e->ptr, "");
+        LLVMAddIncoming(phi, (LLVMValueRef[]){a[k], b[k]},
+                        (LLVMBasicBlockRef[]){from_a, from_b}, 2);
+        b[k] = phi;
+    }
+}
+
+/* Columns with at least `room` places whose first `count` elements are those of old ones: the old
+   ones themselves if they are owned, unshared and large enough. They are bought with half as much
+   again, so that appending in a loop costs a constant each time. */
+static void array_extend(Fn *f, const Layout *l, LLVMValueRef site, LLVMValueRef const *old,
+                         LLVMValueRef count, LLVMValueRef room, LLVMValueRef *cols) {
+    Emit *e = f->e;
+    LLVMBasicBlockRef look = fn_block(f, "look"), more = fn_block(f, "more"),
+                      join = fn_block(f, "extended");
+    fn_cond(f, is_unshared(f, l, old), look, more);
+    fn_at(f, look);
+    LLVMValueRef fits = LLVMConstInt(e->i1, 1, 0);
+    for (int k = 0; k < l->ncols; k++) {
+        LLVMValueRef bytes_at = fn_at_index(f, e->i8, old[2 * k], fn_int(f, offsetof(GactBuf, bytes)));
+        LLVMValueRef need = fn_mul(f, room, fn_int(f, l->cols[k].bytes));
+        LLVMValueRef ok = fn_cmp(f, LLVMIntSLE, need, fn_get(f, e->i64, bytes_at));
+        LLVMValueRef is_start = fn_cmp(f, LLVMIntEQ, api_data(f, old[2 * k]), old[2 * k + 1]);
+        fits = fn_bin(f, LLVMAnd, fits, fn_bin(f, LLVMAnd, ok, is_start));
+    }
+    LLVMBasicBlockRef looked = fn_here(f);
+    fn_cond(f, fits, join, more);
+    fn_at(f, more);
+    array_alloc(f, l, site, fn_add(f, room, LLVMBuildLShr(B, room, fn_int(f, 1), "")), cols);
+    array_copy(f, l, array_data(f, l, cols), fn_int(f, 0), old, count);
+    for (int k = 0; k < l->ncols; k++)
+        api_release(f, old[2 * k]);
+    LLVMBasicBlockRef bought = fn_here(f);
+    fn_br(f, join);
+    fn_at(f, join);
+    join_columns(f, l, old, looked, cols, bought);
+}
+
 /* ---- new arrays ---- */
 
 /* An array value of dims and a finished builder's columns. */
@@ -296,11 +357,21 @@ void emit_concat(Fn *f, IrId id) {
             builder_append(f, &b, site, s + l->rank, array_total(f, l, s));
         }
         set_built(f, id, out, &b);
+        if (op_consumes(f, op, 0))
+            slots_release(f, l, value_of(f, op->args[0])->s);
         return;
     }
-    array_alloc(f, l, site, fn_mul(f, out[0], part), out + l->rank);
-    LLVMValueRef *data = array_data(f, l, out + l->rank), at = fn_int(f, 0);
-    for (int k = 0; k < op->nargs; k++) {
+    LLVMValueRef at = fn_int(f, 0), total = fn_mul(f, out[0], part);
+    bool is_extended = op_consumes(f, op, 0);
+    if (is_extended) {
+        LLVMValueRef *s = value_of(f, op->args[0])->s;
+        at = array_total(f, l, s);
+        array_extend(f, l, site, s + l->rank, at, total, out + l->rank);
+    } else {
+        array_alloc(f, l, site, total, out + l->rank);
+    }
+    LLVMValueRef *data = array_data(f, l, out + l->rank);
+    for (int k = is_extended; k < op->nargs; k++) {
         LLVMValueRef *s = value_of(f, op->args[k])->s, n = array_total(f, l, s);
         array_copy(f, l, data, at, s + l->rank, n);
         at = fn_add(f, at, n);
@@ -309,19 +380,6 @@ void emit_concat(Fn *f, IrId id) {
 }
 
 /* ---- update ---- */
-
-/* Is every buffer of these columns held by nobody else? */
-static LLVMValueRef is_unshared(Fn *f, const Layout *l, LLVMValueRef const *cols) {
-    Emit *e = f->e;
-    LLVMValueRef all = NULL;
-    for (int k = 0; k < l->ncols; k++) {
-        LLVMValueRef none = fn_cmp(f, LLVMIntEQ, cols[2 * k], LLVMConstNull(e->ptr));
-        LLVMValueRef p = fn_select(f, none, table_zeros(e), cols[2 * k]);
-        LLVMValueRef one = fn_cmp(f, LLVMIntEQ, fn_get(f, e->i64, p), fn_int(f, 1));
-        all = all ? fn_bin(f, LLVMAnd, all, one) : one;
-    }
-    return all ? all : LLVMConstInt(e->i1, 1, 0);
-}
 
 /* The columns of a regular array: themselves where owned and unshared, else copied. */
 void array_own(Fn *f, const Layout *l, LLVMValueRef site, LLVMValueRef const *s, bool is_owned,
@@ -346,12 +404,7 @@ void array_own(Fn *f, const Layout *l, LLVMValueRef site, LLVMValueRef const *s,
     LLVMBasicBlockRef copied = fn_here(f);
     fn_br(f, join);
     fn_at(f, join);
-    for (int k = 0; k < 2 * l->ncols; k++) {
-        LLVMValueRef phi = LLVMBuildPhi(B, f->e->ptr, "");
-        LLVMValueRef from[] = {old[k], cols[k]};
-        LLVMAddIncoming(phi, from, (LLVMBasicBlockRef[]){before, copied}, 2);
-        cols[k] = phi;
-    }
+    join_columns(f, l, old, before, cols, copied);
 }
 
 /* An irregular array with elements lo … lo + n - 1 replaced by a value: rebuilt. */

@@ -136,6 +136,7 @@ typedef struct {
                                 their uses do not come in the order that was planned */
     LLVMMetadataRef *noalias; /* scopes of results that nothing read in here can alias */
     int nnoalias;
+    bool is_output;          /* what elem_store writes now is such a result */
 } Fn;
 
 /* emit.c: blocks, memory, calls */

@@ -6,7 +6,7 @@
 
 #include <assert.h>
 #include <stddef.h>
-#include <stdio.h>
+#include <string.h>
 
 #define B (f->e->B)
 
@@ -134,7 +134,8 @@ static void each_point(Fn *f, void *data, LLVMValueRef point, LLVMValueRef *cons
 static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
     Fn *f = k->f;
     VectorLoop loop = {.kernel = k->id, .dims = k->dims, .lo = from, .hi = to,
-                       .nsinks = k->nsinks, .each = each_point, .data = k};
+                       .nsinks = k->nsinks, .is_outer = k->is_outlined, .each = each_point,
+                       .data = k};
     loop.sinks = NEW_ARRAY(f->e->arena, VectorSink, k->nsinks);
     for (int i = 0; i < k->nsinks; i++) {
         Sink *s = &k->sinks[i];
@@ -259,8 +260,8 @@ static void share_all(Kernel *k, Shared *shared) {
 /* Nothing in the function reads what it writes as a kernel's result. */
 void kernel_range_open(Fn *f) {
     Emit *e = f->e;
-    LLVMMetadataRef number = LLVMValueAsMetadata(LLVMConstInt(e->i64, (uint64_t)e->counter++, 0));
-    LLVMMetadataRef parts[] = {number, e->scope_domain};
+    const char *name = arena_printf(e->arena, "out%d", e->counter++);
+    LLVMMetadataRef parts[] = {LLVMMDStringInContext2(e->C, name, strlen(name)), e->scope_domain};
     f->noalias = NEW_ARRAY(e->arena, LLVMMetadataRef, 1);
     f->noalias[0] = LLVMMDNodeInContext2(e->C, parts, 2);
     f->nnoalias = 1;

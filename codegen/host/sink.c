@@ -315,6 +315,12 @@ static void put_built(Kernel *k, Sink *s, LLVMValueRef const *v) {
     sink_drop(k, s, v);
 }
 
+static void store_output(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v) {
+    k->f->is_output = k->is_outlined;
+    elem_store(k->f, s->l->elem, s->data, at, v);
+    k->f->is_output = false;
+}
+
 void sink_put(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v) {
     Fn *f = k->f;
     if (s->out == OUT_BUILT) {
@@ -322,7 +328,7 @@ void sink_put(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v) {
         return;
     }
     if (!s->is_row) {
-        elem_store(f, s->l->elem, s->data, lin, v);
+        store_output(k, s, lin, v);
         return;
     }
     LLVMValueRef at = fn_mul(f, lin, s->part);
@@ -339,7 +345,7 @@ static void point_filter(Kernel *k, Sink *s, LLVMValueRef const *keep, LLVMValue
     Fn *f = k->f;
     if (s->out == OUT_PACKED) { /* stored in any case: the next one kept replaces it */
         LLVMValueRef at = fn_get(f, f->e->i64, s->acc);
-        elem_store(f, s->l->elem, s->data, at, v);
+        store_output(k, s, at, v);
         fn_set(f, s->acc, fn_add(f, at, LLVMBuildZExt(B, keep[0], f->e->i64, "")));
         return;
     }

@@ -27,6 +27,7 @@ typedef struct {
     LLVMValueRef *accs;  /* memory of the accumulators of REDUCE sinks */
     LLVMValueRef *outer; /* indices of all axes but the last, of the row under way */
     LLVMValueRef row;    /* the point where the row begins */
+    LLVMValueRef rows_at[2]; /* memory of the row's number and its first point */
     LLVMValueRef end;    /* and the one where it ends, or what is wanted of it */
 } Points;
 
@@ -52,22 +53,16 @@ static LLVMValueRef *yield_slots(Points *p, const VectorSink *sink) {
     return region_result(p->v.f, p->body, sink->yield);
 }
 
-/* Splits a point into the indices of its axes: all but the last, and the last. */
-static void split_point(Points *p, LLVMValueRef point, LLVMValueRef *outer, LLVMValueRef *last) {
+/* Splits a row's number into the indices of all axes but the last. */
+static void split_row(Points *p, LLVMValueRef number, LLVMValueRef *outer) {
     Fn *f = p->v.f;
-    LLVMValueRef rest = point;
-    *last = point;
-    for (int k = p->rank - 1; k > 0; k--) {
-        LLVMValueRef dim = p->loop->dims[k], quotient = fn_bin(f, LLVMUDiv, rest, dim);
-        LLVMValueRef index = fn_sub(f, rest, fn_mul(f, quotient, dim));
-        if (k == p->rank - 1)
-            *last = index;
-        else
-            outer[k] = index;
-        rest = quotient;
+    for (int k = p->rank - 2; k > 0; k--) {
+        LLVMValueRef dim = p->loop->dims[k], quotient = fn_bin(f, LLVMUDiv, number, dim);
+        outer[k] = fn_sub(f, number, fn_mul(f, quotient, dim));
+        number = quotient;
     }
     if (p->rank > 1)
-        outer[0] = rest;
+        outer[0] = number;
 }
 
 /* ---- sinks ---- */
@@ -218,7 +213,9 @@ static void emit_slow(Points *p, LLVMBasicBlockRef head) {
     LLVMValueRef from = read(p, p->next), to = fn_add(f, from, read(p, p->piece));
     Loop loop = loop_begin(f, from, to, "point");
     LLVMValueRef *index = slots_new(f, p->rank);
-    split_point(p, loop.i, index, &index[p->rank - 1]);
+    for (int k = 0; k < p->rank - 1; k++)
+        index[k] = p->outer[k];
+    index[p->rank - 1] = fn_sub(f, loop.i, p->row);
     LLVMValueRef **params = NEW_ARRAY(f->e->arena, LLVMValueRef *, p->rank + 1);
     for (int k = 0; k < p->rank; k++)
         params[k] = &index[k];
@@ -284,7 +281,7 @@ static bool may_stream(const Points *p, const VectorPlan *plan) {
     bool stores = false;
     for (int k = 0; k < p->loop->nsinks; k++)
         stores |= p->loop->sinks[k].how == VECTOR_STORE;
-    return stores && !p->reduces && plan->nops <= 48;
+    return stores && p->loop->is_outer && !p->reduces && plan->nops <= 48;
 }
 
 static void emit_fence(Points *p) {
@@ -349,8 +346,41 @@ static void emit_row(Points *p, LLVMBasicBlockRef exit, bool has_full) {
     }
 }
 
+/* The row of the first point, before the loop. */
+static void init_row(Points *p) {
+    Fn *f = p->v.f;
+    p->outer = slots_new(f, p->rank);
+    p->row = fn_int(f, 0);
+    p->end = p->loop->hi;
+    if (p->rank == 1)
+        return;
+    LLVMValueRef dim = fn_max(f, p->loop->dims[p->rank - 1], fn_int(f, 1));
+    LLVMValueRef number = fn_bin(f, LLVMUDiv, p->loop->lo, dim);
+    for (int k = 0; k < 2; k++)
+        p->rows_at[k] = fn_alloca(f, f->e->i64, "row");
+    fn_set(f, p->rows_at[0], number);
+    fn_set(f, p->rows_at[1], fn_mul(f, number, dim));
+}
+
+/* The row of the next point: the one under way or, where that is done, the one after it. */
+static void find_row(Points *p, LLVMValueRef point) {
+    Fn *f = p->v.f;
+    if (p->rank == 1)
+        return;
+    LLVMValueRef dim = p->loop->dims[p->rank - 1], number = read(p, p->rows_at[0]);
+    LLVMValueRef row = read(p, p->rows_at[1]), after = fn_add(f, row, dim);
+    LLVMValueRef is_done = fn_cmp(f, LLVMIntSGE, point, after);
+    p->row = fn_select(f, is_done, after, row);
+    number = fn_add(f, number, LLVMBuildZExt(B, is_done, f->e->i64, ""));
+    fn_set(f, p->rows_at[0], number);
+    fn_set(f, p->rows_at[1], p->row);
+    p->end = fn_min(f, p->loop->hi, fn_add(f, p->row, dim));
+    split_row(p, number, p->outer);
+}
+
 static void emit_rows(Points *p, bool has_full) {
     Fn *f = p->v.f;
+    init_row(p);
     LLVMBasicBlockRef head = fn_block(f, "rows"), row = fn_block(f, "row");
     LLVMBasicBlockRef exit = fn_block(f, "rows.done");
     fn_br(f, head);
@@ -358,15 +388,7 @@ static void emit_rows(Points *p, bool has_full) {
     LLVMValueRef point = read(p, p->next);
     fn_cond(f, fn_cmp(f, LLVMIntSLT, point, p->loop->hi), row, exit);
     fn_at(f, row);
-    p->outer = slots_new(f, p->rank);
-    p->row = fn_int(f, 0);
-    p->end = p->loop->hi;
-    if (p->rank > 1) {
-        LLVMValueRef last;
-        split_point(p, point, p->outer, &last);
-        p->row = fn_sub(f, point, last);
-        p->end = fn_min(f, p->end, fn_add(f, p->row, p->loop->dims[p->rank - 1]));
-    }
+    find_row(p, point);
     emit_row(p, p->rank > 1 ? head : exit, has_full);
     emit_slow(p, head);
     fn_at(f, exit);
@@ -423,6 +445,7 @@ void vector_points(Fn *f, VectorLoop *loop) {
     VectorPlan plan = vector_plan(f, loop->kernel, p->reduces ? REDUCE_LANES : 0);
     p->v.plan = &plan;
     p->v.lanes = plan.lanes;
+    p->v.is_outer = loop->is_outer;
     p->v.linear = NEW_ARRAY(f->e->arena, Linear, f->ir->ops.len + 1);
     p->next = fn_alloca(f, f->e->i64, "next");
     p->piece = fn_alloca(f, f->e->i64, "points");

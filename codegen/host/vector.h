@@ -30,6 +30,7 @@ typedef struct VectorLoop {
     LLVMValueRef lo, hi;      /* the points, row-major; a chunk where there is a REDUCE */
     VectorSink *sinks;
     int nsinks;
+    bool is_outer; /* nothing in this function reads what the STOREs write */
     /* EACH: emits what one point does to those sinks. yields: the slots of every result of the
        body, scalars. */
     void (*each)(Fn *f, void *data, LLVMValueRef point, LLVMValueRef *const *yields);

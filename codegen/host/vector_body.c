@@ -90,14 +90,24 @@ static void need_lanes(Vec *v, LLVMValueRef ok) {
 
 /* ---- memory ---- */
 
-/* What a body reads is nothing that its kernel writes. */
-static LLVMValueRef mark_read(Vec *v, LLVMValueRef load) {
+/* What a body reads is nothing that its kernel writes: the scopes of the one are not those of the
+   other. */
+static void mark(Vec *v, LLVMValueRef access, unsigned kind) {
     Fn *f = v->f;
-    if (f->nnoalias > 0) {
-        LLVMMetadataRef list = LLVMMDNodeInContext2(f->e->C, f->noalias, (size_t)f->nnoalias);
-        LLVMSetMetadata(load, f->e->md_noalias, LLVMMetadataAsValue(f->e->C, list));
-    }
+    if (f->nnoalias == 0)
+        return;
+    LLVMMetadataRef list = LLVMMDNodeInContext2(f->e->C, f->noalias, (size_t)f->nnoalias);
+    LLVMSetMetadata(access, kind, LLVMMetadataAsValue(f->e->C, list));
+}
+
+static LLVMValueRef mark_read(Vec *v, LLVMValueRef load) {
+    mark(v, load, v->f->e->md_noalias);
     return load;
+}
+
+static void mark_write(Vec *v, LLVMValueRef store) {
+    if (v->is_outer)
+        mark(v, store, v->f->e->md_scope);
 }
 
 LLVMValueRef vec_load(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p) {
@@ -129,11 +139,12 @@ void vec_store(Vec *v, LLVMValueRef value, int bytes, LLVMValueRef p) {
         LLVMSetAlignment(store, (unsigned)(v->stream_align ? v->stream_align : bytes));
         if (v->stream_align)
             mark_streaming(v, store, bytes);
+        mark_write(v, store);
         return;
     }
     LLVMTypeRef over[] = {LLVMTypeOf(value), v->f->e->ptr};
     LLVMValueRef args[] = {value, p, LLVMConstInt(v->f->e->i32, (unsigned)bytes, 0), v->mask};
-    call(v, "llvm.masked.store", over, 2, args, 4);
+    mark_write(v, call(v, "llvm.masked.store", over, 2, args, 4));
 }
 
 static LLVMValueRef gather(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p,

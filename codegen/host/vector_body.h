@@ -31,6 +31,7 @@ typedef struct {
     LLVMValueRef mask;   /* <lanes x i1>: the active lanes; NULL: all */
     bool is_nested;      /* the mask is narrower than first … first + count - 1 */
     LLVMValueRef first, count;
+    bool is_outer;    /* nothing here reads what vec_store writes */
     int stream_align; /* not 0: stores bypass the caches; their places are so aligned */
     LLVMBasicBlockRef slow; /* where to go when a check fails in an active lane; made on first use */
 } Vec;

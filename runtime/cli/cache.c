@@ -104,6 +104,7 @@ static void hash_surroundings(const Cache *c, XXH3_state_t *state) {
     stat(c->compiler, &st);
     hash_text(state, GACT_VERSION);
     hash_text(state, c->compiler);
+    hash_text(state, c->source); /* faults show it as it was written */
     XXH3_128bits_update(state, &st.st_size, sizeof st.st_size);
     XXH3_128bits_update(state, &st.st_mtim, sizeof st.st_mtim);
     hash_text(state, c->tests ? "tests" : "");
@@ -128,7 +129,8 @@ static const char *deps_path(const Cache *c) {
     char *full = realpath(c->source, NULL);
     XXH3_state_t *state = XXH3_createState();
     XXH3_128bits_reset(state);
-    hash_text(state, full ? full : c->source);
+    hash_text(state, full ? full : "");
+    hash_text(state, c->source);
     hash_text(state, c->tests ? "tests" : "");
     const char *name = hash_name(c->region, state, ".deps");
     XXH3_freeState(state);
@@ -145,6 +147,29 @@ static bool hash_file(Region *region, XXH3_state_t *state, const char *path) {
     XXH3_128bits_update(state, &file.size, sizeof file.size);
     XXH3_128bits_update(state, file.data, file.size);
     return true;
+}
+
+/* A list of paths, one a line, with each made absolute. */
+static Bytes absolute_paths(const Cache *c, Bytes list) {
+    Text text = {.region = c->region};
+    for (const char *at = list.data, *end = at + list.size; at < end;) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t len = (size_t)((newline ? newline : end) - at);
+        char *full = realpath(region_copy(c->region, at, len), NULL);
+        if (full && len) {
+            text_puts(&text, full);
+            text_char(&text, '\n');
+        }
+        free(full);
+        at += len + (newline != NULL);
+    }
+    return (Bytes){text_string(&text), text.len};
+}
+
+static bool write_list(const char *path, Bytes list) {
+    FILE *file = fopen(path, "we");
+    bool ok = file && fwrite(list.data, 1, list.size, file) == list.size;
+    return file && !fclose(file) && ok;
 }
 
 /* The image's path for the present contents of the files in a list, one path a line; NULL when one
@@ -194,8 +219,15 @@ static const char *find_kept(const Cache *c) {
 /* ---- compiling ---- */
 
 static GactStatus compile(const Cache *c, const char *image, const char *deps) {
-    char *argv[] = {(char *)c->compiler, (char *)c->source, "-o",  (char *)image,   "--deps",
-                    (char *)deps,        "-O2",             "--cpu=native", c->tests ? "--tests" : NULL,
+    char *argv[] = {(char *)c->compiler,
+                    (char *)c->source,
+                    "-o",
+                    (char *)image,
+                    "--deps",
+                    (char *)deps,
+                    "-O2",
+                    "--cpu=native",
+                    c->tests ? "--tests" : NULL,
                     NULL};
     pid_t pid;
     int wait_status;
@@ -298,8 +330,9 @@ static GactStatus compile_and_keep(Cache *c, const char **image, bool *temporary
     *image = fresh;
     *temporary = true;
     if (!status && c->folder && file_read(&r, deps, &list)) {
+        list = absolute_paths(c, list);
         const char *path = image_path(c, list.data, list.size);
-        if (path && !rename(fresh, path) && !rename(deps, deps_path(c))) {
+        if (path && write_list(deps, list) && !rename(fresh, path) && !rename(deps, deps_path(c))) {
             *image = path;
             *temporary = false;
             make_room(c, path);
@@ -313,8 +346,8 @@ static GactStatus compile_and_keep(Cache *c, const char **image, bool *temporary
 
 GactStatus cache_image(Region *region, const char *source, bool tests, const char **image,
                        bool *temporary, GactError *error) {
-    Cache c = {.region = region, .source = source, .tests = tests, .limit = cache_limit(),
-               .error = error};
+    Cache c = {
+        .region = region, .source = source, .tests = tests, .limit = cache_limit(), .error = error};
     *temporary = false;
     if (access(source, R_OK))
         return error_set(error, GACT_BAD_INPUT, "%s: %s", source, strerror(errno));

@@ -61,8 +61,8 @@ int port_named(const GactPort *ports, int count, const char *name);
 
 /* ---- ways to run ---- */
 
-GactStatus run_main(GactProgram *program, const GactEntry *entry, const Settings *s, int *exit_status,
-                    Times *times, GactError *error);
+GactStatus run_main(GactProgram *program, const GactEntry *entry, const Settings *s,
+                    int *exit_status, Times *times, GactError *error);
 GactStatus run_dag(Region *region, GactProgram *program, const GactEntry *entry, const Settings *s,
                    Times *times, GactError *error);
 GactStatus run_each(Region *region, GactProgram *program, const GactEntry *entry, const Settings *s,

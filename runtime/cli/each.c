@@ -25,14 +25,23 @@ static const GactType *option_of(Region *region, const GactType *some) {
     const GactType **items = region_zero(region, 1, sizeof *items);
     const char **names = region_zero(region, 1, sizeof *names);
     items[0] = some;
-    *payload = (GactType){.kind = GACT_PRODUCT, .text = "", .name = "", .count = 1,
-                          .slots = some->slots, .columns = some->columns, .items = items,
+    *payload = (GactType){.kind = GACT_PRODUCT,
+                          .text = "",
+                          .name = "",
+                          .count = 1,
+                          .slots = some->slots,
+                          .columns = some->columns,
+                          .items = items,
                           .names = names};
     *none = (GactType){.kind = GACT_PRODUCT, .text = "", .name = ""};
     ctors[0] = (GactCtor){"Some", payload};
     ctors[1] = (GactCtor){"None", none};
-    *t = (GactType){.kind = GACT_SUM, .name = "Option", .count = 2, .slots = 1 + some->slots,
-                    .columns = 1 + some->columns, .ctors = ctors};
+    *t = (GactType){.kind = GACT_SUM,
+                    .name = "Option",
+                    .count = 2,
+                    .slots = 1 + some->slots,
+                    .columns = 1 + some->columns,
+                    .ctors = ctors};
     t->text = region_printf(region, "Option[%s]", some->text);
     return t;
 }
@@ -66,15 +75,18 @@ static GactStatus read_source(Each *e, const Assignment *a, Source *s) {
     s->slots = region_zero(e->region, (size_t)s->type->slots, sizeof *s->slots);
     e->inputs.slots[s->port] = region_zero(e->region, (size_t)p->type->slots, sizeof(GactSlot));
     e->inputs.specs[s->port] = a->spec;
-    Reader r = {.region = e->region, .error = e->error, .source = a->spec, .type = s->type,
+    Reader r = {.region = e->region,
+                .error = e->error,
+                .source = a->spec,
+                .type = s->type,
                 .wanted = region_printf(e->region, "a list of %s", p->text),
                 .what = region_printf(e->region, "input %s", p->name)};
     if (!spec_read(&r, a->spec, s->slots))
         return GACT_BAD_INPUT;
     if (s != e->sources && s->slots[0].i != e->count)
         return error_set(e->error, GACT_BAD_INPUT, "input %s has %lld instances, input %s has %lld",
-                         p->name, (long long)s->slots[0].i,
-                         e->entry->inputs[e->sources->port].name, (long long)e->count);
+                         p->name, (long long)s->slots[0].i, e->entry->inputs[e->sources->port].name,
+                         (long long)e->count);
     e->count = s->slots[0].i;
     return GACT_OK;
 }
@@ -206,8 +218,11 @@ static Result dense_result(Region *region, Result list) {
         same++;
     }
     GactType *dense = region_zero(region, 1, sizeof *dense);
-    *dense = (GactType){.kind = GACT_ARRAY, .rank = t->rank + 1, .elem = t->elem,
-                        .text = list.type->text, .columns = t->rank + 2 + t->elem->columns};
+    *dense = (GactType){.kind = GACT_ARRAY,
+                        .rank = t->rank + 1,
+                        .elem = t->elem,
+                        .text = list.type->text,
+                        .columns = t->rank + 2 + t->elem->columns};
     dense->slots = dense->rank + 2 * t->elem->columns;
     Result out = {dense, region_zero(region, (size_t)dense->slots, sizeof *out.slots)};
     out.slots[0].i = n;
@@ -233,10 +248,10 @@ static GactStatus deliver(Each *e, const Settings *s) {
     Text text = {.region = e->region, .file = stdout};
     GactStatus status = GACT_OK;
     for (int k = 0; k < s->out.count && !status; k++) {
-        Result r = result_of(e, port_named(e->entry->outputs, e->entry->noutputs,
-                                           s->out.at[k].name));
-        status = outputs_add(&outputs, s->out.at[k].spec, s->out.at[k].name, r.type, r.slots,
-                             e->error);
+        Result r =
+            result_of(e, port_named(e->entry->outputs, e->entry->noutputs, s->out.at[k].name));
+        status =
+            outputs_add(&outputs, s->out.at[k].spec, s->out.at[k].name, r.type, r.slots, e->error);
     }
     if (s->out.count)
         return status ? status : outputs_write(&outputs, e->error);
@@ -256,8 +271,7 @@ static void start_results(Each *e) {
     e->complete = region_zero(e->region, (size_t)n, sizeof *e->complete);
     for (int k = 0; k < n; k++) {
         e->complete[k] = true;
-        builder_init(&e->results[k], e->region,
-                     option_of(e->region, e->entry->outputs[k].type));
+        builder_init(&e->results[k], e->region, option_of(e->region, e->entry->outputs[k].type));
     }
 }
 

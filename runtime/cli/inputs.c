@@ -25,10 +25,9 @@ static GactStatus check_names(Region *region, const GactEntry *entry, const Assi
     for (int k = 0; k < given->count; k++) {
         int port = port_named(entry->inputs, entry->ninputs, given->at[k].name);
         if (port < 0)
-            return error_set(error, GACT_BAD_INPUT, "%s has no input %s%s", entry->name,
-                             given->at[k].name,
-                             port_suggestion(region, entry->inputs, entry->ninputs,
-                                             given->at[k].name));
+            return error_set(
+                error, GACT_BAD_INPUT, "%s has no input %s%s", entry->name, given->at[k].name,
+                port_suggestion(region, entry->inputs, entry->ninputs, given->at[k].name));
         if (seen[port])
             return error_set(error, GACT_BAD_INPUT, "input %s is given twice", given->at[k].name);
         seen[port] = true;
@@ -63,7 +62,8 @@ GactStatus outputs_check(Region *region, const GactEntry *entry, const Assignmen
         if (!format_known(a->spec))
             return error_set(error, GACT_BAD_INPUT,
                              "output %s: %s is no .npy, .npz, .csv, .tsv, .json, .bin, .txt or "
-                             ".png file", a->name, a->spec);
+                             ".png file",
+                             a->name, a->spec);
     }
     return GACT_OK;
 }
@@ -84,8 +84,12 @@ GactStatus inputs_read(Region *region, const GactEntry *entry, const Assignments
     for (int k = 0; k < in->count && !status; k++) {
         int port = port_named(entry->inputs, entry->ninputs, in->at[k].name);
         const GactPort *p = &entry->inputs[port];
-        Reader r = {.region = region, .error = error, .source = in->at[k].spec, .type = p->type,
-                    .wanted = p->text, .what = region_printf(region, "input %s", p->name)};
+        Reader r = {.region = region,
+                    .error = error,
+                    .source = in->at[k].spec,
+                    .type = p->type,
+                    .wanted = p->text,
+                    .what = region_printf(region, "input %s", p->name)};
         inputs->slots[port] = region_zero(region, (size_t)p->type->slots, sizeof(GactSlot));
         inputs->specs[port] = in->at[k].spec;
         if (!spec_read(&r, in->at[k].spec, inputs->slots[port]))

@@ -12,8 +12,8 @@ double seconds_now(void) {
 
 /* ---- main ---- */
 
-GactStatus run_main(GactProgram *program, const GactEntry *entry, const Settings *s, int *exit_status,
-                    Times *times, GactError *error) {
+GactStatus run_main(GactProgram *program, const GactEntry *entry, const Settings *s,
+                    int *exit_status, Times *times, GactError *error) {
     GactCall *call;
     GactStatus status = gact_call_open(program, entry, &call, error);
     if (status)

@@ -188,20 +188,17 @@ static bool plan_columns(const Table *t, const char *part, Plan *p) {
         return refuse(t);
     for (int k = 0; k < p->members; k++) {
         p->columns[k] = k;
-        if (type_has_names(p->elem) &&
-            !find_column(t, p->elem->names[k], &p->columns[k]))
+        if (type_has_names(p->elem) && !find_column(t, p->elem->names[k], &p->columns[k]))
             return false;
     }
     return true;
 }
 
-static bool refuse_cell(const Table *t, const Plan *p, int k, const char *header,
-                        const char *why) {
+static bool refuse_cell(const Table *t, const Plan *p, int k, const char *header, const char *why) {
     Cell c = t->cells[p->columns[k]];
     return read_fail(t->r, "expected %s, but %s, line %lld%s%s, holds `%.*s`, which %s %s",
                      t->r->wanted, t->r->source, (long long)t->row_line, *header ? ", column " : "",
-                     header, (int)(c.len < 40 ? c.len : 40), c.text, why,
-                     member_type(p, k)->text);
+                     header, (int)(c.len < 40 ? c.len : 40), c.text, why, member_type(p, k)->text);
 }
 
 static bool read_row(Table *t, const Plan *p, const char *const *headers, GactSlot *elem) {
@@ -244,8 +241,9 @@ static bool read_columns(Table *t, const char *part, GactSlot *out) {
     bool headless = by_number && all_numbers(t);
     const char **headers = region_zero(t->r->region, (size_t)p.members, sizeof *headers);
     for (int k = 0; k < p.members; k++)
-        headers[k] = headless ? "" : region_copy(t->r->region, t->cells[p.columns[k]].text,
-                                                 t->cells[p.columns[k]].len);
+        headers[k] = headless ? ""
+                              : region_copy(t->r->region, t->cells[p.columns[k]].text,
+                                            t->cells[p.columns[k]].len);
     builder_init(&b, t->r->region, p.elem);
     if (!read_rows(t, &p, headless, headers, &b))
         return false;
@@ -281,8 +279,8 @@ static bool read_matrix(Table *t, GactSlot *out) {
 
 static bool table_read(const Reader *r, Bytes file, char separator, const char *part,
                        GactSlot *out) {
-    Table t = {.r = r, .at = file.data, .end = file.data + file.size, .separator = separator,
-               .line = 1};
+    Table t = {
+        .r = r, .at = file.data, .end = file.data + file.size, .separator = separator, .line = 1};
     bool failed, matrix = r->type->kind == GACT_ARRAY && r->type->rank == 2 && !part &&
                           kind_is_scalar(r->type->elem->kind);
     if (!matrix && !(r->type->kind == GACT_ARRAY && r->type->rank == 1))
@@ -384,8 +382,8 @@ static bool add_item(Sheet *s, const WriteItem *item) {
         return is_plain(elem);
     }
     for (int k = 0; k < elem->count; columns += 2 * elem->items[k++]->columns) {
-        const char *name = type_has_names(elem) ? elem->names[k]
-                                                : region_printf(s->out->region, "%d", k);
+        const char *name =
+            type_has_names(elem) ? elem->names[k] : region_printf(s->out->region, "%d", k);
         add_source(s, name, elem->items[k], columns);
         if (!is_plain(elem->items[k]))
             return false;

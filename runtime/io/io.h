@@ -1,6 +1,7 @@
-/* Files and literals as typed values, and back. Readers fill a value of a declared type whose arrays
-   lie in a region or in the mapped file, uncounted; nothing is converted with loss but a float to a
-   narrower float. Writers write what image.h can describe; each format says what it cannot hold. */
+/* Files and literals as typed values, and back. Readers fill a value of a declared type whose
+   arrays lie in a region or in the mapped file, uncounted; nothing is converted with loss but a
+   float to a narrower float. Writers write what image.h can describe; each format says what it
+   cannot hold. */
 #ifndef GACT_IO_H
 #define GACT_IO_H
 

@@ -1,6 +1,6 @@
-/* NumPy's .npy files, versions 1 to 3. Reading: booleans, integers, floats, complex numbers (as pairs),
-   spans of ns, texts (S, U) and structured records, either byte order, C and Fortran order. Writing:
-   dense arrays of these in version 1. */
+/* NumPy's .npy files, versions 1 to 3. Reading: booleans, integers, floats, complex numbers (as
+   pairs), spans of ns, texts (S, U) and structured records, either byte order, C and Fortran order.
+   Writing: dense arrays of these in version 1. */
 #include "npy.h"
 
 #include <ctype.h>
@@ -83,9 +83,9 @@ static int32_t kind_of(char letter, int64_t size) {
         int8_t size;
         int8_t kind;
     } codes[] = {
-        {'b', 1, GACT_BOOL}, {'i', 1, GACT_I8},  {'i', 2, GACT_I16}, {'i', 4, GACT_I32},
-        {'i', 8, GACT_I64},  {'u', 1, GACT_U8},  {'u', 2, GACT_U16}, {'u', 4, GACT_U32},
-        {'u', 8, GACT_U64},  {'f', 2, GACT_F16}, {'f', 4, GACT_F32}, {'f', 8, GACT_F64},
+        {'b', 1, GACT_BOOL}, {'i', 1, GACT_I8},   {'i', 2, GACT_I16},      {'i', 4, GACT_I32},
+        {'i', 8, GACT_I64},  {'u', 1, GACT_U8},   {'u', 2, GACT_U16},      {'u', 4, GACT_U32},
+        {'u', 8, GACT_U64},  {'f', 2, GACT_F16},  {'f', 4, GACT_F32},      {'f', 8, GACT_F64},
         {'c', 8, GACT_F32},  {'c', 16, GACT_F64}, {'m', 8, GACT_DURATION},
     };
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
@@ -266,8 +266,10 @@ bool npy_tensor(const Reader *r, Bytes file, Tensor *t) {
     if (!lay_out(&h, &bytes))
         return damaged(&h, "its shape is impossible");
     if (file.size - start - len < bytes)
-        return read_fail(r, "expected %s, but %s is cut off: it should hold %llu bytes of data and "
-                            "has %llu", r->wanted, r->source, (unsigned long long)bytes,
+        return read_fail(r,
+                         "expected %s, but %s is cut off: it should hold %llu bytes of data and "
+                         "has %llu",
+                         r->wanted, r->source, (unsigned long long)bytes,
                          (unsigned long long)(file.size - start - len));
     t->data = file.data + start + len;
     if (h.complex) {
@@ -293,9 +295,9 @@ bool npy_read(const Reader *r, Bytes file, const char *part, GactSlot *out) {
 /* The NumPy code of an element type; "" when there is none. */
 static const char *code_of(int32_t kind) {
     static const char *const codes[] = {
-        [GACT_BOOL] = "|b1", [GACT_I8] = "|i1",  [GACT_I16] = "<i2", [GACT_I32] = "<i4",
-        [GACT_I64] = "<i8",  [GACT_U8] = "|u1",  [GACT_U16] = "<u2", [GACT_U32] = "<u4",
-        [GACT_U64] = "<u8",  [GACT_F16] = "<f2", [GACT_BF16] = "<f4", [GACT_F32] = "<f4",
+        [GACT_BOOL] = "|b1", [GACT_I8] = "|i1",  [GACT_I16] = "<i2",          [GACT_I32] = "<i4",
+        [GACT_I64] = "<i8",  [GACT_U8] = "|u1",  [GACT_U16] = "<u2",          [GACT_U32] = "<u4",
+        [GACT_U64] = "<u8",  [GACT_F16] = "<f2", [GACT_BF16] = "<f4",         [GACT_F32] = "<f4",
         [GACT_F64] = "<f8",  [GACT_HLC] = "<u8", [GACT_DURATION] = "<m8[ns]",
     };
     return codes[kind];

@@ -21,7 +21,8 @@ static uint64_t get(const char *at, int bytes) {
 }
 
 static bool damaged(const Reader *r, const char *what) {
-    return read_fail(r, "expected %s, but %s is no valid .npz file: %s", r->wanted, r->source, what);
+    return read_fail(r, "expected %s, but %s is no valid .npz file: %s", r->wanted, r->source,
+                     what);
 }
 
 /* Where the central directory is and how many members it has. */
@@ -73,9 +74,13 @@ static bool next_member(const Reader *r, Bytes f, uint64_t *at, Member *m) {
         return damaged(r, "its directory is cut off");
     const char *p = f.data + *at;
     size_t name = get(p + 28, 2), extra = get(p + 30, 2), comment = get(p + 32, 2);
-    *m = (Member){.name = p + 46, .name_len = name, .method = (int)get(p + 10, 2),
-                  .crc = (uint32_t)get(p + 16, 4), .packed = get(p + 20, 4),
-                  .size = get(p + 24, 4), .offset = get(p + 42, 4)};
+    *m = (Member){.name = p + 46,
+                  .name_len = name,
+                  .method = (int)get(p + 10, 2),
+                  .crc = (uint32_t)get(p + 16, 4),
+                  .packed = get(p + 20, 4),
+                  .size = get(p + 24, 4),
+                  .offset = get(p + 42, 4)};
     if (f.size - *at - 46 < name + extra + comment)
         return damaged(r, "its directory is cut off");
     read_extra(p + 46 + name, extra, m);
@@ -102,8 +107,8 @@ static bool find_member(const Reader *r, Bytes f, const char *part, Member *out)
     if (!found && part)
         return read_fail(r, "%s: no such array in the file, which holds %s", r->source,
                          count ? text_string(&names) : "none");
-    return found || read_fail(r, "%s: say which array, as in %s:NAME; the file holds %s",
-                              r->source, r->source, count ? text_string(&names) : "none");
+    return found || read_fail(r, "%s: say which array, as in %s:NAME; the file holds %s", r->source,
+                              r->source, count ? text_string(&names) : "none");
 }
 
 static bool inflate_member(const Reader *r, const Member *m, const char *packed, Bytes *out) {
@@ -137,8 +142,8 @@ static bool inflate_member(const Reader *r, const Member *m, const char *packed,
 static bool member_bytes(const Reader *r, Bytes f, const Member *m, Bytes *out) {
     if (f.size < 30 || m->offset > f.size - 30 || memcmp(f.data + m->offset, "PK\3\4", 4))
         return damaged(r, "a member is missing");
-    uint64_t at = m->offset + 30 + get(f.data + m->offset + 26, 2) +
-                  get(f.data + m->offset + 28, 2);
+    uint64_t at =
+        m->offset + 30 + get(f.data + m->offset + 26, 2) + get(f.data + m->offset + 28, 2);
     if (at > f.size || f.size - at < m->packed)
         return damaged(r, "it is cut off");
     if (m->method == 0 && m->packed == m->size)
@@ -185,7 +190,7 @@ static void put_directory(Text *out, const char *name, uint32_t crc, uint64_t si
     put(out, 45, 2);
     put_common(out, crc, name);
     put(out, 28, 2); /* extra field */
-    put(out, 0, 8); /* comment, disk, attributes */
+    put(out, 0, 8);  /* comment, disk, attributes */
     put(out, 0, 2);
     put(out, UINT32_MAX, 4);
     text_puts(out, name);
@@ -224,8 +229,8 @@ bool npz_write(Text *out, const WriteItem *items, int n, GactError *error) {
         Text body = {.region = out->region};
         if (!npy_write_value(&body, &items[k], error))
             return false;
-        const char *name = region_printf(out->region, "%s.npy",
-                                         items[k].part ? items[k].part : items[k].name);
+        const char *name =
+            region_printf(out->region, "%s.npy", items[k].part ? items[k].part : items[k].name);
         uint32_t crc = (uint32_t)crc32_z(0, (const Bytef *)body.at, body.len);
         text_add(out, "PK\3\4", 4);
         put_common(out, crc, name);

@@ -5,19 +5,20 @@
 
 /* ---- .bin ---- */
 
-/* The declared size of an axis in the type's text, "[n, 3]f32"; -1 when it is free. The reader's
-   caller gives fixed sizes through `wanted`, which begins with the shape. */
+/* The declared size of an axis in the text of a type, "[n, 3]f32" or "[n][3]f32"; -1 when it is
+   free. */
 static int64_t fixed_size(const char *wanted, int axis) {
     const char *at = wanted + (*wanted == '[');
     for (int k = 0; k < axis; k++) {
         at += strcspn(at, ",]");
-        at += *at == ',';
+        at += *at == ',' ? 1 : at[0] == ']' && at[1] == '[' ? 2 : 0;
     }
-    size_t len = strcspn(at, ",]");
-    while (len && *at == ' ')
-        at++, len--;
+    at += strspn(at, " ");
     Number n;
-    return number_parse(at, len, &n) && !n.is_float && !n.negative ? (int64_t)n.whole : -1;
+    return number_parse(at, strcspn(at, ",]"), &n) && !n.is_float && !n.negative &&
+                   n.whole <= INT64_MAX
+               ? (int64_t)n.whole
+               : -1;
 }
 
 bool bin_read(const Reader *r, Bytes file, const char *part, GactSlot *out) {
@@ -27,13 +28,15 @@ bool bin_read(const Reader *r, Bytes file, const char *part, GactSlot *out) {
         return read_mismatch(r, "plain bytes");
     int64_t known = kind_size(elem->kind), size = (int64_t)file.size;
     TensorField field = {.kind = elem->kind, .size = known};
-    Tensor tensor = {.data = file.data, .rank = rank, .nfields = 1, .fields = &field,
-                     .elem_text = elem->text};
+    Tensor tensor = {
+        .data = file.data, .rank = rank, .nfields = 1, .fields = &field, .elem_text = elem->text};
     for (int k = 0; k < rank; k++) {
         tensor.dims[k] = fixed_size(r->wanted, k);
         if (tensor.dims[k] < 0 && free_axis >= 0)
-            return read_fail(r, "expected %s, but a .bin file has no shape, and more than one size "
-                                "is free", r->wanted);
+            return read_fail(r,
+                             "expected %s, but a .bin file has no shape, and more than one size "
+                             "is free",
+                             r->wanted);
         if (tensor.dims[k] < 0)
             free_axis = k;
         else if (__builtin_mul_overflow(known, tensor.dims[k], &known))
@@ -68,9 +71,9 @@ bool bin_write(Text *out, const WriteItem *items, int n, GactError *error) {
 
 bool txt_read(const Reader *r, Bytes file, const char *part, GactSlot *out) {
     const char *at = file.data, *end = at + file.size;
-    if (part || !(r->type->kind == GACT_STRING ||
-                  (r->type->kind == GACT_ARRAY && r->type->rank == 1 &&
-                   r->type->elem->kind == GACT_STRING)))
+    if (part ||
+        !(r->type->kind == GACT_STRING || (r->type->kind == GACT_ARRAY && r->type->rank == 1 &&
+                                           r->type->elem->kind == GACT_STRING)))
         return read_mismatch(r, "text");
     if (r->type->kind == GACT_STRING) {
         string_of(at, file.size, out);

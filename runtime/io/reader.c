@@ -1,8 +1,8 @@
-/* JSON files and literals. One recursive reader serves both: a literal is what print shows, or JSON.
-   Dense arrays are nested lists of equal lengths; records are objects (or lists) by field name;
-   null is None, or NaN for a float; 1e999 is infinity. */
-#include "io.h"
+/* JSON files and literals. One recursive reader serves both: a literal is what print shows, or
+   JSON. Dense arrays are nested lists of equal lengths; records are objects (or lists) by field
+   name; null is None, or NaN for a float; 1e999 is infinity. */
 #include "../value/order.h"
+#include "io.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -51,8 +51,8 @@ static bool fail_at(Json *j, const char *expected) {
     if (j->literal)
         return read_fail(j->r, "expected %s, but the literal has %s where %s should be",
                          j->r->wanted, found, expected);
-    return read_fail(j->r, "expected %s, but %s, line %d, has %s where %s should be",
-                     j->r->wanted, j->r->source, line, found, expected);
+    return read_fail(j->r, "expected %s, but %s, line %d, has %s where %s should be", j->r->wanted,
+                     j->r->source, line, found, expected);
 }
 
 /* ---- tokens ---- */
@@ -121,8 +121,7 @@ static bool hex4(Json *j, uint32_t *out) {
     for (int i = 0; i < 4; i++, j->at++) {
         if (!isxdigit((unsigned char)*j->at))
             return false;
-        *out = *out * 16 +
-               (uint32_t)(*j->at <= '9' ? *j->at - '0' : (*j->at | 32) - 'a' + 10);
+        *out = *out * 16 + (uint32_t)(*j->at <= '9' ? *j->at - '0' : (*j->at | 32) - 'a' + 10);
     }
     return true;
 }
@@ -229,10 +228,10 @@ static bool parse_value(Json *j, const GactType *t, GactSlot *out);
 
 /* The text of a number, a duration, a stamp or a word, up to a delimiter. */
 static size_t token(Json *j, bool colons) {
-    static const bool ends[256] = {['\0'] = true, [','] = true, [']'] = true, ['}'] = true,
-                                   [')'] = true,  ['('] = true, ['['] = true, ['{'] = true,
-                                   ['"'] = true,  ['='] = true, [' '] = true, ['\n'] = true,
-                                   ['\r'] = true, ['\t'] = true, [':'] = true};
+    static const bool ends[256] = {
+        ['\0'] = true, [','] = true,  [']'] = true,  ['}'] = true,  [')'] = true,
+        ['('] = true,  ['['] = true,  ['{'] = true,  ['"'] = true,  ['='] = true,
+        [' '] = true,  ['\n'] = true, ['\r'] = true, ['\t'] = true, [':'] = true};
     skip_blanks(j);
     size_t n = 0, left = (size_t)(j->end - j->at);
     while (n < left && (!ends[(unsigned char)j->at[n]] || (colons && j->at[n] == ':')))
@@ -329,8 +328,8 @@ static bool parse_axis(Nested *n, int axis) {
         j->failed = true;
         return read_fail(j->r,
                          "expected %s, but %s has lists of %lld and of %lld elements on one "
-                         "axis", j->r->wanted, j->r->source, (long long)n->dims[axis],
-                         (long long)count);
+                         "axis",
+                         j->r->wanted, j->r->source, (long long)n->dims[axis], (long long)count);
     }
     n->dims[axis] = count;
     j->depth--;
@@ -374,8 +373,8 @@ static bool finish_members(Json *j, const GactType *t, const bool *given, GactSl
         if (given[k])
             continue;
         if (!type_is_option(item, &some))
-            return fail_at(j, region_printf(j->r->region, "the field %s of %s", t->names[k],
-                                            t->text));
+            return fail_at(j,
+                           region_printf(j->r->region, "the field %s of %s", t->names[k], t->text));
         GactSlot *slot = out + product_slot(t, k);
         value_zero(j->r->region, item, slot);
         slot->i = strcmp(item->ctors[0].name, "None") != 0;
@@ -515,8 +514,8 @@ static bool parse_sum(Json *j, const GactType *t, GactSlot *out) {
     if (k < 0 || (payload->count > 0) != wants || (object && !accept(j, ':'))) {
         j->at = from;
         return fail_at(j, k < 0 ? ctor_list(j, t)
-                                : region_printf(j->r->region, "%s with %d values",
-                                                t->ctors[k].name, payload->count));
+                                : region_printf(j->r->region, "%s with %d values", t->ctors[k].name,
+                                                payload->count));
     }
     out->i = k;
     if (!payload->count)
@@ -556,7 +555,8 @@ static bool enter_key(Json *j, const char *key, size_t len) {
     const char *text;
     size_t n;
     if (!accept(j, '{'))
-        return fail_at(j, region_printf(j->r->region, "an object with the key %.*s", (int)len, key));
+        return fail_at(j,
+                       region_printf(j->r->region, "an object with the key %.*s", (int)len, key));
     if (!peek(j, '}'))
         do {
             if (!parse_text(j, &text, &n) || !accept(j, ':'))

@@ -17,10 +17,9 @@ typedef struct {
 } FileFormat;
 
 static const FileFormat formats[] = {
-    {".npy", npy_read, npy_write},    {".npz", npz_read, npz_write},
-    {".csv", csv_read, csv_write},    {".tsv", tsv_read, tsv_write},
-    {".json", json_read, json_write}, {".bin", bin_read, bin_write},
-    {".txt", txt_read, txt_write},    {".png", NULL, png_write},
+    {".npy", npy_read, npy_write}, {".npz", npz_read, npz_write},    {".csv", csv_read, csv_write},
+    {".tsv", tsv_read, tsv_write}, {".json", json_read, json_write}, {".bin", bin_read, bin_write},
+    {".txt", txt_read, txt_write}, {".png", NULL, png_write},
 };
 enum { FORMATS = sizeof formats / sizeof *formats };
 
@@ -134,7 +133,8 @@ GactStatus outputs_add(Outputs *o, const char *spec, const char *name, const Gac
     if (!format)
         return error_set(error, GACT_BAD_INPUT,
                          "output %s: %s is no .npy, .npz, .csv, .tsv, .json, .bin, .txt or .png "
-                         "file", name, spec);
+                         "file",
+                         name, spec);
     OutputFile *f = output_file(o, format, region_copy(o->region, spec, len));
     const char *part = spec[len] ? region_printf(o->region, "%s", spec + len + 1) : NULL;
     return add_item(o, f, (WriteItem){name, part, type, slots}, error);
@@ -216,8 +216,8 @@ GactStatus outputs_write(Outputs *o, GactError *error) {
         if (status)
             unlink(f->temporary);
         else if (rename(f->temporary, f->path))
-            status = error_set(error, GACT_BAD_INPUT, "cannot write %s: %s", f->path,
-                               strerror(errno));
+            status =
+                error_set(error, GACT_BAD_INPUT, "cannot write %s: %s", f->path, strerror(errno));
         if (status)
             unlink(f->temporary);
     }

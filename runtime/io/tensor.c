@@ -54,8 +54,7 @@ static bool copy_fail(const Copy *c, GactSlot slot) {
     text_puts(&place, c->t->rank ? "]" : "");
     scalar_print(&number, c->field->kind, slot);
     return read_fail(c->r, "expected %s, but %s holds %s%s, which %s cannot hold", c->r->wanted,
-                     c->r->source, text_string(&number), text_string(&place),
-                     kind_name(c->kind));
+                     c->r->source, text_string(&number), text_string(&place), kind_name(c->kind));
 }
 
 static bool copy_run(Copy *c, const char *from, int64_t n, int64_t stride) {
@@ -188,8 +187,8 @@ static const TensorField *field_named(const TensorField *fields, int n, const ch
     return NULL;
 }
 
-static bool record_columns(const Reader *r, const Tensor *t, const TensorField *fields,
-                           int nfields, const GactType *elem, GactSlot *columns) {
+static bool record_columns(const Reader *r, const Tensor *t, const TensorField *fields, int nfields,
+                           const GactType *elem, GactSlot *columns) {
     bool names = type_has_names(elem);
     if (!names && nfields != elem->count)
         return read_mismatch(r, "%s", tensor_text(r, t));
@@ -256,8 +255,7 @@ static void list_columns(const Reader *r, const Tensor *t, const GactType *type,
     list_columns(r, t, type->elem, axis + type->rank, n * size, leaves, columns);
 }
 
-static bool single_to_value(const Reader *r, const Tensor *t, const GactType *elem,
-                            GactSlot *out) {
+static bool single_to_value(const Reader *r, const Tensor *t, const GactType *elem, GactSlot *out) {
     GactSlot small[SMALL_SLOTS];
     if (elem->columns * 2 > SMALL_SLOTS)
         return read_mismatch(r, "%s", tensor_text(r, t));

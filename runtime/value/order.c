@@ -32,8 +32,8 @@ static int64_t stride_of(const GactType *t, const GactSlot *s, int axis) {
     return stride;
 }
 
-static int compare_axis(const GactType *t, const GactSlot *a, const GactSlot *b, int axis, int64_t at_a,
-                        int64_t at_b) {
+static int compare_axis(const GactType *t, const GactSlot *a, const GactSlot *b, int axis,
+                        int64_t at_a, int64_t at_b) {
     int64_t n = a[axis].i < b[axis].i ? a[axis].i : b[axis].i;
     int64_t step_a = stride_of(t, a, axis), step_b = stride_of(t, b, axis);
     GactSlot small_a[SMALL_SLOTS], small_b[SMALL_SLOTS];

@@ -101,8 +101,7 @@ static void print_scalar(Printer *p, int32_t kind, GactSlot slot) {
     } else if (kind_is_float(kind) && !isfinite(scalar_float(kind, slot))) {
         scalar_print(p->text, kind, slot);
     } else if (kind_is_float(kind) && f->digits >= 0) {
-        text_printf(p->text, f->form == 'e' ? "%.*e" : "%.*f", f->digits,
-                    scalar_float(kind, slot));
+        text_printf(p->text, f->form == 'e' ? "%.*e" : "%.*f", f->digits, scalar_float(kind, slot));
     } else if (kind_is_float(kind) && f->form == 'e') {
         scalar_print_exponent(p->text, kind, slot);
     } else {

@@ -76,8 +76,9 @@ void rt_FORMAT(GactCtx *ctx, const GactSite *site, const GactValue *args, int32_
     if (known)
         why = format_refuses(&format, args[0].type);
     if (!known || why)
-        call_fault(&c, "format", region_printf(&c.region, "the format `%s` does not suit %s: %s",
-                                               spec, args[0].type->text, why));
+        call_fault(&c, "format",
+                   region_printf(&c.region, "the format `%s` does not suit %s: %s", spec,
+                                 args[0].type->text, why));
     Text text = {.region = &c.region};
     value_print_format(&text, &format, args[0].type, args[0].slots);
     return_string(&c, text.at, text.len, out);
@@ -91,8 +92,12 @@ void rt_LOAD(GactCtx *ctx, const GactSite *site, const GactValue *args, int32_t 
     (void)nargs;
     call_start(&c, ctx, site);
     const char *path = argument_path(&c, &args[0]);
-    Reader r = {.region = &c.region, .error = &error, .what = "load", .source = path,
-                .type = result, .wanted = result->text};
+    Reader r = {.region = &c.region,
+                .error = &error,
+                .what = "load",
+                .source = path,
+                .type = result,
+                .wanted = result->text};
     GactSlot *slots = region_zero(&c.region, (size_t)result->slots, sizeof *slots);
     if (!spec_read_file(&r, path, slots))
         call_fault(&c, "io", error.text);
@@ -104,9 +109,9 @@ void rt_LOAD(GactCtx *ctx, const GactSite *site, const GactValue *args, int32_t 
 static void save(Call *c, const char *path, const char *extension, const GactValue *v) {
     GactError error = {0};
     Outputs outputs = {.region = &c->region};
-    GactStatus status = extension ? outputs_add_as(&outputs, path, extension, path, v->type,
-                                                   v->slots, &error)
-                                  : outputs_add(&outputs, path, path, v->type, v->slots, &error);
+    GactStatus status =
+        extension ? outputs_add_as(&outputs, path, extension, path, v->type, v->slots, &error)
+                  : outputs_add(&outputs, path, path, v->type, v->slots, &error);
     if (status || outputs_write(&outputs, &error))
         call_fault(c, "io", error.text);
     region_free(&c->region);
@@ -160,8 +165,9 @@ static void parse_number(Call *c, const GactValue *v, int32_t kind, GactSlot *ou
     else if (known && kind == GACT_F64)
         out->f = n.number;
     else if (!known || n.is_float || !number_to(n, kind, out))
-        call_fault(c, "parse", region_printf(&c->region, "\"%s\" is no number of type %s", text,
-                                             kind_name(kind)));
+        call_fault(
+            c, "parse",
+            region_printf(&c->region, "\"%s\" is no number of type %s", text, kind_name(kind)));
     region_free(&c->region);
 }
 

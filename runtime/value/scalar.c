@@ -79,8 +79,13 @@ static uint16_t bfloat_of_double(double x) {
 
 GactSlot scalar_load(int32_t kind, const void *at) {
     union {
-        int8_t i8; int16_t i16; int32_t i32; int64_t i64;
-        uint8_t u8; uint16_t u16; uint32_t u32;
+        int8_t i8;
+        int16_t i16;
+        int32_t i32;
+        int64_t i64;
+        uint8_t u8;
+        uint16_t u16;
+        uint32_t u32;
     } v = {0};
     memcpy(&v, at, (size_t)kind_size(kind));
     switch (kind) {
@@ -89,8 +94,11 @@ GactSlot scalar_load(int32_t kind, const void *at) {
     case GACT_I32: return (GactSlot){.i = v.i32};
     case GACT_BOOL: return (GactSlot){.u = v.u8 != 0};
     case GACT_U8: return (GactSlot){.u = v.u8};
-    case GACT_U16: case GACT_F16: case GACT_BF16: return (GactSlot){.u = v.u16};
-    case GACT_U32: case GACT_F32: return (GactSlot){.u = v.u32};
+    case GACT_U16:
+    case GACT_F16:
+    case GACT_BF16: return (GactSlot){.u = v.u16};
+    case GACT_U32:
+    case GACT_F32: return (GactSlot){.u = v.u32};
     default: return (GactSlot){.i = v.i64};
     }
 }
@@ -181,8 +189,8 @@ static bool parse_whole(const char *s, const char *end, unsigned base, uint64_t 
     return digit_before;
 }
 
-/* Up to 19 digits with a point and an exponent that a float division or product gives exactly; false
-   for anything else. */
+/* Up to 19 digits with a point and an exponent that a float division or product gives exactly;
+   false for anything else. */
 static bool parse_float_fast(const char *s, const char *end, double *out) {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
@@ -365,7 +373,8 @@ bool hlc_parse(const char *text, size_t len, uint64_t *out) {
     memcpy(copy, text, len);
     copy[len] = 0;
     if (sscanf(copy, "%5d-%2d-%2dT%2d:%2d:%2d.%6uZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-               &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &us, &used) != 7 || !used)
+               &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &us, &used) != 7 ||
+        !used)
         return false;
     int rest = 0;
     if (copy[used] && (sscanf(copy + used, "+%4u%n", &counter, &rest) != 1 || copy[used + rest]))
@@ -434,12 +443,13 @@ static void half_gaps(int32_t kind, double x, double *least, double *most) {
     *most = down < up ? up / 2 : down / 2;
 }
 
-/* The nearest decimal of so many digits, computed with 64 bits: 1 if it reads back as x, 0 if it does
-   not, -1 if that cannot be told with so few bits or x is out of the range of exact powers. */
+/* The nearest decimal of so many digits, computed with 64 bits: 1 if it reads back as x, 0 if it
+   does not, -1 if that cannot be told with so few bits or x is out of the range of exact powers. */
 static int decimal_near(int32_t kind, double x, int exponent, int digits, Decimal *out) {
-    static const long double powers[] = {
-        1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,  1e7L,  1e8L,  1e9L,  1e10L, 1e11L, 1e12L, 1e13L,
-        1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L, 1e20L, 1e21L, 1e22L, 1e23L, 1e24L, 1e25L, 1e26L, 1e27L};
+    static const long double powers[] = {1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,
+                                         1e7L,  1e8L,  1e9L,  1e10L, 1e11L, 1e12L, 1e13L,
+                                         1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L, 1e20L,
+                                         1e21L, 1e22L, 1e23L, 1e24L, 1e25L, 1e26L, 1e27L};
     int scale = digits - 1 - exponent;
     if (LDBL_MANT_DIG < 64 || scale < 0 || scale > 27)
         return -1;
@@ -481,8 +491,10 @@ static Decimal shortest(int32_t kind, double x) {
     /* All texts of so many digits are different numbers of the kind, and the most it needs. */
     static const int safe[] = {[GACT_F16] = 3, [GACT_BF16] = 2, [GACT_F32] = 6, [GACT_F64] = 15};
     static const int most[] = {[GACT_F16] = 5, [GACT_BF16] = 4, [GACT_F32] = 9, [GACT_F64] = 17};
-    static const double normal[] = {
-        [GACT_F16] = 0x1p-14, [GACT_BF16] = 0x1p-126, [GACT_F32] = 0x1p-126, [GACT_F64] = 0x1p-1022};
+    static const double normal[] = {[GACT_F16] = 0x1p-14,
+                                    [GACT_BF16] = 0x1p-126,
+                                    [GACT_F32] = 0x1p-126,
+                                    [GACT_F64] = 0x1p-1022};
     Decimal d;
     if (kind == GACT_F64 && decimal_fast(x, &d))
         return d;

@@ -372,8 +372,8 @@ static void own_column(GactCtx *ctx, const GactSite *site, const Column *c, Gact
     out[1].p = data;
 }
 
-static void own_array(GactCtx *ctx, const GactSite *site, const GactType *t,
-                      const GactSlot *slots, GactSlot *out) {
+static void own_array(GactCtx *ctx, const GactSite *site, const GactType *t, const GactSlot *slots,
+                      GactSlot *out) {
     int rank = type_rank(t);
     Region region = {0};
     Builder b;

@@ -13,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The bytes with a trailer whose features are the first of them. */
 static size_t seal(const uint8_t *data, size_t size, uint8_t *out) {
-    GactTrailer trailer = {.magic = GACT_MAGIC, .abi_version = GACT_ABI_VERSION,
-                           .length = size + sizeof trailer};
+    GactTrailer trailer = {
+        .magic = GACT_MAGIC, .abi_version = GACT_ABI_VERSION, .length = size + sizeof trailer};
     memcpy(trailer.features, data, size < sizeof trailer.features ? size : sizeof trailer.features);
     memcpy(out, data, size);
     memcpy(out + size, &trailer, sizeof trailer);

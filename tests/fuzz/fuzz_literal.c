@@ -1,5 +1,5 @@
-/* The reader of literals on arbitrary bytes. What it accepts and print shows again must read back as
-   the same, for types whose text is unambiguous. */
+/* The reader of literals on arbitrary bytes. What it accepts and print shows again must read back
+   as the same, for types whose text is unambiguous. */
 #include "fuzz_read.h"
 
 static bool read_literal(const Reader *r, Bytes file, const char *part, GactSlot *out) {

@@ -25,7 +25,11 @@ static inline int fuzz_read(ReadFn read, const uint8_t *data, size_t size, const
     if (!size)
         return 0;
     const GactType *t = fuzz_type(data[0]);
-    Reader r = {.region = &region, .error = &error, .what = "input x", .source = "file", .type = t,
+    Reader r = {.region = &region,
+                .error = &error,
+                .what = "input x",
+                .source = "file",
+                .type = t,
                 .wanted = t->text};
     GactSlot *slots = region_zero(&region, (size_t)t->slots, sizeof *slots);
     if (read(&r, (Bytes){(const char *)data + 1, size - 1}, part, slots)) {

@@ -14,7 +14,7 @@ cat >"$work/compiler" <<'END'
 # compiler FILE -o IMAGE --deps DEPS -O2 --cpu=native
 echo run >>"$WORK/runs"
 grep -q wrong "$1" && { echo "error: wrong" >&2; exit 1; }
-cp "$WORK/f.gactx" "$3" && printf '%s\n%s\n' "$1" "$WORK/lib.gact" >"$5"
+cp "$WORK/f.gactx" "$3" && printf '%s\n%s/lib.gact\n' "$1" "$(dirname "$1")" >"$5"
 END
 chmod +x "$work/compiler"
 export WORK="$work" GACTC="$work/compiler" XDG_CACHE_HOME="$work/cache"
@@ -49,19 +49,24 @@ echo lib >lib.gact
 expect 3 0 'import as it was' run
 echo one >prog.gact
 expect 3 0 'program as it was' run
+mkdir elsewhere
+elsewhere() { (cd elsewhere && "$GACTRUN" ../prog.gact hello); }
+expect 4 0 'from another folder' elsewhere
+expect 4 0 'from there again' elsewhere
+expect 4 0 'and from here' run
 for image in cache/gact/*.gactx; do printf 'x' | dd of="$image" bs=1 seek=100 conv=notrunc 2>/dev/null; done
-expect 4 0 'damaged image' run
-expect 4 0 'repaired image' run
+expect 5 0 'damaged image' run
+expect 5 0 'repaired image' run
 rm lib.gact
-expect 5 0 'missing import' run
+expect 6 0 'missing import' run
 echo lib >lib.gact
 echo wrong >prog.gact
-expect 6 2 'program with errors' run
+expect 7 2 'program with errors' run
 grep -q 'prog.gact does not compile' out || { failed=1; cat out; }
 echo one >prog.gact
-GACT_CACHE_SIZE=0 expect 7 0 'no cache' run
-XDG_CACHE_HOME=/dev/null/x expect 8 0 'unwritable cache' run
-GACTC=$work/none expect 8 2 'no compiler' env XDG_CACHE_HOME="$work/other" "$GACTRUN" prog.gact
+GACT_CACHE_SIZE=0 expect 8 0 'no cache' run
+XDG_CACHE_HOME=/dev/null/x expect 9 0 'unwritable cache' run
+GACTC=$work/none expect 9 2 'no compiler' env XDG_CACHE_HOME="$work/other" "$GACTRUN" prog.gact
 left=$(find cache -name 'new-*' | wc -l)
 [ "$left" -eq 0 ] || { failed=1; echo "$left temporary files are left"; }
 

@@ -7,26 +7,39 @@
    Built with -shared and sealed by seal.c. */
 #include "../../lang/image.h"
 
-static const GactType f32 = {.kind = GACT_F32, .text = "f32", .name = "f32", .slots = 1, .columns = 1};
-static const GactType i32 = {.kind = GACT_I32, .text = "i32", .name = "i32", .slots = 1, .columns = 1};
-static const GactType i64 = {.kind = GACT_I64, .text = "i64", .name = "i64", .slots = 1, .columns = 1};
+static const GactType f32 = {
+    .kind = GACT_F32, .text = "f32", .name = "f32", .slots = 1, .columns = 1};
+static const GactType i32 = {
+    .kind = GACT_I32, .text = "i32", .name = "i32", .slots = 1, .columns = 1};
+static const GactType i64 = {
+    .kind = GACT_I64, .text = "i64", .name = "i64", .slots = 1, .columns = 1};
 static const GactType string = {.kind = GACT_STRING, .text = "string", .slots = 3, .columns = 2};
-static const GactType f32s = {.kind = GACT_ARRAY, .rank = 1, .text = "[_]f32", .elem = &f32,
-                              .slots = 3, .columns = 2};
-static const GactType i32s = {.kind = GACT_ARRAY, .rank = 1, .text = "[_]i32", .elem = &i32,
-                              .slots = 3, .columns = 2};
-static const GactType grid = {.kind = GACT_ARRAY, .rank = 2, .text = "[_, _]i64", .elem = &i64,
-                              .slots = 4, .columns = 4};
-static const GactType strings = {.kind = GACT_ARRAY, .rank = 1, .text = "[]string",
-                                 .elem = &string, .slots = 5, .columns = 3};
+static const GactType f32s = {
+    .kind = GACT_ARRAY, .rank = 1, .text = "[_]f32", .elem = &f32, .slots = 3, .columns = 2};
+static const GactType i32s = {
+    .kind = GACT_ARRAY, .rank = 1, .text = "[_]i32", .elem = &i32, .slots = 3, .columns = 2};
+static const GactType grid = {
+    .kind = GACT_ARRAY, .rank = 2, .text = "[_, _]i64", .elem = &i64, .slots = 4, .columns = 4};
+static const GactType strings = {
+    .kind = GACT_ARRAY, .rank = 1, .text = "[]string", .elem = &string, .slots = 5, .columns = 3};
 static const GactType nothing = {.kind = GACT_PRODUCT, .text = "()", .name = ""};
 
 static const char text[] = "let quotient = i32(x) / i32(y)\nassert false\n";
 static const GactSource sources[] = {{"fixture.gact", text, sizeof text - 1}};
-static const GactSite division = {.kind = "division", .text = "division of {} by zero", .node = "quotient",
-                                  .file = 0, .from = 15, .to = 30, .other_file = -1};
-static const GactSite assertion = {.kind = "assert", .text = "assertion failed", .node = "", .file = 0,
-                                   .from = 31, .to = 43, .other_file = -1};
+static const GactSite division = {.kind = "division",
+                                  .text = "division of {} by zero",
+                                  .node = "quotient",
+                                  .file = 0,
+                                  .from = 15,
+                                  .to = 30,
+                                  .other_file = -1};
+static const GactSite assertion = {.kind = "assert",
+                                   .text = "assertion failed",
+                                   .node = "",
+                                   .file = 0,
+                                   .from = 31,
+                                   .to = 43,
+                                   .other_file = -1};
 
 typedef struct {
     const GactSlot *in;
@@ -117,7 +130,8 @@ static GactValue text_value(const char *bytes) {
 static int32_t calls(GactCtx *ctx, const GactSlot *in, GactSlot *out) {
     static int32_t numbers[] = {3, 1, 2};
     const GactApi *api = ctx->api;
-    GactSlot array[3] = {{.i = 3}, {.p = 0}, {.p = numbers}}, back[3], half = {.f32 = 0.5f}, word[3];
+    GactSlot array[3] = {{.i = 3}, {.p = 0}, {.p = numbers}}, back[3], half = {.f32 = 0.5f},
+             word[3];
     GactSlot parsed[2] = {{.i = 0}, {.i = 0}};
     (void)in, (void)out;
     GactValue save[] = {text_value("t.npy"), {&i32s, array}};
@@ -158,23 +172,53 @@ static const GactPort turn_out[] = {{"result", &grid, wh, "[w, h]i64", 0, 1}};
 static const GactPort main_in[] = {{"args", &strings, 0, "[]string", 0, 1}};
 
 static const GactEntry entries[] = {
-    {.kind = 0, .name = "scale", .doc = "Multiplies and divides.", .ninputs = 3, .noutputs = 2,
-     .nsymbols = 1, .in_slots = 8, .out_slots = 8, .inputs = scale_in, .outputs = scale_out,
-     .symbols = symbols, .run = scale},
-    {.kind = 0, .name = "turn", .ninputs = 1, .noutputs = 1, .nsymbols = 2, .in_slots = 5,
-     .out_slots = 5, .inputs = turn_in, .outputs = turn_out, .symbols = sizes, .run = turn},
-    {.kind = 1, .name = "main", .takes_args = 1, .ninputs = 1, .in_slots = 6, .inputs = main_in,
+    {.kind = 0,
+     .name = "scale",
+     .doc = "Multiplies and divides.",
+     .ninputs = 3,
+     .noutputs = 2,
+     .nsymbols = 1,
+     .in_slots = 8,
+     .out_slots = 8,
+     .inputs = scale_in,
+     .outputs = scale_out,
+     .symbols = symbols,
+     .run = scale},
+    {.kind = 0,
+     .name = "turn",
+     .ninputs = 1,
+     .noutputs = 1,
+     .nsymbols = 2,
+     .in_slots = 5,
+     .out_slots = 5,
+     .inputs = turn_in,
+     .outputs = turn_out,
+     .symbols = sizes,
+     .run = turn},
+    {.kind = 1,
+     .name = "main",
+     .takes_args = 1,
+     .ninputs = 1,
+     .in_slots = 6,
+     .inputs = main_in,
      .run = run_main},
     {.kind = 2, .name = "passes", .in_slots = 1, .run = passes},
     {.kind = 2, .name = "fails", .in_slots = 1, .run = fails},
     {.kind = 2, .name = "wants a fault", .faults = "assertion", .in_slots = 1, .run = fails},
     {.kind = 2, .name = "misses a fault", .faults = "assertion", .in_slots = 1, .run = passes},
-    {.kind = 2, .name = "calls the runtime", .faults = "\"12x\" is no number of type i64",
-     .in_slots = 1, .run = calls},
+    {.kind = 2,
+     .name = "calls the runtime",
+     .faults = "\"12x\" is no number of type i64",
+     .in_slots = 1,
+     .run = calls},
 };
 
 extern const GactImage gact_image;
-const GactImage gact_image = {
-    .magic = GACT_MAGIC, .abi_version = GACT_ABI_VERSION, .compiler = "hand", .cpu = "any",
-    .nentries = sizeof entries / sizeof *entries, .nsources = 1, .entries = entries,
-    .sources = sources};
+const GactImage gact_image = {.magic = GACT_MAGIC,
+                              .abi_version = GACT_ABI_VERSION,
+                              .compiler = "hand",
+                              .cpu = "any",
+                              .nentries = sizeof entries / sizeof *entries,
+                              .nsources = 1,
+                              .entries = entries,
+                              .sources = sources};

@@ -69,6 +69,9 @@ check sizes 2 'gactrun: input y has 1 element, but n is 2 (from x)' run scale -i
 check mistyped 2 'gactrun: input grid: expected [h, w]i64, but the literal has `1.5` where a number that fits i64 should be' run turn -i grid='[[1.5]]'
 check unreadable 2 'gactrun: input grid: cannot open none.npy: No such file or directory' run turn -i grid=none.npy
 check 'unknown dag' 2 '~has no dag trun: did you mean turn?' run trun -i grid=1
+check 'arguments of a dag' 2 'gactrun: turn takes no argument 3: inputs are given with --in NAME=VALUE' run turn 3 -i grid=1
+check 'main by a name' 0 '["turn", "3"]' run turn 3
+check 'which dag' 2 'gactrun: f.gactx: main has no inputs and outputs; say which dag to run: scale, turn' run -i grid=1
 check 'no value' 2 'gactrun: --in wants NAME=VALUE, not `grid`' run turn -i grid
 
 check npz 0 '' run scale -i x='[1, 2]' -i y='[4, 6]' -o product=o.npz -o quotient=o.npz:q

@@ -29,7 +29,10 @@ static inline const GactType *array_type(int rank, const GactType *elem) {
     for (int k = 1; k < rank; k++)
         strcat(text, ", _");
     snprintf(text + strlen(text), 300, "]%s", elem->text);
-    *t = (GactType){.kind = GACT_ARRAY, .rank = rank, .text = region_copy(&type_memory, text, strlen(text)), .elem = elem,
+    *t = (GactType){.kind = GACT_ARRAY,
+                    .rank = rank,
+                    .text = region_copy(&type_memory, text, strlen(text)),
+                    .elem = elem,
                     .slots = rank + 2 * elem->columns,
                     .columns = 1 + (rank > 1 ? rank : 0) + elem->columns};
     return t;
@@ -42,8 +45,12 @@ static inline const GactType *product_type(const char *name, const char *names, 
     const GactType **copy = region_zero(&type_memory, (size_t)count + 1, sizeof *copy);
     const char **list = region_zero(&type_memory, (size_t)count + 1, sizeof *list);
     char *words = region_copy(&type_memory, names, strlen(names)), *next = NULL;
-    *t = (GactType){.kind = GACT_PRODUCT, .text = *name ? name : "a tuple", .name = name,
-                    .count = count, .items = copy, .names = list};
+    *t = (GactType){.kind = GACT_PRODUCT,
+                    .text = *name ? name : "a tuple",
+                    .name = name,
+                    .count = count,
+                    .items = copy,
+                    .names = list};
     for (int k = 0; k < count; k++) {
         copy[k] = items[k];
         list[k] = strtok_r(k ? NULL : words, " ", &next);
@@ -57,8 +64,13 @@ static inline const GactType *sum_type(const char *name, int count, const char *
                                        const GactType *const *payloads) {
     GactType *t = region_zero(&type_memory, 1, sizeof *t);
     GactCtor *list = region_zero(&type_memory, (size_t)count, sizeof *list);
-    *t = (GactType){.kind = GACT_SUM, .text = name, .name = name, .count = count, .slots = 1,
-                    .columns = 1, .ctors = list};
+    *t = (GactType){.kind = GACT_SUM,
+                    .text = name,
+                    .name = name,
+                    .count = count,
+                    .slots = 1,
+                    .columns = 1,
+                    .ctors = list};
     for (int k = 0; k < count; k++) {
         list[k] = (GactCtor){ctors[k], payloads[k]};
         t->slots += payloads[k]->slots;
@@ -82,19 +94,18 @@ static inline const GactType *side_type(void) {
 /* Circle(f32) | Rect(width: f32, height: f32) | Path(string, []i32) | Empty */
 static inline const GactType *shape_type(void) {
     const GactType *f = scalar_type(GACT_F32);
-    return sum_type("Shape", 4, (const char *[]){"Circle", "Rect", "Path", "Empty"},
-                    ITEMS(product_type("", "", 1, ITEMS(f)),
-                          product_type("", "width height", 2, ITEMS(f, f)),
-                          product_type("", "", 2,
-                                       ITEMS(&string_type, array_type(1, scalar_type(GACT_I32)))),
-                          product_type("", "", 0, NULL)));
+    return sum_type(
+        "Shape", 4, (const char *[]){"Circle", "Rect", "Path", "Empty"},
+        ITEMS(product_type("", "", 1, ITEMS(f)), product_type("", "width height", 2, ITEMS(f, f)),
+              product_type("", "", 2, ITEMS(&string_type, array_type(1, scalar_type(GACT_I32)))),
+              product_type("", "", 0, NULL)));
 }
 
 /* { id: u64, price: f32, side: Side, note: string } */
 static inline const GactType *order_type(void) {
-    return product_type("Order", "id price side note", 4,
-                        ITEMS(scalar_type(GACT_U64), scalar_type(GACT_F32), side_type(),
-                              &string_type));
+    return product_type(
+        "Order", "id price side note", 4,
+        ITEMS(scalar_type(GACT_U64), scalar_type(GACT_F32), side_type(), &string_type));
 }
 
 /* A set as the library has it: shown as its only member. */

@@ -48,8 +48,12 @@ static void shows(const Fault *fault, GactFaultFormat format, const char *wanted
 }
 
 static GactSite index_site(void) {
-    return (GactSite){.kind = "index", .text = "index {} is out of bounds for size {}", .node = "y",
-                      .from = offset_of("[at]") + 1, .to = offset_of("[at]") + 3, .other_file = -1};
+    return (GactSite){.kind = "index",
+                      .text = "index {} is out of bounds for size {}",
+                      .node = "y",
+                      .from = offset_of("[at]") + 1,
+                      .to = offset_of("[at]") + 3,
+                      .other_file = -1};
 }
 
 static void fills_numbers(void **state) {
@@ -148,7 +152,10 @@ static void points_twice_into_a_line(void **state) {
 }
 
 static void points_at_many_lines_and_none(void **state) {
-    GactSite site = {.kind = "assert", .text = "no", .from = offset_of("{\n"), .to = sizeof text - 1,
+    GactSite site = {.kind = "assert",
+                     .text = "no",
+                     .from = offset_of("{\n"),
+                     .to = sizeof text - 1,
                      .other_file = -1};
     Fault fault = {.site = &site, .kind = "assert"};
     (void)state;
@@ -176,9 +183,10 @@ static void points_at_many_lines_and_none(void **state) {
 static void speaks_json(void **state) {
     GactSite site = index_site();
     (void)state;
-    shows(&(Fault){.site = &site, .kind = "index", .text = (char *)"a \"b\"\n"}, GACT_FAULT_JSON,
-          "{\"severity\":\"fault\",\"kind\":\"index\",\"message\":\"a \\\"b\\\"\\n\",\"node\":\"y\","
-          "\"file\":\"prog.gact\",\"from\":50,\"to\":52,\"line\":4,\"column\":16,\"end_line\":4}\n");
+    shows(
+        &(Fault){.site = &site, .kind = "index", .text = (char *)"a \"b\"\n"}, GACT_FAULT_JSON,
+        "{\"severity\":\"fault\",\"kind\":\"index\",\"message\":\"a \\\"b\\\"\\n\",\"node\":\"y\","
+        "\"file\":\"prog.gact\",\"from\":50,\"to\":52,\"line\":4,\"column\":16,\"end_line\":4}\n");
 }
 
 /* ---- travel ---- */
@@ -226,9 +234,13 @@ static void keeps_what_did_not_fault(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fills_numbers),          cmocka_unit_test(points_at_the_source),
-        cmocka_unit_test(points_at_two_places),   cmocka_unit_test(points_at_many_lines_and_none),
-        cmocka_unit_test(points_twice_into_a_line), cmocka_unit_test(speaks_json),            cmocka_unit_test(unwinds_to_the_innermost),
+        cmocka_unit_test(fills_numbers),
+        cmocka_unit_test(points_at_the_source),
+        cmocka_unit_test(points_at_two_places),
+        cmocka_unit_test(points_at_many_lines_and_none),
+        cmocka_unit_test(points_twice_into_a_line),
+        cmocka_unit_test(speaks_json),
+        cmocka_unit_test(unwinds_to_the_innermost),
         cmocka_unit_test(keeps_what_did_not_fault),
     };
     return cmocka_run_group_tests(tests, open_run, close_run);

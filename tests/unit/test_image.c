@@ -63,8 +63,10 @@ static int make_image(void **state) {
     snprintf(image_path, sizeof image_path, "%s/program.gactx", folder);
     snprintf(other_path, sizeof other_path, "%s/other.gactx", folder);
     const char *cc = getenv("CC");
-    snprintf(command, sizeof command, "%s -O1 -fno-optimize-sibling-calls -shared -fPIC -I%s/../.. %s/fixture/program.c -o %s",
-             cc && *cc ? cc : "cc", here, here, library);
+    snprintf(
+        command, sizeof command,
+        "%s -O1 -fno-optimize-sibling-calls -shared -fPIC -I%s/../.. %s/fixture/program.c -o %s",
+        cc && *cc ? cc : "cc", here, here, library);
     assert_int_equal(system(command), 0);
     Bytes code = read_all(library);
     write_image(image_path, code, GACT_ABI_VERSION, "sse2,cx16");
@@ -354,12 +356,18 @@ static void survives_failing_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_what_is_no_image), cmocka_unit_test(refuses_damage),
-        cmocka_unit_test(refuses_other_machines),   cmocka_unit_test(lists_entries),
-        cmocka_unit_test(runs_a_dag_again_and_again), cmocka_unit_test(refuses_wrong_inputs),
-        cmocka_unit_test(delivers_what_did_not_fault), cmocka_unit_test(catches_deep_recursion),
-        cmocka_unit_test(catches_an_overflow),      cmocka_unit_test(exits_through_try),
-        cmocka_unit_test(runs_a_test),              cmocka_unit_test(runs_many),
+        cmocka_unit_test(refuses_what_is_no_image),
+        cmocka_unit_test(refuses_damage),
+        cmocka_unit_test(refuses_other_machines),
+        cmocka_unit_test(lists_entries),
+        cmocka_unit_test(runs_a_dag_again_and_again),
+        cmocka_unit_test(refuses_wrong_inputs),
+        cmocka_unit_test(delivers_what_did_not_fault),
+        cmocka_unit_test(catches_deep_recursion),
+        cmocka_unit_test(catches_an_overflow),
+        cmocka_unit_test(exits_through_try),
+        cmocka_unit_test(runs_a_test),
+        cmocka_unit_test(runs_many),
         cmocka_unit_test(survives_failing_memory),
     };
     return cmocka_run_group_tests(tests, make_image, remove_image);

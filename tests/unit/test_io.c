@@ -22,8 +22,12 @@ static const char *read_bytes(Region *region, ReadFn read, const GactType *t, co
                               const void *bytes, size_t size, const char *part) {
     GactError error = {0};
     Text text = {.region = region};
-    Reader r = {.region = region, .error = &error, .what = "input x", .source = "file",
-                .type = t, .wanted = wanted ? wanted : t->text};
+    Reader r = {.region = region,
+                .error = &error,
+                .what = "input x",
+                .source = "file",
+                .type = t,
+                .wanted = wanted ? wanted : t->text};
     char *copy = malloc(size ? size : 1);
     if (size)
         memcpy(copy, bytes, size);
@@ -68,8 +72,8 @@ enum { DTYPES = sizeof dtypes / sizeof *dtypes };
 static size_t make_npy(char *out, int d, char order, bool fortran, int version) {
     static const int numbers[] = {0, 1, 1, 0, 1, 0};
     char dict[200];
-    snprintf(dict, sizeof dict, "{'descr': '%c%c%d', 'fortran_order': %s, 'shape': (2, 3), }", order,
-             dtypes[d].letter, dtypes[d].size, fortran ? "True" : "False");
+    snprintf(dict, sizeof dict, "{'descr': '%c%c%d', 'fortran_order': %s, 'shape': (2, 3), }",
+             order, dtypes[d].letter, dtypes[d].size, fortran ? "True" : "False");
     size_t at = put_header(out, version, dict);
     for (int k = 0; k < 6; k++) {
         int n = numbers[fortran ? k % 2 * 3 + k / 2 : k];
@@ -92,7 +96,10 @@ static void test_npy_matrix(void **state) {
             for (int kind = 0; kind <= GACT_F64; kind++) {
                 Region region = {0};
                 const GactType *t = array_type(2, scalar_type(kind));
-                size_t size = make_npy(file, d, layout & 1 ? '>' : dtypes[d].size == 1 ? '|' : '<',
+                size_t size = make_npy(file, d,
+                                       layout & 1            ? '>'
+                                       : dtypes[d].size == 1 ? '|'
+                                                             : '<',
                                        layout & 2, 1 + layout / 4);
                 const char *text = read_bytes(&region, npy_read, t, NULL, file, size, NULL);
                 const char *wanted = kind == GACT_BOOL
@@ -120,8 +127,8 @@ static void test_npy_damage(void **state) {
             for (int bit = 0; bit < 8; bit++) {
                 Region region = {0};
                 file[at] ^= (char)(1 << bit);
-                read_bytes(&region, npy_read, array_type(2, scalar_type(GACT_F64)), NULL, file, size,
-                           NULL);
+                read_bytes(&region, npy_read, array_type(2, scalar_type(GACT_F64)), NULL, file,
+                           size, NULL);
                 file[at] ^= (char)(1 << bit);
                 region_free(&region);
             }
@@ -136,8 +143,8 @@ static const char *npy_text(Region *region, const GactType *t, const char *wante
     return read_bytes(region, npy_read, t, wanted, file, at + size, NULL);
 }
 
-static void reads_npy(const GactType *t, const char *wanted_type, const char *dict, const void *data,
-                      size_t size, const char *wanted) {
+static void reads_npy(const GactType *t, const char *wanted_type, const char *dict,
+                      const void *data, size_t size, const char *wanted) {
     Region region = {0};
     assert_string_equal(npy_text(&region, t, wanted_type, dict, data, size), wanted);
     region_free(&region);
@@ -179,14 +186,16 @@ static void test_npy_values(void **state) {
     reads_npy(array_type(1, product_type("Row", "name at", 2, ITEMS(&string_type, f32))), NULL,
               NPY("[('at', '<i2'), ('name', '|S2')]", "(2,)"), "\1\0ab\2\0c\0", 8,
               "[Row(name = \"ab\", at = 1.0), Row(name = \"c\", at = 2.0)]");
-    reads_npy(array_type(1, f64), "[n]f64", NPY("'|O'", "(1,)"), d, 8,
-              "input x: expected [n]f64, but file holds elements of the NumPy type |O, which gact does "
-              "not read");
+    reads_npy(
+        array_type(1, f64), "[n]f64", NPY("'|O'", "(1,)"), d, 8,
+        "input x: expected [n]f64, but file holds elements of the NumPy type |O, which gact does "
+        "not read");
     reads_npy(array_type(1, f64), "[n]f64", NPY("'<f8'", "(9223372036854775807,)"), d, 8,
               "input x: expected [n]f64, but file is no valid .npy file: its shape is impossible");
-    reads_npy(array_type(1, f64), "[n]f64", NPY("'<f8'", "(5,)"), d, 32,
-              "input x: expected [n]f64, but file is cut off: it should hold 40 bytes of data and has "
-              "32");
+    reads_npy(
+        array_type(1, f64), "[n]f64", NPY("'<f8'", "(5,)"), d, 32,
+        "input x: expected [n]f64, but file is cut off: it should hold 40 bytes of data and has "
+        "32");
 }
 
 /* ---- writers and back ---- */
@@ -196,7 +205,11 @@ typedef bool (*WriteFn)(Text *out, const WriteItem *items, int n, GactError *err
 static const char *round_trip(Region *region, WriteFn write, ReadFn read, const GactType *t,
                               const char *literal, const char *part) {
     GactError error = {0};
-    Reader r = {.region = region, .error = &error, .what = "x", .source = "x", .type = t,
+    Reader r = {.region = region,
+                .error = &error,
+                .what = "x",
+                .source = "x",
+                .type = t,
                 .wanted = t->text};
     Text text = {.region = region};
     GactSlot *slots = region_zero(region, (size_t)t->slots, sizeof *slots);
@@ -219,8 +232,9 @@ static void test_round_trips(void **state) {
     const GactType *row = product_type("Row", "name at", 2, ITEMS(&string_type, i32));
     (void)state;
     for (int kind = 0; kind <= GACT_F64; kind++) {
-        const char *list = kind == GACT_BOOL ? "[true, false]"
-                           : kind_is_float(kind) ? "[0.5, 1.0]" : "[1, 2]";
+        const char *list = kind == GACT_BOOL     ? "[true, false]"
+                           : kind_is_float(kind) ? "[0.5, 1.0]"
+                                                 : "[1, 2]";
         returns(npy_write, npy_read, array_type(1, scalar_type(kind)), list);
         returns(npz_write, npz_read, array_type(1, scalar_type(kind)), list);
         returns(csv_write, csv_read, array_type(1, scalar_type(kind)), list);
@@ -237,8 +251,8 @@ static void test_round_trips(void **state) {
             "[\"a,b\", \"c\\\"d\", \"e\\nf\", \"g\"]");
     returns(csv_write, csv_read, array_type(1, order_type()),
             "[Order(id = 1, price = 2.5, side = Sell, note = \"a,b\")]");
-    returns(csv_write, csv_read, array_type(1, product_type("P", "a b", 2,
-                                                            ITEMS(option_type(i32), i32))),
+    returns(csv_write, csv_read,
+            array_type(1, product_type("P", "a b", 2, ITEMS(option_type(i32), i32))),
             "[P(a = Some(1), b = 2), P(a = None, b = 3)]");
     returns(tsv_write, tsv_read, array_type(1, row), "[Row(name = \"a\\tb\", at = 1)]");
     returns(txt_write, txt_read, &string_type, "one\ntwo");
@@ -254,8 +268,9 @@ static void test_refused_writes(void **state) {
                         "output y: a .npy file cannot hold [_][_]i32; use .json");
     assert_string_equal(round_trip(&region, csv_write, csv_read, scalar_type(GACT_I32), "1", NULL),
                         "output y: a table cannot hold i32; use .json");
-    assert_string_equal(round_trip(&region, npy_write, npy_read, scalar_type(GACT_I32), "1", "part"),
-                        "output y: a .npy file holds one array; use .npz");
+    assert_string_equal(
+        round_trip(&region, npy_write, npy_read, scalar_type(GACT_I32), "1", "part"),
+        "output y: a .npy file holds one array; use .npz");
     region_free(&region);
 }
 
@@ -269,8 +284,10 @@ static void put(Text *t, uint64_t v, int bytes) {
 /* An archive of one deflated member as zip programs write it. */
 static void make_deflated(Text *out, const char *name, const char *data, size_t size) {
     char packed[4096];
-    z_stream z = {.next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)size,
-                  .next_out = (Bytef *)packed, .avail_out = sizeof packed};
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)data,
+                  .avail_in = (uInt)size,
+                  .next_out = (Bytef *)packed,
+                  .avail_out = sizeof packed};
     deflateInit2(&z, 9, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
     assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
     deflateEnd(&z);
@@ -340,13 +357,16 @@ static void test_npz_of_several(void **state) {
     assert_true(npz_write(&file, items, 2, &error));
     assert_string_equal(read_bytes(&region, npz_read, t, NULL, file.at, file.len, "call"),
                         "[1.0, 2.0]");
-    assert_string_equal(read_bytes(&region, npz_read, scalar_type(GACT_F64), NULL, file.at, file.len,
-                                   "other.npy") , "input x: file: no such array in the file, which "
-                                                  "holds call, other");
-    assert_string_equal(read_bytes(&region, npz_read, scalar_type(GACT_F64), NULL, file.at, file.len,
-                                   "other"), "3.0");
-    assert_string_equal(read_bytes(&region, npz_read, t, NULL, file.at, file.len, NULL),
-                        "input x: file: say which array, as in file:NAME; the file holds call, other");
+    assert_string_equal(
+        read_bytes(&region, npz_read, scalar_type(GACT_F64), NULL, file.at, file.len, "other.npy"),
+        "input x: file: no such array in the file, which "
+        "holds call, other");
+    assert_string_equal(
+        read_bytes(&region, npz_read, scalar_type(GACT_F64), NULL, file.at, file.len, "other"),
+        "3.0");
+    assert_string_equal(
+        read_bytes(&region, npz_read, t, NULL, file.at, file.len, NULL),
+        "input x: file: say which array, as in file:NAME; the file holds call, other");
     region_free(&region);
 }
 
@@ -364,26 +384,31 @@ static void test_csv(void **state) {
     reads(csv_read, i32s, book, "id", "[1, 2]");
     reads(csv_read, f64s, book, "prise",
           "input x: file: there is no column prise; the columns are id, price, note");
-    reads(csv_read, i32s, book, "price",
-          "input x: expected [_]i32, but file, line 2, column price, holds `2.5`, which is not i32");
+    reads(
+        csv_read, i32s, book, "price",
+        "input x: expected [_]i32, but file, line 2, column price, holds `2.5`, which is not i32");
     reads(csv_read, i32s, "a\n1\nnan\n", "a",
           "input x: expected [_]i32, but file, line 3, column a, holds `nan`, which is not i32");
-    reads(csv_read, i32s, "a,b\n1,2\n,3\n", "a",
-          "input x: expected [_]i32, but file, line 3, column a, holds ``, which is empty, not i32");
+    reads(
+        csv_read, i32s, "a,b\n1,2\n,3\n", "a",
+        "input x: expected [_]i32, but file, line 3, column a, holds ``, which is empty, not i32");
     reads(csv_read, i32s, "a,b\n1,2\n1\n", "a",
           "input x: file, line 3, has 1 cells; the lines before have 2");
     reads(csv_read, i32s, "a\n\"1\n", "a",
           "input x: file: a quote that opens on line 2 is never closed");
     reads(csv_read, i32s, "1\n2\n", NULL, "[1, 2]");
     reads(csv_read, i32s, "7,1\n8,2", "#1", "[1, 2]");
-    reads(csv_read, i32s, "\xef\xbb\xbf" "a\n1\n\n2\n", "a", "[1, 2]");
+    reads(csv_read, i32s,
+          "\xef\xbb\xbf"
+          "a\n1\n\n2\n",
+          "a", "[1, 2]");
     reads(csv_read, array_type(2, scalar_type(GACT_F64)), "1,2\n3,4\n", NULL,
           "[[1.0, 2.0], [3.0, 4.0]]");
     reads(csv_read, array_type(2, scalar_type(GACT_F64)), "a,b\n3,4\n", NULL, "[[3.0, 4.0]]");
     reads(csv_read, array_type(1, order_type()), "side,id,note,price,more\nSell,7,hi,1.5,9\n", NULL,
           "[Order(id = 7, price = 1.5, side = Sell, note = \"hi\")]");
-    reads(csv_read, array_type(1, product_type("", "", 2, ITEMS(scalar_type(GACT_I32),
-                                                                &string_type))),
+    reads(csv_read,
+          array_type(1, product_type("", "", 2, ITEMS(scalar_type(GACT_I32), &string_type))),
           "a,b\n1,x\n", NULL, "[(1, \"x\")]");
     reads(tsv_read, texts, "a\tb\nx y\tz\n", "a", "[\"x y\"]");
     reads(csv_read, array_type(1, scalar_type(GACT_BOOL)), "a\nTrue\n0\n", "a", "[true, false]");
@@ -406,19 +431,20 @@ static void test_json(void **state) {
     reads(json_read, array_type(2, scalar_type(GACT_I32)), nested, "a.b",
           "input x: expected [_, _]i32, but file has lists of 1 and of 2 elements on one axis");
     reads(json_read, array_type(1, order_type()),
-          "[{\"note\": \"n\", \"extra\": [1, {}], \"id\": 3, \"side\": \"Buy\", \"price\": 1}]", NULL,
-          "[Order(id = 3, price = 1.0, side = Buy, note = \"n\")]");
+          "[{\"note\": \"n\", \"extra\": [1, {}], \"id\": 3, \"side\": \"Buy\", \"price\": 1}]",
+          NULL, "[Order(id = 3, price = 1.0, side = Buy, note = \"n\")]");
     reads(json_read, order_type(), "{\"id\": 3}", NULL,
           "input x: expected Order, but file, line 1, has the end where the field price of Order "
           "should be");
     reads(json_read, array_type(1, shape_type()),
           "[{\"Circle\": 1.5}, \"Empty\", {\"Rect\": {\"width\": 1, \"height\": 2}}, "
-          "{\"Path\": [\"p\", [1]]}]", NULL,
-          "[Circle(1.5), Empty, Rect(width = 1.0, height = 2.0), Path(\"p\", [1])]");
+          "{\"Path\": [\"p\", [1]]}]",
+          NULL, "[Circle(1.5), Empty, Rect(width = 1.0, height = 2.0), Path(\"p\", [1])]");
     reads(json_read, array_type(1, option_type(scalar_type(GACT_I32))), "[1, null]", NULL,
           "[Some(1), None]");
-    reads(json_read, i32s, "[1,\n 2,\n x]", NULL,
-          "input x: expected [_]i32, but file, line 3, has `x` where a value of type i32 should be");
+    reads(
+        json_read, i32s, "[1,\n 2,\n x]", NULL,
+        "input x: expected [_]i32, but file, line 3, has `x` where a value of type i32 should be");
     reads(json_read, i32s, "[1] 2", NULL,
           "input x: expected [_]i32, but file, line 1, has `2` where the end should be");
     reads(json_read, i32s, "", NULL,
@@ -432,7 +458,8 @@ static void reads_bin(const char *wanted_type, size_t size, const char *wanted) 
     static const int32_t data[] = {1, 2, 3, 4, 5, 6};
     Region region = {0};
     assert_string_equal(read_bytes(&region, bin_read, array_type(2, scalar_type(GACT_I32)),
-                                   wanted_type, data, size, NULL), wanted);
+                                   wanted_type, data, size, NULL),
+                        wanted);
     region_free(&region);
 }
 
@@ -441,12 +468,14 @@ static void test_bin(void **state) {
     reads_bin("[n, 3]i32", 24, "[[1, 2, 3], [4, 5, 6]]");
     reads_bin("[2, m]i32", 24, "[[1, 2, 3], [4, 5, 6]]");
     reads_bin("[3, 2]i32", 24, "[[1, 2], [3, 4], [5, 6]]");
+    reads_bin("[n][3]i32", 24, "[[1, 2, 3], [4, 5, 6]]");
     reads_bin("[n, 3]i32", 20,
               "input x: expected [n, 3]i32, but file holds 20 bytes, which is no multiple of 12");
     reads_bin("[3, 2]i32", 20,
               "input x: expected [3, 2]i32, but file holds 20 bytes, which is not 24");
-    reads_bin("[n, m]i32", 24, "input x: expected [n, m]i32, but a .bin file has no shape, and more "
-                               "than one size is free");
+    reads_bin("[n, m]i32", 24,
+              "input x: expected [n, m]i32, but a .bin file has no shape, and more "
+              "than one size is free");
 }
 
 /* ---- several files at once ---- */
@@ -466,8 +495,9 @@ static void test_all_or_none(void **state) {
     assert_int_equal(outputs_add(&outputs, good, "a", t, s, &error), GACT_OK);
     assert_int_equal(outputs_add(&outputs, good, "b", t, s, &error), GACT_BAD_INPUT);
     assert_non_null(strstr(error.text, "is the file of output a already"));
-    assert_int_equal(outputs_add(&outputs, region_printf(&region, "%s/b.png", folder), "b", t, s,
-                                 &error), GACT_OK);
+    assert_int_equal(
+        outputs_add(&outputs, region_printf(&region, "%s/b.png", folder), "b", t, s, &error),
+        GACT_OK);
     assert_int_equal(outputs_write(&outputs, &error), GACT_BAD_INPUT);
     assert_int_equal(stat(good, &st), -1);
     outputs = (Outputs){.region = &region};
@@ -500,12 +530,12 @@ static void test_png(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_npy_matrix),    cmocka_unit_test(test_npy_damage),
-        cmocka_unit_test(test_npy_values),    cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_npy_matrix),     cmocka_unit_test(test_npy_damage),
+        cmocka_unit_test(test_npy_values),     cmocka_unit_test(test_round_trips),
         cmocka_unit_test(test_refused_writes), cmocka_unit_test(test_npz),
         cmocka_unit_test(test_npz_of_several), cmocka_unit_test(test_csv),
-        cmocka_unit_test(test_json),          cmocka_unit_test(test_bin),
-        cmocka_unit_test(test_all_or_none),   cmocka_unit_test(test_png),
+        cmocka_unit_test(test_json),           cmocka_unit_test(test_bin),
+        cmocka_unit_test(test_all_or_none),    cmocka_unit_test(test_png),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,9 +35,10 @@ static float random_float(void) {
 typedef struct {
     int64_t n, k, m;
 } Size;
-static const Size sizes[] = {{1, 1, 1},    {3, 2, 5},    {12, 256, 32}, {13, 257, 33},  {1, 300, 77},
-                             {77, 300, 1}, {100, 5, 3},  {5, 0, 4},     {0, 3, 3},      {65, 600, 129},
-                             {6, 40, 500}, {200, 1, 200}, {37, 64, 15}, {150, 520, 7}};
+static const Size sizes[] = {{1, 1, 1},    {3, 2, 5},      {12, 256, 32}, {13, 257, 33},
+                             {1, 300, 77}, {77, 300, 1},   {100, 5, 3},   {5, 0, 4},
+                             {0, 3, 3},    {65, 600, 129}, {6, 40, 500},  {200, 1, 200},
+                             {37, 64, 15}, {150, 520, 7}};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 static void multiplies_f32(void **state) {
@@ -86,14 +87,16 @@ static void multiplies_f64(void **state) {
 }
 
 static void wraps_integers(void **state) {
-    static const int32_t kinds[] = {GACT_I8, GACT_U8, GACT_I16, GACT_U16, GACT_I32, GACT_U32, GACT_I64, GACT_U64};
+    static const int32_t kinds[] = {GACT_I8,  GACT_U8,  GACT_I16, GACT_U16,
+                                    GACT_I32, GACT_U32, GACT_I64, GACT_U64};
     static const int widths[] = {1, 1, 2, 2, 4, 4, 8, 8};
     (void)state;
     for (int kind = 0; kind < 8; kind++)
         for (int s = 0; s < SIZES; s++) {
             Size z = sizes[s];
             size_t w = (size_t)widths[kind];
-            unsigned char *a = malloc((size_t)(z.n * z.k) * w + 8), *b = malloc((size_t)(z.k * z.m) * w + 8);
+            unsigned char *a = malloc((size_t)(z.n * z.k) * w + 8),
+                          *b = malloc((size_t)(z.k * z.m) * w + 8);
             unsigned char *c = malloc((size_t)(z.n * z.m) * w + 8);
             for (size_t i = 0; i < (size_t)(z.n * z.k) * w; i++)
                 a[i] = (unsigned char)(int)(random_float() * 127);
@@ -150,7 +153,8 @@ static void rounds_halves_at_each_step(void **state) {
     for (int kind = 0; kind < 2; kind++)
         for (int s = 0; s < SIZES; s++) {
             Size z = sizes[s];
-            uint16_t *a = malloc((size_t)(z.n * z.k) * 2 + 2), *b = malloc((size_t)(z.k * z.m) * 2 + 2);
+            uint16_t *a = malloc((size_t)(z.n * z.k) * 2 + 2),
+                     *b = malloc((size_t)(z.k * z.m) * 2 + 2);
             uint16_t *c = malloc((size_t)(z.n * z.m) * 2 + 2);
             for (int64_t i = 0; i < z.n * z.k; i++)
                 a[i] = (uint16_t)(seed >> 16 & 0xbfff), random_float();
@@ -160,9 +164,10 @@ static void rounds_halves_at_each_step(void **state) {
             for (int64_t i = 0; i < z.n * z.m; i++) {
                 double sum = 0;
                 for (int64_t q = 0; q < z.k; q++)
-                    sum = round_half(kinds[kind], fmaf((float)half_of(kinds[kind], a[i / z.m * z.k + q]),
-                                                       (float)half_of(kinds[kind], b[q * z.m + i % z.m]),
-                                                       (float)sum));
+                    sum = round_half(kinds[kind],
+                                     fmaf((float)half_of(kinds[kind], a[i / z.m * z.k + q]),
+                                          (float)half_of(kinds[kind], b[q * z.m + i % z.m]),
+                                          (float)sum));
                 double got = half_of(kinds[kind], c[i]);
                 assert_true(sum == got || (isnan(sum) && isnan(got)));
             }

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-static const GactSite site = {.kind = "assert", .text = "chunk {} failed", .node = "", .file = -1,
-                              .other_file = -1};
+static const GactSite site = {
+    .kind = "assert", .text = "chunk {} failed", .node = "", .file = -1, .other_file = -1};
 static const GactKernelInfo kernel = {"kernel", "map", -1, 0, 0};
 static Run run;
 
@@ -172,9 +172,12 @@ static void keeps_small_work_on_the_caller(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runs_each_chunk_once),     cmocka_unit_test(wakes_sleepers),
-        cmocka_unit_test(reports_the_lowest_chunk), cmocka_unit_test(runs_nested_kernels_serially),
-        cmocka_unit_test(tries_inside_parts),       cmocka_unit_test(serves_several_callers),
+        cmocka_unit_test(runs_each_chunk_once),
+        cmocka_unit_test(wakes_sleepers),
+        cmocka_unit_test(reports_the_lowest_chunk),
+        cmocka_unit_test(runs_nested_kernels_serially),
+        cmocka_unit_test(tries_inside_parts),
+        cmocka_unit_test(serves_several_callers),
         cmocka_unit_test(keeps_small_work_on_the_caller),
     };
     return cmocka_run_group_tests(tests, open_run, close_run);

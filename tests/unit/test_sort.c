@@ -210,8 +210,11 @@ static void sorts_by_comparison(void **state) {
         }
 }
 
-static const GactSite site = {.kind = "assert", .text = "key {} cannot be compared", .node = "",
-                              .file = -1, .other_file = -1};
+static const GactSite site = {.kind = "assert",
+                              .text = "key {} cannot be compared",
+                              .node = "",
+                              .file = -1,
+                              .other_file = -1};
 
 static int32_t less_or_fault(GactCtx *ctx, void *env, int64_t a, int64_t b) {
     const int32_t *keys = env;

@@ -1,5 +1,5 @@
-/* Values: texts of scalars, formats, literals that print as they were read, and every layout through
-   JSON and back. */
+/* Values: texts of scalars, formats, literals that print as they were read, and every layout
+   through JSON and back. */
 #include "../io/types.h"
 
 #include <math.h>
@@ -87,7 +87,8 @@ static void test_half_rounding(void **state) {
     assert_int_equal(scalar_of_float(GACT_F16, 1 + 3 * 0x1p-11).u, 0x3c02);
     assert_int_equal(scalar_of_float(GACT_F16, 0x1p-25).u, 0);
     assert_int_equal(scalar_of_float(GACT_F16, 0x1.8p-25).u, 1);
-    assert_int_equal(scalar_of_float(GACT_F16, 0x1.ffep-15).u, 0x03ff + (0x1.ffep-15 * 0x1p24 > 1023.5));
+    assert_int_equal(scalar_of_float(GACT_F16, 0x1.ffep-15).u,
+                     0x03ff + (0x1.ffep-15 * 0x1p24 > 1023.5));
     assert_int_equal(scalar_of_float(GACT_BF16, 1 + 0x1p-8).u, 0x3f80);
     assert_int_equal(scalar_of_float(GACT_BF16, 1 + 0x1p-8 + 0x1p-40).u, 0x3f81);
     assert_int_equal(scalar_of_float(GACT_BF16, 1 + 3 * 0x1p-8).u, 0x3f82);
@@ -98,9 +99,16 @@ static void test_durations(void **state) {
     static const struct {
         int64_t ns;
         const char *text;
-    } cases[] = {{0, "0s"}, {1, "1ns"}, {1500, "1.5us"}, {10000, "10us"}, {1500000000, "1.5s"},
-                 {90000000000, "1.5min"}, {100000000000, "100s"}, {7200000000000, "2h"},
-                 {-2500000, "-2.5ms"}, {1000000001, "1.000000001s"}};
+    } cases[] = {{0, "0s"},
+                 {1, "1ns"},
+                 {1500, "1.5us"},
+                 {10000, "10us"},
+                 {1500000000, "1.5s"},
+                 {90000000000, "1.5min"},
+                 {100000000000, "100s"},
+                 {7200000000000, "2h"},
+                 {-2500000, "-2.5ms"},
+                 {1000000001, "1.000000001s"}};
     Region region = {0};
     (void)state;
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
@@ -129,8 +137,12 @@ static void test_stamps(void **state) {
 static const char *read_and_show(Region *region, const GactType *t, const char *literal) {
     GactError error = {0};
     Text text = {.region = region};
-    Reader r = {.region = region, .error = &error, .what = "input x", .source = "the literal",
-                .type = t, .wanted = t->text};
+    Reader r = {.region = region,
+                .error = &error,
+                .what = "input x",
+                .source = "the literal",
+                .type = t,
+                .wanted = t->text};
     GactSlot *slots = region_zero(region, (size_t)t->slots, sizeof *slots);
     if (!literal_read(&r, literal, strlen(literal), slots))
         return region_printf(region, "%s", error.text);
@@ -186,10 +198,12 @@ static void test_sets(void **state) {
     (void)state;
     reads_as(set_type(i32), "[3, 1, 2, 1]", "{1, 2, 3}");
     reads_as(set_type(f64), "[nan, 1, -0.0, 0, -inf, nan]", "{-inf, -0.0, 0.0, 1.0, nan}");
-    reads_as(set_type(&string_type), "[\"b\", \"ab\", \"a\", \"\"]", "{\"\", \"a\", \"ab\", \"b\"}");
+    reads_as(set_type(&string_type), "[\"b\", \"ab\", \"a\", \"\"]",
+             "{\"\", \"a\", \"ab\", \"b\"}");
     reads_as(set_type(array_type(1, i32)), "[[2], [1, 5], [1], []]", "{[], [1], [1, 5], [2]}");
     reads_as(set_type(set_type(i32)), "[[2, 1], [1, 2], []]", "{{}, {1, 2}}");
-    reads_as(set_type(shape_type()), "[Empty, Circle(2), Circle(1)]", "{Circle(1.0), Circle(2.0), Empty}");
+    reads_as(set_type(shape_type()), "[Empty, Circle(2), Circle(1)]",
+             "{Circle(1.0), Circle(2.0), Empty}");
     reads_as(set_type(array_type(2, i32)), "[[[1, 3]], [[1, 2], [0, 0]], [[1, 2]]]",
              "{[[1, 2]], [[1, 2], [0, 0]], [[1, 3]]}");
 }
@@ -197,18 +211,24 @@ static void test_sets(void **state) {
 static void test_refused_literals(void **state) {
     const GactType *i32 = scalar_type(GACT_I32), *u8 = scalar_type(GACT_U8);
     (void)state;
-    reads_as(u8, "256", "input x: expected u8, but the literal has `256` where a number that fits u8 "
-                        "should be");
-    reads_as(i32, "1.5", "input x: expected i32, but the literal has `1.5` where a number that fits "
-                         "i32 should be");
-    reads_as(i32, "nan", "input x: expected i32, but the literal has `nan` where a number that fits "
-                         "i32 should be");
-    reads_as(array_type(1, i32), "[1, 2", "input x: expected [_]i32, but the literal has the end "
-                                          "where `,` or `]` should be");
-    reads_as(array_type(2, i32), "[[1, 2], [3]]", "input x: expected [_, _]i32, but the literal has "
-                                                  "lists of 2 and of 1 elements on one axis");
-    reads_as(side_type(), "Bye", "input x: expected Side, but the literal has `Bye` where Buy or "
-                                 "Sell should be");
+    reads_as(u8, "256",
+             "input x: expected u8, but the literal has `256` where a number that fits u8 "
+             "should be");
+    reads_as(i32, "1.5",
+             "input x: expected i32, but the literal has `1.5` where a number that fits "
+             "i32 should be");
+    reads_as(i32, "nan",
+             "input x: expected i32, but the literal has `nan` where a number that fits "
+             "i32 should be");
+    reads_as(array_type(1, i32), "[1, 2",
+             "input x: expected [_]i32, but the literal has the end "
+             "where `,` or `]` should be");
+    reads_as(array_type(2, i32), "[[1, 2], [3]]",
+             "input x: expected [_, _]i32, but the literal has "
+             "lists of 2 and of 1 elements on one axis");
+    reads_as(side_type(), "Bye",
+             "input x: expected Side, but the literal has `Bye` where Buy or "
+             "Sell should be");
     reads_as(i32, "1 2", "input x: expected i32, but the literal has `2` where the end should be");
 }
 
@@ -219,7 +239,11 @@ static const char *formatted(Region *region, const char *format, const GactType 
     GactError error = {0};
     Format f;
     Text text = {.region = region};
-    Reader r = {.region = region, .error = &error, .what = "x", .source = "x", .type = t,
+    Reader r = {.region = region,
+                .error = &error,
+                .what = "x",
+                .source = "x",
+                .type = t,
                 .wanted = t->text};
     GactSlot *slots = region_zero(region, (size_t)t->slots, sizeof *slots);
     if (!literal_read(&r, literal, strlen(literal), slots))
@@ -265,22 +289,45 @@ static void test_formats(void **state) {
 /* ---- every layout through JSON and back, as elements of lists ---- */
 
 static const char *const samples[] = {
-    "[true, false]", "[-128, 127]", "[-32768]", "[2147483647]",
-    "[-9223372036854775808, 9223372036854775807]", "[255]", "[65535]", "[4294967295]",
-    "[18446744073709551615]", "[0.1, -65500.0]", "[0.1]", "[0.1, inf, -inf]", "[0.1, 1e300]",
-    "[2023-11-14T22:13:20.123456Z+7]", "[1.5s, -3ns]", "[\"a\", \"\", \"ü\\n\"]", "[[1.0], []]",
-    "[[[1.0, 2.0], [3.0, 4.0]], []]", "[[[[1, 2]], [[3, 4]]]]", "[[[1], [], [2, 3]], []]",
-    "[[[[1, 2], [3, 4]], [[5, 6]]], []]", "[[\"a\", \"bc\"], []]",
+    "[true, false]",
+    "[-128, 127]",
+    "[-32768]",
+    "[2147483647]",
+    "[-9223372036854775808, 9223372036854775807]",
+    "[255]",
+    "[65535]",
+    "[4294967295]",
+    "[18446744073709551615]",
+    "[0.1, -65500.0]",
+    "[0.1]",
+    "[0.1, inf, -inf]",
+    "[0.1, 1e300]",
+    "[2023-11-14T22:13:20.123456Z+7]",
+    "[1.5s, -3ns]",
+    "[\"a\", \"\", \"ü\\n\"]",
+    "[[1.0], []]",
+    "[[[1.0, 2.0], [3.0, 4.0]], []]",
+    "[[[[1, 2]], [[3, 4]]]]",
+    "[[[1], [], [2, 3]], []]",
+    "[[[[1, 2], [3, 4]], [[5, 6]]], []]",
+    "[[\"a\", \"bc\"], []]",
     "[[[[\"a\"], []], [[\"b\", \"c\"], [\"d\"]]]]",
-    "[Order(id = 1, price = 2.5, side = Sell, note = \"x\"), Order(id = 2, price = 0.0, side = Buy, "
+    "[Order(id = 1, price = 2.5, side = Sell, note = \"x\"), Order(id = 2, price = 0.0, side = "
+    "Buy, "
     "note = \"\")]",
     "[[Order(id = 1, price = 2.5, side = Sell, note = \"x\")], []]",
     "[Circle(1.0), Path(\"p\", [1, 2]), Rect(width = 1.0, height = 2.0), Empty, Path(\"\", [3])]",
-    "[[Path(\"p\", [1, 2]), Empty], [], [Path(\"q\", [4])]]", "[Some(1), None]",
-    "[[Some([\"a\", \"b\"]), None, Some([])], []]", "[(1, 2.5)]",
-    "[(call = [1.0, 2.0], put = 3.0), (call = [], put = 0.5)]", "[{1, 2}, {}, {3}]",
-    "[[true], [false, true]]", "[[1s, 2h]]", "[[(1.0, 2.0)], []]",
-    "[[[[Path(\"p\", [1])], []], []], [[[Circle(2.0), Empty]]]]", "[[0.5, 65500.0]]",
+    "[[Path(\"p\", [1, 2]), Empty], [], [Path(\"q\", [4])]]",
+    "[Some(1), None]",
+    "[[Some([\"a\", \"b\"]), None, Some([])], []]",
+    "[(1, 2.5)]",
+    "[(call = [1.0, 2.0], put = 3.0), (call = [], put = 0.5)]",
+    "[{1, 2}, {}, {3}]",
+    "[[true], [false, true]]",
+    "[[1s, 2h]]",
+    "[[(1.0, 2.0)], []]",
+    "[[[[Path(\"p\", [1])], []], []], [[[Circle(2.0), Empty]]]]",
+    "[[0.5, 65500.0]]",
     "[[Row(name = \"a\", at = 1)], []]",
 };
 _Static_assert(sizeof samples / sizeof *samples == SAMPLE_TYPES, "a sample for every type");
@@ -291,7 +338,11 @@ static void test_layouts_through_json(void **state) {
         Region region = {0};
         GactError error = {0};
         const GactType *t = array_type(1, sample_type(k));
-        Reader r = {.region = &region, .error = &error, .what = "x", .source = "x.json", .type = t,
+        Reader r = {.region = &region,
+                    .error = &error,
+                    .what = "x",
+                    .source = "x.json",
+                    .type = t,
                     .wanted = t->text};
         GactSlot *slots = region_zero(&region, (size_t)t->slots, sizeof *slots);
         Text json = {.region = &region}, text = {.region = &region};
@@ -308,12 +359,11 @@ static void test_layouts_through_json(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_float_texts),      cmocka_unit_test(test_floats_read_back),
-        cmocka_unit_test(test_half_rounding),    cmocka_unit_test(test_durations),
-        cmocka_unit_test(test_stamps),           cmocka_unit_test(test_literals),
-        cmocka_unit_test(test_sets),
-        cmocka_unit_test(test_refused_literals), cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_layouts_through_json),
+        cmocka_unit_test(test_float_texts),   cmocka_unit_test(test_floats_read_back),
+        cmocka_unit_test(test_half_rounding), cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_stamps),        cmocka_unit_test(test_literals),
+        cmocka_unit_test(test_sets),          cmocka_unit_test(test_refused_literals),
+        cmocka_unit_test(test_formats),       cmocka_unit_test(test_layouts_through_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
