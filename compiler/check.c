@@ -185,6 +185,21 @@ void ck_assume_like(Checker *ck, IrId root, uint64_t path, Type *type, IrId from
     }
 }
 
+/* A size inside the elements of an array is kept under the negative axes. */
+void ck_assume_member_dim(Checker *ck, IrId root, int k, int axis, IrId dim) {
+    ck_assume_dim(ck, root, (uint64_t)k + 1, -1 - axis, dim);
+}
+
+void ck_assume_element(Checker *ck, IrId array, IrId element) {
+    uint64_t path;
+    IrId root = root_of(ck->b.func, array, &path);
+    for (int i = 0, n = ck->assumed.len; path == 0 && i < n; i++) {
+        Assumed a = ck->assumed.at[i];
+        if (a.func == ck->b.func && a.root == root && a.axis < 0)
+            ck_assume_dim(ck, element, a.path, -1 - a.axis, a.dim);
+    }
+}
+
 IrId ck_mark(Checker *ck) {
     return (IrId)ck->b.func->ops.len;
 }

@@ -165,6 +165,9 @@ IrId ck_dim(Checker *ck, IrId array, int axis);
 void ck_assume_dim(Checker *ck, IrId root, uint64_t path, int axis, IrId dim);
 /* The dims inside `to` are those of `from`, member by member. */
 void ck_assume_like(Checker *ck, IrId root, uint64_t path, Type *type, IrId from);
+/* Member k of every element of root has the size dim along axis; ck_assume_element tells an element. */
+void ck_assume_member_dim(Checker *ck, IrId root, int k, int axis, IrId dim);
+void ck_assume_element(Checker *ck, IrId array, IrId element);
 /* id as a value computed before op number `mark`, or IR_NONE. New ops go to the current place. */
 IrId ck_outside(Checker *ck, IrId id, IrId mark);
 IrId ck_mark(Checker *ck);

@@ -181,6 +181,8 @@ static Val call_scan(Checker *ck, const Builtin *self, Args *args) {
     IrId index, n = ck_dim(ck, x.id, 0);
     IrRegion *body = element_body(ck, x, &index);
     IrId id = ir_kernel(&ck->b, 1, &n, body, SINK_SCAN, (int)exclusive, &zero.id, 1, op);
+    for (int axis = 0; axis < type_of(ck, x)->rank; axis++)
+        ck_assume_dim(ck, id, 0, axis, ck_dim(ck, x.id, axis));
     return val(type_of(ck, x), id);
 }
 
@@ -229,14 +231,18 @@ static Val call_histogram(Checker *ck, const Builtin *self, Args *args) {
         return val_poison(ck);
     IrId k = as_index(ck, args->vals[1], args->spans[1]);
     Type *elem = unify_element(ck, values, &zero, args->spans[3]);
-    IrRegion *op = elem ? operator_region(ck, args->vals[4], elem, args->spans[4], NULL) : NULL;
+    IrRegion *op = elem ? operator_region(ck, args->vals[4], elem, args->spans[4], &zero) : NULL;
     if (!op)
         return val_poison(ck);
     IrId n, own[2] = {k, zero.id};
     IrRegion *body = keyed_body(ck, at, values, args->span, args->spans[0], args->spans[2], &n);
     IrId id = ir_kernel(&ck->b, 1, &n, body, SINK_HIST, 0, own, 2, op);
     ck_assume_dim(ck, id, 0, 0, k);
-    return val(type_array(ck->ts, elem, 1), id);
+    if (elem->kind != TYPE_ARRAY)
+        return val(type_array(ck->ts, elem, 1), id);
+    for (int axis = 0; axis < elem->rank; axis++)
+        ck_assume_dim(ck, id, 0, axis + 1, ck_dim(ck, zero.id, axis));
+    return val(type_array(ck->ts, elem->elem, elem->rank + 1), id);
 }
 
 static Val sorted(Checker *ck, const Builtin *self, Args *args, int flags) {
@@ -655,7 +661,11 @@ static Val call_zip(Checker *ck, const Builtin *self, Args *args) {
     }
     if (!plain) {
         ZipCtx z = {parts, args->n};
-        return map_space(ck, 1, &n, zip_body, &z, args->span);
+        Val zipped = map_space(ck, 1, &n, zip_body, &z, args->span);
+        for (int i = 0; i < args->n; i++)
+            for (int axis = 1; axis < type_of(ck, parts[i])->rank; axis++)
+                ck_assume_member_dim(ck, zipped.id, i, axis - 1, ck_dim(ck, ids[i], axis));
+        return zipped;
     }
     if (n != ck_dim(ck, ids[0], 0)) { /* the check has to be passed before the array is used */
         IrId zero = zero_index(ck);

@@ -646,7 +646,9 @@ Type *element_type(Checker *ck, Type *array) {
 
 Val element(Checker *ck, Val array, IrId i) {
     Type *type = element_type(ck, array.type);
-    return val(type, ir_index(&ck->b, array.id, &i, 1, false));
+    IrId id = ir_index(&ck->b, array.id, &i, 1, false);
+    ck_assume_element(ck, array.id, id);
+    return val(type, id);
 }
 
 IrId length(Checker *ck, Val array) {
@@ -780,46 +782,117 @@ static bool is_rectangular(Checker *ck, const Expr *e, int first) {
     return true;
 }
 
-/* The kept elements of a rectangular space, from clause `first` on. */
-static Val filter_space(Checker *ck, Comp *c) {
-    const Expr *e = c->e;
-    int rank = e->comp.clauses.len - c->first;
-    IrRegion *outer = ck->b.region, *region = ir_region_new(ck->c->ir);
-    IrId *dims = NEW_ARRAY(ck->arena, IrId, rank);
-    int locals = ck->locals.len;
-    for (int k = 0; k < rank; k++)
-        dims[k] = c->its[c->first + k].count;
-    IrId *at = NEW_ARRAY(ck->arena, IrId, rank);
-    for (int k = 0; k < rank; k++)
-        at[k] = ir_param(ck->b.func, region, basic(ck, TYPE_I64));
-    ck->b.region = region;
+/* A region that runs over the space of clauses `first` on, entered with their names bound. */
+typedef struct {
+    IrRegion *outer, *region;
+    IrId mark;
+    IrId *dims, *at;
+    int rank, locals;
+} Space;
+
+static Space space_begin(Checker *ck, const Comp *c) {
+    int rank = c->e->comp.clauses.len - c->first;
+    Space s = {.outer = ck->b.region, .region = ir_region_new(ck->c->ir), .mark = ck_mark(ck),
+               .dims = NEW_ARRAY(ck->arena, IrId, rank), .at = NEW_ARRAY(ck->arena, IrId, rank),
+               .rank = rank, .locals = ck->locals.len};
+    for (int k = 0; k < rank; k++) {
+        s.dims[k] = c->its[c->first + k].count;
+        s.at[k] = ir_param(ck->b.func, s.region, basic(ck, TYPE_I64));
+    }
+    ck->b.region = s.region;
     ck->loop_depth++;
     for (int k = 0; k < rank; k++)
-        bind_clause(ck, c, c->first + k, at[k]);
-    Val keep = val_bool(ck, true), v;
-    Branch then, otherwise;
-    if (e->comp.cond) { /* the element is evaluated only where it is kept */
-        keep = condition(ck, check_expr(ck, e->comp.cond), e->comp.cond->span, "this condition");
-        Fork f = fork_begin(ck);
-        branch_begin(ck, &f, &then);
-        v = check_expr(ck, e->comp.body);
-        branch_end(ck, &f, &then, v);
-        branch_begin(ck, &f, &otherwise);
-        ck->dead = true;
-        branch_end(ck, &f, &otherwise, (Val){0});
-        v = fork_join(ck, &f, keep.id, &then, &otherwise, true, e->span);
-    } else {
-        v = check_expr(ck, e->comp.body);
-    }
+        bind_clause(ck, c, c->first + k, s.at[k]);
+    return s;
+}
+
+static void space_end(Checker *ck, const Space *s) {
     ck->loop_depth--;
+    ck->locals.len = s->locals;
+    ck->b.region = s->outer;
+}
+
+/* What a comprehension gives where its condition holds: the element is evaluated only there. */
+static Val kept_element(Checker *ck, const Expr *e, Val *keep) {
+    *keep = val_bool(ck, true);
+    if (!e->comp.cond)
+        return check_expr(ck, e->comp.body);
+    *keep = condition(ck, check_expr(ck, e->comp.cond), e->comp.cond->span, "this condition");
+    if (is_poison(ck, *keep))
+        return *keep;
+    Branch then, otherwise;
+    Fork f = fork_begin(ck);
+    branch_begin(ck, &f, &then);
+    branch_end(ck, &f, &then, check_expr(ck, e->comp.body));
+    branch_begin(ck, &f, &otherwise);
+    ck->dead = true;
+    branch_end(ck, &f, &otherwise, (Val){0});
+    return fork_join(ck, &f, keep->id, &then, &otherwise, true, e->span);
+}
+
+typedef struct {
+    Comp *comp;
+    Val places; /* indices of the kept points: i64, or tuples of them */
+    int rank;
+} Kept;
+
+static Val kept_body(Checker *ck, const IrId *at, void *ctx) {
+    Kept *kept = ctx;
+    int locals = ck->locals.len;
+    Val place = element(ck, kept->places, at[0]);
+    for (int k = 0; k < kept->rank; k++)
+        bind_clause(ck, kept->comp, kept->comp->first + k,
+                    kept->rank == 1 ? place.id : ir_get(&ck->b, place.id, k));
+    Val v = check_expr(ck, kept->comp->e->comp.body);
     ck->locals.len = locals;
-    ck->b.region = outer;
+    return v;
+}
+
+/* Elements that are arrays of different sizes: first where they are, then a list of them. */
+static Val filter_lists(Checker *ck, Comp *c) {
+    Space s = space_begin(ck, c);
+    Val keep = val_bool(ck, true);
+    if (c->e->comp.cond)
+        keep = condition(ck, check_expr(ck, c->e->comp.cond), c->e->comp.cond->span,
+                         "this condition");
+    Type *type = basic(ck, TYPE_I64);
+    IrId place = s.at[0];
+    if (s.rank > 1) {
+        Type **types = NEW_ARRAY(ck->arena, Type *, s.rank);
+        for (int k = 0; k < s.rank; k++)
+            types[k] = basic(ck, TYPE_I64);
+        type = type_tuple(ck->ts, types, NULL, s.rank);
+        place = ir_tuple(&ck->b, type, s.at, s.rank);
+    }
+    vec_push(ck->arena, &s.region->results, keep.id);
+    vec_push(ck->arena, &s.region->results, place);
+    space_end(ck, &s);
+    Kept kept = {c, {0}, s.rank};
+    kept.places = val(type_array(ck->ts, type, 1),
+                      ir_kernel(&ck->b, s.rank, s.dims, s.region, SINK_FILTER, 0, NULL, 0, NULL));
+    IrId n = ck_dim(ck, kept.places.id, 0);
+    return map_space(ck, 1, &n, kept_body, &kept, c->e->span);
+}
+
+/* The kept elements of a rectangular space, from clause `first` on. */
+static Val filter_space(Checker *ck, Comp *c) {
+    Space s = space_begin(ck, c);
+    Val keep, v = kept_element(ck, c->e, &keep);
+    space_end(ck, &s);
     if (is_poison(ck, v) || is_poison(ck, keep))
         return val_poison(ck);
-    vec_push(ck->arena, &region->results, keep.id);
-    vec_push(ck->arena, &region->results, v.id);
-    Type *type = type_array(ck->ts, type_of(ck, v), 1);
-    return val(type, ir_kernel(&ck->b, rank, dims, region, SINK_FILTER, 0, NULL, 0, NULL));
+    Type *type = type_of(ck, v);
+    IrId *rows = NEW_ARRAY(ck->arena, IrId, type->rank + 1);
+    if (type->kind == TYPE_ARRAY && !hoisted_dims(ck, v, type->rank, s.mark, rows))
+        return filter_lists(ck, c);
+    vec_push(ck->arena, &s.region->results, keep.id);
+    vec_push(ck->arena, &s.region->results, v.id);
+    IrId id = ir_kernel(&ck->b, s.rank, s.dims, s.region, SINK_FILTER, 0, NULL, 0, NULL);
+    if (type->kind != TYPE_ARRAY)
+        return val(type_array(ck->ts, type, 1), id);
+    for (int k = 0; k < type->rank; k++)
+        ck_assume_dim(ck, id, 0, k + 1, rows[k]);
+    return val(type_array(ck->ts, type->elem, type->rank + 1), id);
 }
 
 static Val flat_comprehension(Checker *ck, Comp *c);

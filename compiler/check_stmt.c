@@ -455,6 +455,13 @@ Val check_try(Checker *ck, const Expr *e) {
 
 typedef VEC(int) IntList;
 
+/* A size of a carried value that a round may change. */
+typedef struct {
+    int k; /* which of the carried values */
+    uint64_t path;
+    int axis;
+} Changed;
+
 typedef struct {
     Checker *ck;
     IntList list;
@@ -503,18 +510,38 @@ struct Loop {
     IntList carried;                         /* locals */
     bool exits; /* break or return: the exit flags are tested before each round */
     Span span;
-    bool assume; /* sizes stay as they are at the start */
+    VEC(Changed) changed; /* the other sizes stay as they are at the start */
     Val *init;
     int extra;    /* first local of this loop's own values (loop expression) */
 };
+
+static bool has_changed(const Loop *loop, int k, uint64_t path, int axis) {
+    for (int i = 0; i < loop->changed.len; i++) {
+        const Changed *c = &loop->changed.at[i];
+        if (c->k == k && c->path == path && c->axis == axis)
+            return true;
+    }
+    return false;
+}
+
+/* The sizes of carried value k, now called id, are those of `from` but for the changed ones. */
+static void assume_kept(Checker *ck, const Loop *loop, int k, IrId id, uint64_t path, Type *type,
+                        IrId from) {
+    type = type_resolve(ck->ts, type);
+    for (int axis = 0; type->kind == TYPE_ARRAY && axis < type->rank; axis++)
+        if (!has_changed(loop, k, path, axis))
+            ck_assume_dim(ck, id, path, axis, ck_dim(ck, from, axis));
+    for (int i = 0; type_is_product(type) && !type_is_flat(type) && i < type->count; i++)
+        assume_kept(ck, loop, k, id, path * 64 + (uint64_t)i + 1, type->items[i],
+                    ir_get(&ck->b, from, i));
+}
 
 static void set_carried(Checker *ck, const Loop *loop, IrRegion *region) {
     for (int k = 0; k < loop->carried.len; k++) {
         Val init = loop->init[k];
         IrId param = ir_param(ck->b.func, region, init.type);
         ck->locals.at[loop->carried.at[k]].val = val(init.type, param);
-        if (loop->assume)
-            ck_assume_like(ck, param, 0, init.type, init.id);
+        assume_kept(ck, loop, k, param, 0, init.type, init.id);
     }
 }
 
@@ -526,33 +553,30 @@ static void yield_carried(Checker *ck, const Loop *loop, IrRegion *region) {
     }
 }
 
-/* Did a size that was taken as fixed change? */
-static bool sizes_hold(Checker *ck, Type *type, IrId before, IrId after, IrId mark) {
+/* Notes the sizes of a carried value that a round changes, or that it cannot be seen to keep. */
+static void note_changes(Checker *ck, Loop *loop, int k, uint64_t path, Type *type, IrId before,
+                         IrId after, IrId mark) {
     type = type_resolve(ck->ts, type);
-    if (type->kind == TYPE_ARRAY) {
-        for (int k = 0; k < type->rank; k++) {
-            int64_t difference;
-            IrId now = ck_outside(ck, ck_dim(ck, after, k), mark);
-            if (!now || !ir_difference(ck->b.func, ck_dim(ck, before, k), now, &difference) ||
-                difference)
-                return false;
-        }
-        return true;
+    for (int axis = 0; type->kind == TYPE_ARRAY && axis < type->rank; axis++) {
+        int64_t difference;
+        IrId now = ck_outside(ck, ck_dim(ck, after, axis), mark);
+        bool kept = now && ir_difference(ck->b.func, ck_dim(ck, before, axis), now, &difference) &&
+                    difference == 0;
+        if (!kept && !has_changed(loop, k, path, axis))
+            vec_push(ck->arena, &loop->changed, (Changed){k, path, axis});
     }
-    for (int k = 0; type_is_product(type) && !type_is_flat(type) && k < type->count; k++)
-        if (!sizes_hold(ck, type->items[k], ir_get(&ck->b, before, k), ir_get(&ck->b, after, k),
-                        mark))
-            return false;
-    return true;
+    for (int i = 0; type_is_product(type) && !type_is_flat(type) && i < type->count; i++)
+        note_changes(ck, loop, k, path * 64 + (uint64_t)i + 1, type->items[i],
+                     ir_get(&ck->b, before, i), ir_get(&ck->b, after, i), mark);
 }
 
-static bool all_sizes_hold(Checker *ck, const Loop *loop, const IrRegion *body, int first,
-                           IrId mark) {
+/* True if a size that was taken as fixed is not. */
+static bool sizes_change(Checker *ck, Loop *loop, const IrRegion *body, int first, IrId mark) {
+    int before = loop->changed.len;
     for (int k = 0; k < loop->carried.len; k++)
-        if (!sizes_hold(ck, loop->init[k].type, loop->init[k].id, body->results.at[first + k],
-                        mark))
-            return false;
-    return true;
+        note_changes(ck, loop, k, 0, loop->init[k].type, loop->init[k].id,
+                     body->results.at[first + k], mark);
+    return loop->changed.len > before;
 }
 
 static IrId loop_go(Checker *ck, Loop *loop, IrId i) {
@@ -613,8 +637,8 @@ static Attempt loop_attempt(Checker *ck, Loop *loop, bool counted) {
         vec_push(ck->arena, &at.body->results,
                  ir_binary(&ck->b, IR_ADD, i, ir_int(&ck->b, i64, 1)));
     yield_carried(ck, loop, at.body);
-    if (loop->assume && !at.again)
-        at.again = !all_sizes_hold(ck, loop, at.body, index && !counted, mark);
+    if (!at.again)
+        at.again = sizes_change(ck, loop, at.body, index && !counted, mark);
     ck->b.region = outer;
     return at;
 }
@@ -640,18 +664,15 @@ static void run_loop(Checker *ck, Loop *loop) {
     loop->init = NEW_ARRAY(ck->arena, Val, n + 2);
     for (int k = 0; k < n; k++)
         loop->init[k] = ck->locals.at[loop->carried.at[k]].val;
-    loop->assume = true;
     bool counted = loop->count && !loop->exits && !loop->cond;
     Attempt at = loop_attempt(ck, loop, counted);
-    for (int tries = 0; at.again && tries < 3; tries++) {
+    for (int tries = 0; at.again && tries < 8; tries++) {
         bool typed = ck->fn->retval >= 0 && ck->locals.at[ck->fn->retval].val.type;
         bool carried = false;
         for (int k = 0; k < loop->carried.len; k++)
             carried |= loop->carried.at[k] == ck->fn->retval;
         if (loop->exits && typed && !carried && ck->fn->retval >= 0)
             carry_retval(ck, loop);
-        else
-            loop->assume = false;
         restore_init(ck, loop);
         at = loop_attempt(ck, loop, counted);
     }
@@ -670,8 +691,8 @@ static void run_loop(Checker *ck, Loop *loop) {
         IrId id = n + extra == 1 ? done : ir_get(&ck->b, done, k + extra);
         Val init = loop->init[k];
         ck->locals.at[loop->carried.at[k]].val = val(init.type, id);
-        if (loop->assume && !type_is_flat(type_of(ck, init)))
-            ck_assume_like(ck, id, 0, init.type, init.id);
+        if (!type_is_flat(type_of(ck, init)))
+            assume_kept(ck, loop, k, id, 0, init.type, init.id);
     }
 }
 

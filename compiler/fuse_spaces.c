@@ -374,6 +374,45 @@ static void change_space(Fuse *z, IrOp *op, const IrOp *space) {
         op->kernel->sinks[s].arg += rank - old;
 }
 
+/* May the op be evaluated where its condition does not hold? Indices and integer divisions may have
+   been proven right by that condition. */
+static bool is_total(const IrFunc *f, const IrOp *op) {
+    switch (op->kind) {
+    case IR_CONST:
+    case IR_TUPLE:
+    case IR_GET: return true;
+    case IR_DIV:
+    case IR_MOD:
+    case IR_FDIV:
+    case IR_FMOD:
+    case IR_POW: return type_is_float(ir_op(f, op->args[0])->type);
+    default: return ir_is_scalar_op(op->kind);
+    }
+}
+
+/* The value of `if keep { v } else { undef }` without the branch, where v is cheap and total. */
+static IrId without_branch(Fuse *z, IrRegion *body, IrId keep, IrId value) {
+    const IrOp *op = ir_op(z->f, value);
+    if (op->kind != IR_IF || op->args[0] != keep || op->regions[0]->results.len != 1 ||
+        ir_op(z->f, op->regions[1]->results.at[0])->kind != IR_UNDEF)
+        return value;
+    const IrRegion *then = op->regions[0];
+    for (int i = 0; i < then->ops.len; i++)
+        if (!is_total(z->f, ir_op(z->f, then->ops.at[i])))
+            return value;
+    if (fuse_cost(z->f, then, NULL) > CHEAP_SELECT)
+        return value;
+    int at = 0;
+    while (at < body->ops.len && body->ops.at[at] != value)
+        at++;
+    if (at == body->ops.len)
+        return value; /* the branch is outside of the kernel */
+    body->ops.len--;
+    memmove(body->ops.at + at, body->ops.at + at + 1, sizeof(IrId) * (size_t)(body->ops.len - at));
+    fuse_splice(z->m, body, at, then);
+    return then->results.at[0];
+}
+
 /* Puts a copy of the filter's body in front of the consumer's. */
 static void fuse_consumer(Fuse *z, const Filtered *x, IrId consumer, IrId *subst) {
     IrOp filter = *ir_op(z->f, x->filter), op = *ir_op(z->f, consumer);
@@ -387,6 +426,7 @@ static void fuse_consumer(Fuse *z, const Filtered *x, IrId consumer, IrId *subst
     }
     ir_clone_ops(&b, z->f, filter.regions[0], map);
     IrId keep = map[filter.regions[0]->results.at[0]], v = map[filter.regions[0]->results.at[1]];
+    v = without_branch(z, body, keep, v);
     filter_reads(z, x, x->filter, v, consumer, subst);
     inner->params.len = 0;
     SinkKind kind = op.kernel->sinks[0].kind;

@@ -69,7 +69,10 @@ static void quote(Graph *g, const char *text) {
     for (; *text; text++) {
         if (*text == '"' || *text == '\\')
             buf_puts(g->out, "\\");
-        buf_add(g->out, text, 1);
+        if (*text == '\n')
+            buf_puts(g->out, "\\n");
+        else
+            buf_add(g->out, text, 1);
     }
     buf_puts(g->out, "\"");
 }
@@ -149,7 +152,7 @@ static void add_source(Origins *s, IrId id) {
     s->at[s->len++] = id;
 }
 
-/* Collects the shown ops and inputs that v comes from. */
+/* Collects the shown ops, outputs of them and inputs that v comes from. */
 static void trace(Graph *g, IrId v, bool *seen, Origins *s);
 
 static void trace_region(Graph *g, const IrRegion *region, bool *seen, Origins *s) {
@@ -173,7 +176,9 @@ static void trace(Graph *g, IrId v, bool *seen, Origins *s) {
         return;
     seen[v] = true;
     const IrOp *op = ir_op(g->f, v);
-    if (g->shown[v] || op->kind == IR_PARAM) {
+    bool output =
+        op->kind == IR_GET && g->shown[op->args[0]] && ir_op(g->f, op->args[0])->kind == IR_KERNEL;
+    if (g->shown[v] || output || op->kind == IR_PARAM) {
         add_source(s, v);
         return;
     }
@@ -190,8 +195,9 @@ static int input_of(const Graph *g, IrId id) {
     return -1;
 }
 
-/* The type that flows out of a source, its several outputs as a tuple. */
-static void print_edge(Graph *g, IrId from, const char *to, bool cluster) {
+static void print_edge(Graph *g, IrId source, const char *to, bool cluster) {
+    const IrOp *value = ir_op(g->f, source);
+    IrId from = value->kind == IR_GET ? value->args[0] : source;
     const IrOp *op = ir_op(g->f, from);
     int input = input_of(g, from);
     if (input == 0)
@@ -204,10 +210,11 @@ static void print_edge(Graph *g, IrId from, const char *to, bool cluster) {
         buf_printf(g->out, "ltail=cluster_%u, ", from);
     if (cluster)
         buf_printf(g->out, "lhead=cluster_%s, ", to + 1);
-    int bytes = bytes_of(op->type);
+    int bytes = bytes_of(value->type);
     buf_puts(g->out, "label=");
-    quote(g, bytes ? arena_printf(&g->scratch, "%s\n%d B", type_text(&g->scratch, op->type), bytes)
-                   : type_text(&g->scratch, op->type));
+    quote(g, bytes
+                 ? arena_printf(&g->scratch, "%s\n%d B", type_text(&g->scratch, value->type), bytes)
+                 : type_text(&g->scratch, value->type));
     buf_puts(g->out, "];\n");
 }
 

@@ -153,6 +153,10 @@ static int run_program(char *const *argv, const char *text, size_t len) {
 
 /* Writes DOT text, or what dot draws of it where the file's name ends in .svg. */
 static int write_graph(const char *path, Buf *buf) {
+    if (!buf->len) {
+        complain("the program has no dag to draw");
+        return STATUS_USAGE;
+    }
     if (!path || !ends_with(path, ".svg"))
         return write_buf(path, buf);
     const char *text = buf_text(buf);

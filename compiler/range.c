@@ -238,6 +238,19 @@ static void assume_condition(Walk *w, const LoopShape *s) {
                 lin_replace(w->r.facts.at[i].form, s->cond->params.at[k], term(carried(s, k)));
 }
 
+/* i < bound. Where i is at least `least`, i < max(x, least) says i < x. */
+static void assume_below(Walk *w, Lin i, IrId bound, int64_t least) {
+    range_fact(&w->r, lin_add(lin_add(i, lin_of(&w->r, bound), -1), lin_const(1), 1));
+    const IrOp op = *ir_op(w->r.f, bound);
+    int64_t floor;
+    if (op.kind != IR_MAX)
+        return;
+    for (int k = 0; k < 2; k++)
+        if (ir_const_int(w->r.f, op.args[k], &floor) && floor <= least)
+            range_fact(&w->r,
+                       lin_add(lin_add(i, lin_of(&w->r, op.args[1 - k]), -1), lin_const(1), 1));
+}
+
 /* The index of a FOR lies between its bounds. */
 static void assume_index(Walk *w, const LoopShape *s) {
     const IrOp op = *ir_op(w->r.f, s->id);
@@ -245,8 +258,7 @@ static void assume_index(Walk *w, const LoopShape *s) {
         return;
     Lin i = term(s->body->params.at[0]);
     range_fact(&w->r, lin_add(lin_of(&w->r, op.args[0]), i, -1));
-    Lin upper = lin_add(i, lin_of(&w->r, op.args[1]), -1);
-    range_fact(&w->r, lin_add(upper, lin_const(1), 1));
+    assume_below(w, i, op.args[1], range_interval(&w->r, op.args[0]).lo);
 }
 
 /* The sizes of a carried array that the body keeps: dim(parameter) = dim(initial value). */
@@ -352,8 +364,7 @@ static void walk_kernel(Walk *w, IrId id) {
     for (int i = 0; i < op.kernel->rank; i++) {
         Lin at = term(op.regions[0]->params.at[i]);
         range_fact(&w->r, lin_add(lin_const(0), at, -1));
-        Lin upper = lin_add(at, lin_of(&w->r, op.args[i]), -1);
-        range_fact(&w->r, lin_add(upper, lin_const(1), 1));
+        assume_below(w, at, op.args[i], 0);
     }
     walk_region(w, op.regions[0]);
     w->r.facts.len = mark;

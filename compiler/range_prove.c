@@ -126,10 +126,10 @@ static bool exact(Range *r, const IrOp *op, int depth, Interval *out) {
     }
 }
 
-/* Of x % m, floored or truncated. */
+/* Of x % m, floored or truncated. It has no value where m is 0. */
 static Interval modulo(Range *r, const IrOp *op, int depth) {
     Interval x = interval(r, op->args[0], depth), m = interval(r, op->args[1], depth);
-    if (m.lo <= 0)
+    if (m.lo < 0 || m.hi < 1)
         return everything;
     bool positive = op->kind == IR_FMOD || x.lo >= 0;
     int64_t hi = x.lo >= 0 && x.hi < m.hi - 1 ? x.hi : m.hi - 1;
@@ -137,6 +137,8 @@ static Interval modulo(Range *r, const IrOp *op, int depth) {
 }
 
 static Interval bits_interval(Range *r, const IrOp *op, int depth) {
+    if (!ir_is_scalar_op(op->kind)) /* others say nothing of their values */
+        return everything;
     Interval a = interval(r, op->args[0], depth);
     Interval b = op->nargs > 1 ? interval(r, op->args[1], depth) : everything;
     switch (op->kind) {
@@ -189,6 +191,11 @@ static Interval made_interval(Range *r, const IrOp *op, int depth) {
     case IR_MOD:
     case IR_FMOD: return modulo(r, op, depth);
     case IR_SELECT: return hull(interval(r, op->args[1], depth), interval(r, op->args[2], depth));
+    case IR_IF:
+        if (op->regions[0]->results.len != 1)
+            return everything;
+        return hull(interval(r, op->regions[0]->results.at[0], depth),
+                    interval(r, op->regions[1]->results.at[0], depth));
     case IR_CHECK: return interval(r, op->args[0], depth);
     case IR_CONVERT:
         out = range_counts(ir_op(r->f, op->args[0])->type) ? interval(r, op->args[0], depth)
@@ -459,10 +466,10 @@ static bool prove_quotient(Range *r, Lin goal, IrId t, const IrOp *op, int64_t k
     return k > 0 && prove_with(r, goal, t, op->args[0], depth);
 }
 
-/* x mod m, m > 0: at most m - 1, and at most x if x >= 0. */
+/* x mod m, m >= 0 (for 0 there is no value): at most m - 1, and at most x if x >= 0. */
 static bool prove_modulo(Range *r, Lin goal, IrId t, const IrOp *op, int64_t k, int depth) {
     Lin m = lin_of(r, op->args[1]);
-    bool positive = !m.bad && range_prove(r, lin_add(lin_const(1), m, -1));
+    bool positive = !m.bad && range_prove(r, lin_add(lin_const(0), m, -1));
     Interval x = range_interval(r, op->args[0]);
     if (!positive)
         return false;

@@ -179,6 +179,12 @@ static bool is_fill(const IrFunc *f, const IrOp *op) {
     return true;
 }
 
+/* Where the node of an op is pinned: kernels of different places stay apart. */
+static int pinned_place(const IrFunc *f, const IrOp *op) {
+    bool counts = op->kind == IR_KERNEL && op->node < f->nodes.len;
+    return counts ? (int)f->nodes.at[op->node].place : PLACE_AUTO;
+}
+
 /* Among the ops of the frames from … to. */
 static IrId find_equal(const Rebuild *rb, const IrOp *op, uint64_t hash, int from, int to) {
     for (int e = rb->buckets[hash & (uint64_t)(rb->nbuckets - 1)]; e >= 0;
@@ -187,8 +193,10 @@ static IrId find_equal(const Rebuild *rb, const IrOp *op, uint64_t hash, int fro
         int depth = place_depth(rb, entry->id);
         if (entry->hash != hash || depth < from || depth > to)
             continue;
+        const IrOp *known = ir_op(rb->b.func, entry->id);
         Pairs pairs = {0};
-        if (same_op(rb, &pairs, ir_op(rb->b.func, entry->id), op))
+        if (pinned_place(rb->src, known) == pinned_place(rb->src, op) &&
+            same_op(rb, &pairs, known, op))
             return entry->id;
     }
     return IR_NONE;

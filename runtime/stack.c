@@ -121,7 +121,7 @@ static char *program_counter(const ucontext_t *context) {
 #endif
 }
 
-static const GactSite site_exhausted = {.kind = "depth",
+static const GactSite site_exhausted = {.kind = "recursion",
                                         .text = "the stack is exhausted: recursion is too deep",
                                         .node = "",
                                         .file = -1,
@@ -158,7 +158,7 @@ static bool in_compiled_code(const Thread *t, const ucontext_t *context) {
 }
 
 static void on_overflow(int sig, siginfo_t *info, void *context) {
-    static const char text[] = "fault[depth]: the stack is exhausted: recursion is too deep\n";
+    static const char text[] = "fault[recursion]: the stack is exhausted: recursion is too deep\n";
     Thread *t = self.current;
     char *at = info->si_addr;
     (void)sig;

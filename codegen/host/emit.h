@@ -131,6 +131,7 @@ typedef struct {
     LLVMBasicBlockRef entry; /* allocas, ends with a branch */
     Value *values;           /* by IrId; shared by the functions outlined from one IrFunc */
     bool in_kernel;          /* kernels in here are plain loops */
+    bool is_once;            /* runs once a program: not optimised, its loops are functions apart */
     Dest dest;
     const char *kept;        /* by IrId, or NULL: values that are neither consumed nor released, as
                                 their uses do not come in the order that was planned */

@@ -262,6 +262,10 @@ static LLVMValueRef segment_function(Plan *p, Fn *outer, Segment *s, Env *env, c
     Fn inner, *f = &inner;
     Outline o = outline_begin(f, outer, p->e->body_fn, "segment");
     fn_attribute(p->e, f->fn, "noinline");
+    if (p->entry->kind != ENTRY_DAG) {
+        fn_attribute(p->e, f->fn, "optnone");
+        f->is_once = true;
+    }
     LLVMValueRef q = LLVMGetParam(f->fn, 1);
     env_open(f, env, q);
     emit_ops(f, &s->ops);

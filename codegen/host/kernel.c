@@ -116,9 +116,11 @@ static void emit_rows(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
 
 /* ---- vectors ---- */
 
-static VectorHow how_of(const Sink *s) {
+static VectorHow how_of(const Kernel *k, const Sink *s) {
     if (s->sink->kind == SINK_MAP && s->out == OUT_DIRECT && !s->is_row)
         return VECTOR_STORE;
+    if (s->sink->kind == SINK_FILTER && s->out == OUT_PACKED && vector_packs(k->f->e, s->l))
+        return VECTOR_PACK;
     return s->sink->kind == SINK_REDUCE && s->identity ? VECTOR_REDUCE : VECTOR_EACH;
 }
 
@@ -127,7 +129,7 @@ static void each_point(Fn *f, void *data, LLVMValueRef point, LLVMValueRef *cons
     Kernel *k = data;
     assert(f == k->f);
     for (int i = 0; i < k->nsinks; i++)
-        if (how_of(&k->sinks[i]) == VECTOR_EACH)
+        if (how_of(k, &k->sinks[i]) == VECTOR_EACH)
             sink_point(k, &k->sinks[i], point, yields);
 }
 
@@ -139,8 +141,8 @@ static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
     loop.sinks = NEW_ARRAY(f->e->arena, VectorSink, k->nsinks);
     for (int i = 0; i < k->nsinks; i++) {
         Sink *s = &k->sinks[i];
-        loop.sinks[i] = (VectorSink){.how = how_of(s), .yield = s->sink->yield, .data = s->data,
-                                     .op = s->sink->op};
+        loop.sinks[i] = (VectorSink){.how = how_of(k, s), .yield = s->sink->yield, .data = s->data,
+                                     .place = s->acc, .op = s->sink->op};
     }
     vector_points(f, &loop);
     for (int i = 0; i < k->nsinks; i++)
@@ -207,6 +209,12 @@ static bool is_heavy(const IrFunc *ir, const IrRegion *body) {
                 return true;
     }
     return false;
+}
+
+/* Known to be little work: a function and a hand-over to threads would cost more. */
+static bool is_small(const Kernel *k) {
+    return LLVMIsAConstantInt(k->total) && LLVMConstIntGetZExtValue(k->total) <= CHUNK &&
+           !is_heavy(k->f->ir, k->body);
 }
 
 /* Fixed chunks where a sum's tree needs them; else smaller ones for bodies that do much. */
@@ -376,6 +384,7 @@ static void kernel_init(Kernel *k, Fn *f, IrId id) {
         k->dims[i] = fn_max(f, value_scalar(f, op->args[i]), fn_int(f, 0));
         k->total = kernel_product(f, k->total, k->dims[i], site);
     }
+    k->is_outlined &= !is_small(k);
 }
 
 void emit_kernel(Fn *f, IrId id) {

@@ -43,6 +43,7 @@ typedef struct {
                              chunk keeps; REDUCE: the partial results; SCAN: the sums of pieces, then what
                              comes before each; irregular HIST, SCATTER: a
                              table of slots */
+    LLVMValueRef states_buf; /* their buffer, or NULL */
     LLVMValueRef rows;    /* BUILT rows: the dims of a row are put here, or NULL */
     LLVMValueRef *zero;   /* the slots of the sink's zero */
     LLVMValueRef site;
@@ -82,6 +83,8 @@ LLVMValueRef *sink_finish(Kernel *k, Sink *s);
 void sink_put(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v);
 /* Does it want all points in order on one thread? */
 bool sink_is_serial(Kernel *k, const Sink *s);
+/* Memory for n states until the sink has finished. */
+void sink_states(Kernel *k, Sink *s, LLVMValueRef n, int bytes);
 /* op(a, b) of a sink. */
 LLVMValueRef *sink_combine(Kernel *k, Sink *s, LLVMValueRef const *a, LLVMValueRef const *b);
 /* The same for values that are owned: their counts end here. */

@@ -282,10 +282,54 @@ static int emit_releases(Fn *f, const IrRegion *region, int at, int after) {
     return at;
 }
 
+/* ---- regions ---- */
+
+/* Does an op run some code many times, apart from kernels with functions of their own? */
+static bool has_loop(const IrFunc *ir, const IrOp *op) {
+    if (op->kind == IR_FOR || op->kind == IR_LOOP)
+        return true;
+    for (int s = 0; op->kind == IR_KERNEL && s < op->kernel->nsinks; s++)
+        if (op->kernel->sinks[s].kind == SINK_HIST || op->kernel->sinks[s].kind == SINK_SCATTER)
+            return true;
+    for (int r = 0; op->kind != IR_KERNEL && r < op->nregions; r++)
+        for (int k = 0; k < op->regions[r]->ops.len; k++)
+            if (has_loop(ir, ir_op(ir, op->regions[r]->ops.at[k])))
+                return true;
+    return false;
+}
+
+/* Emits an op as a function of its own. */
+static void emit_apart(Fn *f, IrId id) {
+    Emit *e = f->e;
+    Layout *l = value_layout(f, id);
+    IrRegion only = {0};
+    vec_push(e->arena, &only.ops, id);
+    Env env = {0};
+    LLVMValueRef result = fn_alloca(f, slots_type(e, l), "result");
+    int out = env_add(f, &env, result);
+    env_capture(f, &env, &only);
+    LLVMValueRef p = env_store(f, &env);
+    Fn inner;
+    Outline o = outline_begin(&inner, f, e->body_fn, "apart");
+    fn_attribute(e, inner.fn, "noinline");
+    LLVMValueRef q = LLVMGetParam(inner.fn, 1), out_at = env_load(&inner, &env, q, out);
+    env_open(&inner, &env, q);
+    emit_op(&inner, id);
+    slots_store(&inner, l, out_at, value_of(&inner, id)->s);
+    env_close(&inner, &env);
+    outline_end(&inner, &o);
+    LLVMBuildCall2(B, e->body_fn, inner.fn, (LLVMValueRef[]){f->ctx, p}, 2, "");
+    value_set(f, id, slots_load(f, l, result), l->nslots);
+}
+
 void emit_ops(Fn *f, const IrRegion *region) {
     int released = emit_releases(f, region, 0, -1);
     for (int k = 0; k < region->ops.len; k++) {
-        emit_op(f, region->ops.at[k]);
+        IrId id = region->ops.at[k];
+        if (f->is_once && has_loop(f->ir, ir_op(f->ir, id)))
+            emit_apart(f, id);
+        else
+            emit_op(f, id);
         released = emit_releases(f, region, released, k);
     }
 }

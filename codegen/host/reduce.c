@@ -90,13 +90,17 @@ void reduce_prepare(Kernel *k, Sink *s) {
     fn_cond(f, fn_cmp(f, LLVMIntSGT, k->nchunks, fn_int(f, FEW)), many, go);
     fn_at(f, many);
     int bytes = (int)LLVMABISizeOfType(e->layout, row);
-    LLVMValueRef heap = api_data(f, api_alloc(f, s->site, k->nchunks, bytes));
+    sink_states(k, s, k->nchunks, bytes);
+    LLVMValueRef heap = s->states, heap_buf = s->states_buf, none = LLVMConstNull(e->ptr);
     LLVMBasicBlockRef there = fn_here(f);
     fn_br(f, go);
     fn_at(f, go);
     s->states = LLVMBuildPhi(B, e->ptr, "partials");
     LLVMAddIncoming(s->states, (LLVMValueRef[]){here, heap}, (LLVMBasicBlockRef[]){before, there},
                     2);
+    s->states_buf = LLVMBuildPhi(B, e->ptr, "");
+    LLVMAddIncoming(s->states_buf, (LLVMValueRef[]){none, heap_buf},
+                    (LLVMBasicBlockRef[]){before, there}, 2);
 }
 
 static LLVMValueRef splat(const LLVMValueRef value, int n) {

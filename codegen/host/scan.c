@@ -36,7 +36,7 @@ void scan_prepare(Kernel *k, Sink *s) {
         return;
     LLVMValueRef n = fn_mul(f, k->nchunks, fn_int(f, CHUNK / PIECE));
     int bytes = (int)LLVMABISizeOfType(f->e->layout, row);
-    s->states = api_data(f, api_alloc(f, s->site, n, bytes));
+    sink_states(k, s, n, bytes);
 }
 
 void scan_begin(Kernel *k, Sink *s) {

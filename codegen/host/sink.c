@@ -57,6 +57,11 @@ void sink_drop(Kernel *k, const Sink *s, LLVMValueRef const *v) {
 
 /* ---- before the loops ---- */
 
+void sink_states(Kernel *k, Sink *s, LLVMValueRef n, int bytes) {
+    s->states_buf = api_alloc(k->f, s->site, n, bytes);
+    s->states = api_data(k->f, s->states_buf);
+}
+
 static LLVMValueRef *own_arg(Kernel *k, Sink *s, int i) {
     return value_of(k->f, k->op->args[s->sink->arg + i])->s;
 }
@@ -86,7 +91,7 @@ static void prepare_builders(Kernel *k, Sink *s) {
     int bytes = builder_bytes(s->l);
     LLVMValueRef n = k->is_outlined ? k->nchunks : fn_int(f, 1);
     if (k->is_outlined) {
-        s->states = api_data(f, api_alloc(f, s->site, n, bytes));
+        sink_states(k, s, n, bytes);
     } else {
         LLVMTypeRef type = LLVMArrayType2(f->e->i64, (uint64_t)bytes / 8);
         s->states = fn_alloca(f, type, "builder");
@@ -120,7 +125,7 @@ static void prepare_output(Kernel *k, Sink *s) {
         return;
     }
     if (s->out == OUT_PACKED && k->is_outlined)
-        s->states = api_data(f, api_alloc(f, s->site, fn_max(f, k->nchunks, fn_int(f, 1)), 8));
+        sink_states(k, s, fn_max(f, k->nchunks, fn_int(f, 1)), 8);
     else if (s->out == OUT_PACKED)
         s->states = fn_alloca(f, f->e->i64, "count");
     s->data = slots_new(f, s->l->ncols);
@@ -148,7 +153,7 @@ static void prepare_table(Kernel *k, Sink *s, LLVMValueRef total) {
     s->bufs = slots_new(f, s->l->ncols);
     if (!s->l->is_regular) {
         LLVMValueRef bytes = LLVMSizeOf(slots_type(f->e, elem));
-        s->states = api_data(f, api_alloc(f, s->site, fn_mul(f, total, bytes), 1));
+        sink_states(k, s, fn_mul(f, total, bytes), 1);
     }
 }
 
@@ -606,7 +611,7 @@ static LLVMValueRef *finish_table(Kernel *k, Sink *s) {
     return out;
 }
 
-LLVMValueRef *sink_finish(Kernel *k, Sink *s) {
+static LLVMValueRef *finish(Kernel *k, Sink *s) {
     if (s->sink->kind == SINK_REDUCE)
         return reduce_finish(k, s);
     if (s->sink->kind == SINK_SCAN)
@@ -614,4 +619,11 @@ LLVMValueRef *sink_finish(Kernel *k, Sink *s) {
     if (is_packed(s))
         return finish_packed(k, s);
     return is_built(s) ? finish_built(k, s) : finish_table(k, s);
+}
+
+LLVMValueRef *sink_finish(Kernel *k, Sink *s) {
+    LLVMValueRef *out = finish(k, s);
+    if (s->states_buf)
+        api_release(k->f, s->states_buf);
+    return out;
 }

@@ -65,6 +65,17 @@ static void split_row(Points *p, LLVMValueRef number, LLVMValueRef *outer) {
         outer[0] = number;
 }
 
+/* Lanes from … from + count - 1. Numbers of lanes fit a byte. */
+static LLVMValueRef lane_mask(Points *p, LLVMValueRef from, LLVMValueRef count) {
+    Vec *v = &p->v;
+    Emit *e = v->f->e;
+    LLVMValueRef iota = LLVMBuildTrunc(B, vec_iota(v), LLVMVectorType(e->i8, (unsigned)v->lanes), "");
+    from = LLVMBuildTrunc(B, from, e->i8, "");
+    count = LLVMBuildTrunc(B, count, e->i8, "");
+    LLVMValueRef lane = LLVMBuildSub(B, iota, vec_splat(v, from), "");
+    return LLVMBuildICmp(B, LLVMIntULT, lane, vec_splat(v, count), "");
+}
+
 /* ---- sinks ---- */
 
 /* The columns that a STORE fills. */
@@ -84,6 +95,60 @@ static void store_yield(Points *p, const VectorSink *sink, LLVMValueRef point) {
         LLVMValueRef to = LLVMBuildGEP2(B, type, sink->data[c], &point, 1, "");
         vec_store(&p->v, vec_to_memory(&p->v, col, slots[c]), col->bytes, to);
     }
+}
+
+bool vector_packs(const Emit *e, const Layout *array) {
+    if (!e->features || !strstr(e->features, "+avx512f"))
+        return false;
+    for (int c = 0; c < array->ncols; c++)
+        if (array->cols[c].bytes < 4 && !strstr(e->features, "+avx512vbmi2"))
+            return false;
+    return true;
+}
+
+/* Moves the active lanes to the front. */
+static LLVMValueRef compressed(Points *p, LLVMValueRef value, LLVMValueRef keep) {
+    Emit *e = p->v.f->e;
+    LLVMTypeRef type = LLVMTypeOf(value);
+    const char *name = "llvm.experimental.vector.compress";
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->M, id, &type, 1);
+    LLVMValueRef args[] = {value, keep, LLVMGetUndef(type)};
+    return LLVMBuildCall2(B, LLVMIntrinsicGetType(e->C, id, &type, 1), fn, args, 3, "");
+}
+
+static LLVMValueRef count_lanes(Points *p, LLVMValueRef mask) {
+    Emit *e = p->v.f->e;
+    LLVMTypeRef word = LLVMIntTypeInContext(e->C, (unsigned)p->v.lanes);
+    LLVMValueRef bits = LLVMBuildBitCast(B, mask, word, "");
+    unsigned id = LLVMLookupIntrinsicID("llvm.ctpop", 10);
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->M, id, &word, 1);
+    bits = LLVMBuildCall2(B, LLVMIntrinsicGetType(e->C, id, &word, 1), fn, &bits, 1, "");
+    return LLVMBuildZExt(B, bits, e->i64, "");
+}
+
+/* As many lanes are stored as there are points in the piece, those not kept behind the others: there
+   is room, and what comes next replaces them. */
+static void pack_yield(Points *p, const VectorSink *sink) {
+    Fn *f = p->v.f;
+    VectorSink kept = *sink;
+    kept.yield++;
+    Layout *l = elements_of(p, &kept);
+    LLVMValueRef *slots = yield_slots(p, &kept), at = fn_get(f, f->e->i64, sink->place);
+    LLVMValueRef keep = vec_splat(&p->v, yield_slots(p, sink)[0]), active = p->v.mask;
+    if (active)
+        keep = fn_bin(f, LLVMAnd, keep, active);
+    for (int c = 0; c < l->ncols; c++) {
+        const Column *col = &l->cols[c];
+        LLVMValueRef value = compressed(p, vec_to_memory(&p->v, col, slots[c]), keep);
+        LLVMValueRef to = LLVMBuildGEP2(B, layout_col_type(f->e, col), sink->data[c], &at, 1, "");
+        Vec here = p->v;
+        p->v.mask = active ? lane_mask(p, fn_int(f, 0), p->v.count) : NULL;
+        p->v.stream_align = 0;
+        vec_store(&p->v, value, col->bytes, to);
+        p->v = here;
+    }
+    fn_set(f, sink->place, fn_add(f, at, count_lanes(p, keep)));
 }
 
 static LLVMValueRef combine(Points *p, const VectorSink *sink, LLVMValueRef a, LLVMValueRef b,
@@ -168,6 +233,7 @@ static void sink_piece(Points *p, LLVMValueRef point) {
         switch (p->loop->sinks[k].how) {
         case VECTOR_STORE: store_yield(p, &p->loop->sinks[k], point); break;
         case VECTOR_REDUCE: reduce_yield(p, k); break;
+        case VECTOR_PACK: pack_yield(p, &p->loop->sinks[k]); break;
         case VECTOR_EACH: break;
         }
     if (p->has_each)
@@ -187,6 +253,15 @@ static void reduce_one(Points *p, int k, LLVMValueRef point) {
     fn_set(f, p->accs[k], LLVMBuildInsertElement(B, acc, next, lane, ""));
 }
 
+static void pack_one(Points *p, const VectorSink *sink) {
+    Fn *f = p->v.f;
+    VectorSink kept = *sink;
+    kept.yield++;
+    LLVMValueRef at = fn_get(f, f->e->i64, sink->place), keep = yield_slots(p, sink)[0];
+    elem_store(f, yield_type(p, &kept), sink->data, at, yield_slots(p, &kept));
+    fn_set(f, sink->place, fn_add(f, at, LLVMBuildZExt(B, keep, f->e->i64, "")));
+}
+
 static void sink_one(Points *p, LLVMValueRef point) {
     Fn *f = p->v.f;
     int n = p->body->results.len;
@@ -199,6 +274,8 @@ static void sink_one(Points *p, LLVMValueRef point) {
             elem_store(f, yield_type(p, sink), sink->data, point, yields[sink->yield]);
         else if (sink->how == VECTOR_REDUCE)
             reduce_one(p, k, point);
+        else if (sink->how == VECTOR_PACK)
+            pack_one(p, sink);
     }
     if (p->has_each)
         p->loop->each(f, p->loop->data, point, yields);
@@ -228,23 +305,12 @@ static void emit_slow(Points *p, LLVMBasicBlockRef head) {
 
 /* ---- pieces ---- */
 
-/* Lanes first … first + count - 1. Numbers of lanes fit a byte. */
-static LLVMValueRef piece_mask(Points *p) {
-    Vec *v = &p->v;
-    Emit *e = v->f->e;
-    LLVMValueRef iota = LLVMBuildTrunc(B, vec_iota(v), LLVMVectorType(e->i8, (unsigned)v->lanes), "");
-    LLVMValueRef first = LLVMBuildTrunc(B, v->first, e->i8, "");
-    LLVMValueRef count = LLVMBuildTrunc(B, v->count, e->i8, "");
-    LLVMValueRef lane = LLVMBuildSub(B, iota, scalar_splat(&e->scalar, first, v->lanes), "");
-    return LLVMBuildICmp(B, LLVMIntULT, lane, scalar_splat(&e->scalar, count, v->lanes), "");
-}
-
 static void emit_piece(Points *p, LLVMValueRef point, LLVMValueRef first, LLVMValueRef count,
                        bool full) {
     Fn *f = p->v.f;
     p->v.first = first;
     p->v.count = count;
-    p->v.mask = full ? NULL : piece_mask(p);
+    p->v.mask = full ? NULL : lane_mask(p, first, count);
     p->v.is_nested = false;
     fn_set(f, p->piece, count);
     LLVMValueRef lane0 = fn_sub(f, point, first);
@@ -434,6 +500,21 @@ static void total_accs(Points *p) {
     }
 }
 
+/* So many that a vector of what is packed fits a register; 0 if nothing is. */
+static int pack_lanes(Points *p) {
+    int widest = 0;
+    for (int k = 0; k < p->loop->nsinks; k++) {
+        VectorSink kept = p->loop->sinks[k];
+        if (kept.how != VECTOR_PACK)
+            continue;
+        kept.yield++;
+        Layout *l = elements_of(p, &kept);
+        for (int c = 0; c < l->ncols; c++)
+            widest = l->cols[c].bytes > widest ? l->cols[c].bytes : widest;
+    }
+    return widest ? 64 / (widest < 4 ? 4 : widest) : 0;
+}
+
 void vector_points(Fn *f, VectorLoop *loop) {
     Points points = {.v.f = f, .loop = loop, .body = ir_op(f->ir, loop->kernel)->regions[0]};
     Points *p = &points;
@@ -442,7 +523,7 @@ void vector_points(Fn *f, VectorLoop *loop) {
         p->reduces |= loop->sinks[k].how == VECTOR_REDUCE;
         p->has_each |= loop->sinks[k].how == VECTOR_EACH;
     }
-    VectorPlan plan = vector_plan(f, loop->kernel, p->reduces ? REDUCE_LANES : 0);
+    VectorPlan plan = vector_plan(f, loop->kernel, p->reduces ? REDUCE_LANES : pack_lanes(p));
     p->v.plan = &plan;
     p->v.lanes = plan.lanes;
     p->v.is_outer = loop->is_outer;

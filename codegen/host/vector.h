@@ -12,13 +12,17 @@
 typedef enum {
     VECTOR_STORE,  /* element `point` of the result is the yield: MAP of a flat type */
     VECTOR_REDUCE, /* by an op that scalar_identity() knows, in 32 striding lanes */
+    VECTOR_PACK,   /* the yield after it is stored at the next place where the yield is true: FILTER
+                      of a flat type, where vector_packs() */
     VECTOR_EACH,   /* anything else: `each` is called point by point, in order */
 } VectorHow;
 
 typedef struct {
     VectorHow how;
-    int yield;                /* STORE, REDUCE: index among the body's results */
-    LLVMValueRef const *data; /* STORE: where point 0 goes, in each column */
+    int yield;                /* but EACH: index among the body's results */
+    LLVMValueRef const *data; /* STORE, PACK: where element 0 goes, in each column */
+    LLVMValueRef place;       /* PACK: memory of the next place, never more than the point's number;
+                                 there is room for an element a point */
     IrKind op;                /* REDUCE */
     LLVMValueRef total;       /* REDUCE: set by vector_points: the points of lo … hi - 1 combined by
                                  the fixed tree, without the zero */
@@ -39,6 +43,8 @@ typedef struct VectorLoop {
 
 /* Can the body be vectorised, and does it pay? */
 bool vector_wants(Fn *f, IrId kernel);
+/* Can the target pack elements of these columns? */
+bool vector_packs(const Emit *e, const Layout *array);
 /* Emits the loop. */
 void vector_points(Fn *f, VectorLoop *loop);
 

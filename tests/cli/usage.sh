@@ -23,6 +23,7 @@ expect() {
 echo 'fn twice(x) = x * 2
 main { print(twice(21)) }' >good.gact
 echo 'main { print(nothing) }' >bad.gact
+echo 'dag total(x: [_]f32) -> f32 = sum(x)' >dag.gact
 
 expect 0 '^gactc [0-9]' "$GACTC" --version
 expect 0 'Exit status' "$GACTC" --help
@@ -38,11 +39,13 @@ expect 0 '' "$GACTC" --check good.gact
 expect 1 'bad.gact:1:14' "$GACTC" --check good.gact bad.gact
 expect 1 'G0' "$GACTC" --message-format=json --check bad.gact
 expect 0 twice "$GACTC" --emit=ast good.gact
-expect 0 twice "$GACTC" --emit=types good.gact
+expect 0 main "$GACTC" --emit=types good.gact
 "$GACTC" --emit=tokens good.gact -o tokens || exit 1
 expect 0 twice cat tokens
+expect 2 'no dag' "$GACTC" --emit=graph good.gact
+expect 0 digraph "$GACTC" --emit=graph dag.gact
 if command -v dot >/dev/null; then
-    "$GACTC" --emit=graph good.gact -o graph.svg || exit 1
+    "$GACTC" --emit=graph dag.gact -o graph.svg || exit 1
     expect 0 '</svg>' cat graph.svg
 fi
 expect 2 'cannot load the back end' env GACT_LLVM=/none "$GACTC" good.gact

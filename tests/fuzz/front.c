@@ -1,5 +1,6 @@
 /* Fuzzes the front end and the passes: any text is a program. It must end without a crash, and what
-   compiles must keep the rules of the IR after every pass (compiler_run verifies in debug builds). */
+   compiles must keep the rules of the IR after every pass (compiler_run verifies in debug builds).
+ */
 #include "compiler/compiler.h"
 
 #include <stdlib.h>

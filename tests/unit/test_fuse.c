@@ -30,7 +30,7 @@ static void check_counts(IrCase *k) {
 
 static void test_counts(void **state) {
     (void)state;
-    assert_true(each_case("tests/golden/fuse", check_counts) >= 30);
+    assert_true(each_case("tests/golden/fuse", check_counts) >= 35);
 }
 
 static void check_graph(IrCase *k) {
