@@ -491,6 +491,7 @@ void root_begin(Checker *ck) {
     ck->literals.len = 0;
     ck->locals.len = 0;
     ck->assumed.len = 0;
+    ck->unknown.len = 0;
     ck->dead = false;
 }
 
@@ -522,7 +523,7 @@ void root_end(Checker *ck) {
         if (var->kind != TYPE_VAR)
             continue;
         if (var->var == VAR_ANY) {
-            if (!ck->diags->errors)
+            if (!ck->diags->errors && !ck->lone)
                 ck_error(ck, DIAG_CANNOT_INFER, var->origin,
                          "nothing says what type the elements here have");
             var->solution = basic(ck, TYPE_POISON);
@@ -534,4 +535,13 @@ void root_end(Checker *ck) {
         check_literal_range(ck, &ck->literals.at[i]);
     ck->vars.len = 0;
     ck->literals.len = 0;
+}
+
+void root_discard(Checker *ck, const IrFunc *func) {
+    IrModule *m = ck->c->ir;
+    int kept = 0;
+    for (int i = 0; i < m->funcs.len; i++)
+        if (m->funcs.at[i] != func)
+            m->funcs.at[kept++] = m->funcs.at[i];
+    m->funcs.len = kept;
 }

@@ -133,6 +133,8 @@ typedef struct Checker {
     Scope *scopes;
     int loop_depth; /* of kernels and loops, for cost decisions */
     bool quiet;     /* evaluating for a type only */
+    bool lone;      /* a function nobody calls: what its callers would decide stays open */
+    VEC(Name) unknown; /* names reported as unknown in the current root */
     VEC(const Decl *) called; /* templates that were checked at least once */
 } Checker;
 
@@ -342,6 +344,8 @@ void resolve_uncalled(Checker *ck, const Decl *d);
 /* Ends a root: defaults what no context decided and checks that literals fit. */
 void root_begin(Checker *ck);
 void root_end(Checker *ck);
+/* Takes a function that was made for checking alone out of the module. */
+void root_discard(Checker *ck, const IrFunc *func);
 
 /* Scopes. */
 struct Scope {

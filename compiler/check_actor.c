@@ -302,9 +302,8 @@ static void begin_part(Checker *ck, const Decl *actor, FnCtx *ctx, const char *n
 }
 
 static void end_part(Checker *ck) {
-    vec_push(ck->arena, &ck->b.func->body->results, ir_unit(&ck->b));
-    ck->b.func->result = type_unit(ck->ts);
     root_end(ck);
+    root_discard(ck, ck->b.func);
     ck->fn = NULL;
 }
 

@@ -449,6 +449,8 @@ static void check_host_entry(Checker *ck, const Decl *d) {
     entry->func->has_effect = true;
     if (is_main || ck->c->want_tests)
         vec_push(ck->arena, &ck->c->ir->entries, entry);
+    else
+        root_discard(ck, entry->func);
     ck->fn = NULL;
 }
 
@@ -493,8 +495,10 @@ static void check_lone(Checker *ck, const Decl *d) {
     }
     Val v = inline_decl(ck, d, &args, NULL);
     vec_push(ck->arena, &func->body->results, v.type ? v.id : ir_unit(&ck->b));
+    ck->lone = true;
     root_end(ck);
-    func->result = type_resolve(ck->ts, v.type ? v.type : type_unit(ck->ts));
+    ck->lone = false;
+    root_discard(ck, func);
     ck->fn = NULL;
 }
 
@@ -539,8 +543,10 @@ static void check_const_decl(Checker *ck, const Decl *d) {
     ck->fn = &ctx;
     Val v = check_name(ck, d->name, d->name_span);
     vec_push(ck->arena, &func->body->results, v.id);
+    ck->lone = true;
     root_end(ck);
-    func->result = type_resolve(ck->ts, v.type);
+    ck->lone = false;
+    root_discard(ck, func);
     ck->fn = NULL;
 }
 
@@ -725,8 +731,7 @@ void resolve_uncalled(Checker *ck, const Decl *d) {
     walk_expr(d->fn.body, visit_bound, &g);
     Resolve r = {ck, &bound, d};
     walk_expr(d->fn.body, visit_names, &r);
-    vec_push(ck->arena, &func->body->results, ir_unit(&ck->b));
-    func->result = type_unit(ck->ts);
+    root_discard(ck, func);
     ck->fn = NULL;
 }
 

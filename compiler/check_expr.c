@@ -156,6 +156,10 @@ static const char *defined_elsewhere(Checker *ck, Name name) {
 }
 
 static Val unknown_name(Checker *ck, Name name, Span span) {
+    for (int i = 0; i < ck->unknown.len; i++)
+        if (ck->unknown.at[i] == name) /* said once in this declaration */
+            return val_poison(ck);
+    vec_push(ck->arena, &ck->unknown, name);
     Diag *d = ck_error(ck, DIAG_UNKNOWN_NAME, span, "unknown name `%s`", name);
     diag_label(ck->diags, d, "not found in this scope");
     Name near = suggest(ck, name);

@@ -955,8 +955,12 @@ static void check_let(Checker *ck, const Expr *e) {
     ck->b.node = node;
     if (ck->dead)
         v = val_poison(ck);
-    if (p->kind == PAT_WILD)
+    if (p->kind == PAT_WILD) { /* dropped, but its fault is not */
+        IrOp *op = v.id && ck->fn->effects ? ir_op(ck->b.func, v.id) : NULL;
+        if (op && (op->flags & (IRF_CHECKED | IRF_CHECKED_ZERO)))
+            op->flags |= IRF_PINNED;
         return;
+    }
     bind_pattern(ck, p, v, e->let.is_var);
 }
 

@@ -2,6 +2,7 @@
    back end is a library that is loaded when code is wanted; nothing here links LLVM. */
 #include "../codegen/codegen.h"
 #include "compiler.h"
+#include "fuse.h"
 
 #define OPTIONS_FILE "../compiler/options.def"
 #include "../lang/options_rows.h"
@@ -264,7 +265,7 @@ static int emit_text(Compiler *c, const Settings *s) {
     case STAGE_AST: break; /* printed before any module is loaded */
     case STAGE_TYPES: check_print_types(&out, c); break;
     case STAGE_IR:
-    case STAGE_FUSED: ir_print(&out, c->ir); break;
+    case STAGE_FUSED: fused_print(&out, c->ir); break;
     case STAGE_GRAPH: graph_print(&out, c->ir); return write_graph(s->output, &out);
     case STAGE_IMAGE:
     case STAGE_LLVM:

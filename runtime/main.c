@@ -2,6 +2,7 @@
    compiled first. Exit status: 0 done, 1 fault, 2 usage or input, 3 internal error. */
 #include "cli/cli.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -223,8 +224,14 @@ static GactStatus run_settings(Region *region, Settings *s, int *exit_status, Ga
     return status;
 }
 
+static void out_of_memory(void *arg, size_t bytes) {
+    (void)arg;
+    fprintf(stderr, "gactrun: out of memory: %zu more bytes were wanted\n", bytes);
+    exit(GACT_INTERNAL);
+}
+
 int main(int argc, char **argv) {
-    Region region = {0};
+    Region region = {.exhausted = out_of_memory};
     Settings settings = {0};
     GactError error = {0};
     bool done = false;

@@ -183,23 +183,56 @@ static void table_put(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v
     slots_store(f, elem, fn_at_index(f, slots_type(f->e, elem), s->states, at), v);
 }
 
+/* Copies a row's elements into the table from element `first` on. */
+static void put_row(Kernel *k, Sink *s, LLVMValueRef first, LLVMValueRef const *v) {
+    Fn *f = k->f;
+    if (s->l->is_regular) {
+        array_copy(f, s->l, s->data, first, v + s->yield->rank, s->part);
+        return;
+    }
+    Layout *elem = layout_of(f->e, s->l->elem);
+    LLVMValueRef *slots = slots_new(f, elem->nslots);
+    Loop loop = loop_begin(f, fn_int(f, 0), s->part, "row");
+    elem_load(f, s->l->elem, v + s->yield->rank, loop.i, slots);
+    if (f->e->is_planned)
+        slots_retain(f, elem, slots);
+    table_put(k, s, fn_add(f, first, loop.i), slots);
+    loop_end(f, &loop);
+}
+
+static void set_columns(Sink *s, LLVMValueRef const *cols) {
+    for (int c = 0; c < s->l->ncols; c++) {
+        s->bufs[c] = cols[2 * c];
+        s->data[c] = cols[2 * c + 1];
+    }
+}
+
+/* k times the zero, which is an element or (the table has more axes) a row. */
 static void prepare_hist(Kernel *k, Sink *s) {
     Fn *f = k->f;
-    s->dims = slots_new(f, 1);
+    LLVMValueRef *zero = own_arg(k, s, 1), *cols = slots_new(f, 2 * s->l->ncols);
+    s->is_row = s->l->rank > 1;
+    s->dims = slots_new(f, s->l->rank);
     s->dims[0] = fn_max(f, own_arg(k, s, 0)[0], fn_int(f, 0));
-    prepare_table(k, s, s->dims[0]);
+    s->part = fn_int(f, 1);
+    for (int d = 1; d < s->l->rank; d++) {
+        s->dims[d] = zero[d - 1];
+        s->part = kernel_product(f, s->part, zero[d - 1], s->site);
+    }
+    LLVMValueRef total = kernel_product(f, s->dims[0], s->part, s->site);
+    prepare_table(k, s, total);
     if (s->l->is_regular) {
-        LLVMValueRef *cols = slots_new(f, 2 * s->l->ncols);
-        array_alloc(f, s->l, s->site, s->dims[0], cols);
-        for (int c = 0; c < s->l->ncols; c++) {
-            s->bufs[c] = cols[2 * c];
-            s->data[c] = cols[2 * c + 1];
-        }
+        array_alloc(f, s->l, s->site, total, cols);
+        set_columns(s, cols);
     }
     Loop loop = loop_begin(f, fn_int(f, 0), s->dims[0], "zeros");
-    if (!s->l->is_regular)
-        sink_keep(k, s, own_arg(k, s, 1));
-    table_put(k, s, loop.i, own_arg(k, s, 1));
+    if (s->is_row) {
+        put_row(k, s, fn_mul(f, loop.i, s->part), zero);
+    } else {
+        if (!s->l->is_regular)
+            sink_keep(k, s, zero);
+        table_put(k, s, loop.i, zero);
+    }
     loop_end(f, &loop);
 }
 
@@ -218,10 +251,7 @@ static void prepare_scatter(Kernel *k, Sink *s) {
     LLVMValueRef *cols = slots_new(f, 2 * s->l->ncols);
     if (s->l->is_regular) {
         array_own(f, s->l, s->site, dest, is_owned, cols);
-        for (int c = 0; c < s->l->ncols; c++) {
-            s->bufs[c] = cols[2 * c];
-            s->data[c] = cols[2 * c + 1];
-        }
+        set_columns(s, cols);
         return;
     }
     LLVMValueRef *v = slots_new(f, layout_of(f->e, s->l->elem)->nslots);
@@ -370,51 +400,65 @@ static void check_place(Kernel *k, Sink *s, LLVMValueRef at, const char *text) {
     emit_check(f, fn_cmp(f, LLVMIntULT, at, s->dims[0]), site, nums, 2);
 }
 
-static void point_hist(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v) {
+/* The columns of a row of the table. Those of a table of slots are built, and owned. */
+static void row_columns(Kernel *k, Sink *s, LLVMValueRef first, LLVMValueRef *cols) {
     Fn *f = k->f;
-    check_place(k, s, at, "bin {} is out of bounds for {} bins");
-    LLVMValueRef *old = slots_new(f, s->yield->nslots);
-    table_get(k, s, at, old);
-    table_put(k, s, at, sink_fold(k, s, old, v));
+    if (s->l->is_regular) {
+        for (int c = 0; c < s->l->ncols; c++) {
+            cols[2 * c] = LLVMConstNull(f->e->ptr);
+            cols[2 * c + 1] = fn_at_bytes(f, s->l->cols[c].bytes, s->data[c], first);
+        }
+        return;
+    }
+    Builder b = {s->l, fn_alloca(f, builder_type(f->e, s->l), "row")};
+    LLVMValueRef *v = slots_new(f, layout_of(f->e, s->l->elem)->nslots);
+    builder_init(f, &b);
+    Loop loop = loop_begin(f, fn_int(f, 0), s->part, "row");
+    table_get(k, s, fn_add(f, first, loop.i), v);
+    builder_push(f, &b, s->site, v);
+    if (f->e->is_planned)
+        slots_release(f, layout_of(f->e, s->l->elem), v);
+    loop_end(f, &loop);
+    builder_cols(f, &b, cols);
 }
 
-/* Row `at` of the table becomes v, or op(old, v). */
-static void point_scatter(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v) {
+/* op(row at `first`, v), both given back. */
+static LLVMValueRef *combine_row(Kernel *k, Sink *s, LLVMValueRef first, LLVMValueRef const *v) {
     Fn *f = k->f;
-    check_place(k, s, at, "index {} is out of bounds for size {}");
-    if (!s->is_row) {
-        LLVMValueRef *old = slots_new(f, s->yield->nslots);
-        table_get(k, s, at, old);
+    LLVMValueRef *old = slots_new(f, s->yield->nslots);
+    for (int d = 1; d < s->l->rank; d++)
+        old[d - 1] = s->dims[d];
+    row_columns(k, s, first, old + s->l->rank - 1);
+    LLVMValueRef *next = sink_combine(k, s, old, v);
+    sink_drop(k, s, old);
+    sink_drop(k, s, v);
+    return next;
+}
+
+/* Row or element `at` of the table becomes v, or op(old, v). */
+static void point_table(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v) {
+    Fn *f = k->f;
+    check_place(k, s, at, s->sink->kind == SINK_HIST ? "bin {} is out of bounds for {} bins"
+                                                     : "index {} is out of bounds for size {}");
+    if (s->is_row) {
+        LLVMValueRef first = fn_mul(f, at, s->part);
         if (s->op)
-            v = sink_fold(k, s, old, v);
-        else
-            sink_drop(k, s, old);
-        table_put(k, s, at, v);
-        return;
-    }
-    LLVMValueRef first = fn_mul(f, at, s->part);
-    if (s->op) {
-        LLVMValueRef *old = slots_new(f, s->yield->nslots);
-        for (int d = 1; d < s->l->rank; d++)
-            old[d - 1] = s->dims[d];
-        for (int c = 0; c < s->l->ncols; c++) {
-            old[s->l->rank - 1 + 2 * c] = LLVMConstNull(f->e->ptr);
-            old[s->l->rank + 2 * c] = fn_at_bytes(f, s->l->cols[c].bytes, s->data[c], first);
-        }
-        LLVMValueRef *next = sink_combine(k, s, old, v);
-        sink_drop(k, s, v);
-        v = next;
-    }
-    if (s->l->is_regular) {
-        array_copy(f, s->l, s->data, first, v + s->yield->rank, s->part);
+            v = combine_row(k, s, first, v);
+        LLVMValueRef n = array_total(f, s->yield, v);
+        LLVMValueRef site = table_site(f->e, "shape", "a row has {} elements, the others {}", f->ir,
+                                       k->op);
+        emit_check(f, fn_cmp(f, LLVMIntEQ, n, s->part), site, (LLVMValueRef[]){n, s->part}, 2);
+        put_row(k, s, first, v);
         sink_drop(k, s, v);
         return;
     }
-    LLVMValueRef *elem = slots_new(f, layout_of(f->e, s->l->elem)->nslots);
-    Loop loop = loop_begin(f, fn_int(f, 0), s->part, "row");
-    elem_load(f, s->l->elem, v + s->yield->rank, loop.i, elem);
-    table_put(k, s, fn_add(f, first, loop.i), elem);
-    loop_end(f, &loop);
+    LLVMValueRef *old = slots_new(f, s->yield->nslots);
+    table_get(k, s, at, old);
+    if (s->op)
+        v = sink_fold(k, s, old, v);
+    else
+        sink_drop(k, s, old);
+    table_put(k, s, at, v);
 }
 
 void sink_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef *const *yields) {
@@ -429,8 +473,8 @@ void sink_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef *const *yield
     case SINK_FILTER: point_filter(k, s, v, yields[s->sink->yield + 1]); break;
     case SINK_REDUCE: reduce_point(k, s, lin, v); break;
     case SINK_SCAN: scan_point(k, s, lin, v); break;
-    case SINK_HIST: point_hist(k, s, v[0], yields[s->sink->yield + 1]); break;
-    case SINK_SCATTER: point_scatter(k, s, v[0], yields[s->sink->yield + 1]); break;
+    case SINK_HIST:
+    case SINK_SCATTER: point_table(k, s, v[0], yields[s->sink->yield + 1]); break;
     case SINK_KIND_COUNT: UNREACHABLE();
     }
 }

@@ -106,47 +106,54 @@ bool vector_packs(const Emit *e, const Layout *array) {
     return true;
 }
 
-/* Moves the active lanes to the front. */
-static LLVMValueRef compressed(Points *p, LLVMValueRef value, LLVMValueRef keep) {
+static LLVMValueRef call(Points *p, const char *name, LLVMTypeRef over, LLVMValueRef *args, int n) {
     Emit *e = p->v.f->e;
-    LLVMTypeRef type = LLVMTypeOf(value);
-    const char *name = "llvm.experimental.vector.compress";
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->M, id, &type, 1);
-    LLVMValueRef args[] = {value, keep, LLVMGetUndef(type)};
-    return LLVMBuildCall2(B, LLVMIntrinsicGetType(e->C, id, &type, 1), fn, args, 3, "");
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->M, id, &over, 1);
+    return LLVMBuildCall2(B, LLVMIntrinsicGetType(e->C, id, &over, 1), fn, args, (unsigned)n, "");
+}
+
+/* Stores the lanes to keep, one after the other, at `to`. A register's worth is moved to the front
+   and stored with as many lanes as there are points in the piece: there is room, and what comes
+   next replaces those that are not kept. */
+static void store_packed(Points *p, LLVMValueRef value, LLVMValueRef keep, int bytes,
+                         LLVMValueRef to) {
+    Fn *f = p->v.f;
+    LLVMTypeRef type = LLVMTypeOf(value);
+    if (p->v.lanes * bytes > 64) {
+        call(p, "llvm.masked.compressstore", type, (LLVMValueRef[]){value, to, keep}, 3);
+        return;
+    }
+    LLVMValueRef args[] = {value, LLVMConstNull(type), keep};
+    value = call(p, "llvm.x86.avx512.mask.compress", type, args, 3);
+    Vec here = p->v;
+    p->v.mask = here.mask ? lane_mask(p, fn_int(f, 0), here.count) : NULL;
+    p->v.stream_align = 0;
+    vec_store(&p->v, value, bytes, to);
+    p->v = here;
 }
 
 static LLVMValueRef count_lanes(Points *p, LLVMValueRef mask) {
     Emit *e = p->v.f->e;
     LLVMTypeRef word = LLVMIntTypeInContext(e->C, (unsigned)p->v.lanes);
     LLVMValueRef bits = LLVMBuildBitCast(B, mask, word, "");
-    unsigned id = LLVMLookupIntrinsicID("llvm.ctpop", 10);
-    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->M, id, &word, 1);
-    bits = LLVMBuildCall2(B, LLVMIntrinsicGetType(e->C, id, &word, 1), fn, &bits, 1, "");
+    bits = call(p, "llvm.ctpop", word, &bits, 1);
     return LLVMBuildZExt(B, bits, e->i64, "");
 }
 
-/* As many lanes are stored as there are points in the piece, those not kept behind the others: there
-   is room, and what comes next replaces them. */
 static void pack_yield(Points *p, const VectorSink *sink) {
     Fn *f = p->v.f;
     VectorSink kept = *sink;
     kept.yield++;
     Layout *l = elements_of(p, &kept);
     LLVMValueRef *slots = yield_slots(p, &kept), at = fn_get(f, f->e->i64, sink->place);
-    LLVMValueRef keep = vec_splat(&p->v, yield_slots(p, sink)[0]), active = p->v.mask;
-    if (active)
-        keep = fn_bin(f, LLVMAnd, keep, active);
+    LLVMValueRef keep = vec_splat(&p->v, yield_slots(p, sink)[0]);
+    if (p->v.mask)
+        keep = fn_bin(f, LLVMAnd, keep, p->v.mask);
     for (int c = 0; c < l->ncols; c++) {
         const Column *col = &l->cols[c];
-        LLVMValueRef value = compressed(p, vec_to_memory(&p->v, col, slots[c]), keep);
         LLVMValueRef to = LLVMBuildGEP2(B, layout_col_type(f->e, col), sink->data[c], &at, 1, "");
-        Vec here = p->v;
-        p->v.mask = active ? lane_mask(p, fn_int(f, 0), p->v.count) : NULL;
-        p->v.stream_align = 0;
-        vec_store(&p->v, value, col->bytes, to);
-        p->v = here;
+        store_packed(p, vec_to_memory(&p->v, col, slots[c]), keep, col->bytes, to);
     }
     fn_set(f, sink->place, fn_add(f, at, count_lanes(p, keep)));
 }
