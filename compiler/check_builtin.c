@@ -153,6 +153,57 @@ static Type *unify_element(Checker *ck, Val x, Val *zero, Span span) {
 
 /* ---- array operators ---- */
 
+/* The value that op gives way to, or IR_NONE: an element that changes nothing. */
+static IrId neutral_of(Checker *ck, const IrRegion *op, Type *type) {
+    const IrOp *only = op->ops.len == 1 ? ir_op(ck->b.func, op->ops.at[0]) : NULL;
+    if (!only || !ir_is_commutative(only->kind) || op->results.at[0] != op->ops.at[0] ||
+        !type_is_scalar(type))
+        return IR_NONE;
+    bool real = type_is_float(type);
+    int bits = type_bytes(type) * 8;
+    int64_t high = type->kind == TYPE_BOOL ? 1
+                   : !type_is_signed(type) ? (bits == 64 ? -1 : (int64_t)((1ull << bits) - 1))
+                                           : INT64_MAX >> (64 - bits);
+    int64_t low = type_is_signed(type) && type->kind != TYPE_BOOL ? INT64_MIN >> (64 - bits) : 0;
+    switch ((int)only->kind) {
+    case IR_ADD: return real ? ir_float(&ck->b, type, -0.0) : ir_int(&ck->b, type, 0);
+    case IR_MUL: return real ? ir_float(&ck->b, type, 1) : ir_int(&ck->b, type, 1);
+    case IR_BITOR:
+    case IR_BITXOR: return ir_int(&ck->b, type, 0);
+    case IR_BITAND: return ir_int(&ck->b, type, type->kind == TYPE_BOOL ? 1 : -1);
+    case IR_MIN: return real ? ir_float(&ck->b, type, __builtin_nan("")) : ir_int(&ck->b, type, high);
+    case IR_MAX: return real ? ir_float(&ck->b, type, __builtin_nan("")) : ir_int(&ck->b, type, low);
+    default: return IR_NONE;
+    }
+}
+
+/* A reduction of what a filter keeps runs over the filter's own space, where an element that is not
+   kept counts as the operator's neutral value: one pass, and the same tree at every -O level. */
+static IrId reduce_filtered(Checker *ck, Val x, IrId zero, IrRegion *op, Type *type) {
+    const IrOp *filter = ir_op(ck->b.func, x.id);
+    if (filter->kind != IR_KERNEL || filter->kernel->nsinks != 1 ||
+        filter->kernel->sinks[0].kind != SINK_FILTER || type_of(ck, x)->rank != 1)
+        return IR_NONE;
+    IrId neutral = neutral_of(ck, op, type);
+    if (!neutral)
+        return IR_NONE;
+    int rank = filter->kernel->rank, count = ck->b.func->ops.len;
+    const IrRegion *from = filter->regions[0];
+    IrId *map = NEW_ARRAY(ck->arena, IrId, count), *dims = NEW_ARRAY(ck->arena, IrId, rank);
+    for (int i = 0; i < count; i++)
+        map[i] = (IrId)i;
+    memcpy(dims, filter->args, sizeof *dims * (size_t)rank);
+    IrRegion *outer = ck->b.region, *body = ir_region_new(ck->c->ir);
+    for (int k = 0; k < rank; k++)
+        map[from->params.at[k]] = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
+    ck->b.region = body;
+    ir_clone_ops(&ck->b, ck->b.func, from, map);
+    IrId keep = map[from->results.at[0]], v = map[from->results.at[1]];
+    vec_push(ck->arena, &body->results, ir_select(&ck->b, keep, v, neutral));
+    ck->b.region = outer;
+    return ir_kernel(&ck->b, rank, dims, body, SINK_REDUCE, 0, &zero, 1, op);
+}
+
 static Val call_reduce(Checker *ck, const Builtin *self, Args *args) {
     Val x = array_arg(ck, self, args, 0), zero = args->vals[1];
     if (is_poison(ck, x))
@@ -161,6 +212,9 @@ static Val call_reduce(Checker *ck, const Builtin *self, Args *args) {
     IrRegion *op = elem ? operator_region(ck, args->vals[2], elem, args->spans[2], &zero) : NULL;
     if (!op)
         return val_poison(ck);
+    IrId filtered = reduce_filtered(ck, x, zero.id, op, type_resolve(ck->ts, elem));
+    if (filtered)
+        return val(elem, filtered);
     IrId index, n = ck_dim(ck, x.id, 0);
     IrRegion *body = element_body(ck, x, &index);
     IrId id = ir_kernel(&ck->b, 1, &n, body, SINK_REDUCE, 0, &zero.id, 1, op);

@@ -358,6 +358,21 @@ static Name single_output(Checker *ck, const Decl *d) {
     return ck_name(ck, "result");
 }
 
+/* How an output's type was written, or NULL. */
+static const char *written_output(Checker *ck, const Decl *d, Name name) {
+    const TypeExpr *te = d->fn.result;
+    for (int i = 0; te && te->kind == TE_TUPLE && i < te->tuple.len; i++)
+        if (te->tuple.at[i].name == name) {
+            te = te->tuple.at[i].type;
+            break;
+        }
+    if (!te || te->kind == TE_TUPLE)
+        return NULL;
+    Buf text = {.arena = ck->arena};
+    ast_print_type(&text, te);
+    return buf_text(&text);
+}
+
 static void dag_outputs(Checker *ck, const Decl *d, IrEntry *entry, Type *type) {
     bool named = type->kind == TYPE_TUPLE && type->names && type->count;
     entry->noutputs = named ? type->count : 1;
@@ -366,7 +381,9 @@ static void dag_outputs(Checker *ck, const Decl *d, IrEntry *entry, Type *type) 
         Type *port = named ? type_resolve(ck->ts, type->items[k]) : type;
         Name name = named ? type->names[k] : single_output(ck, d);
         entry->outputs[k] = (IrPort){.name = name ? name : ck_name(ck, "result"), .type = port,
-                                     .span = d->name_span, .text = text_of(ck, port)};
+                                     .span = d->name_span};
+        const char *written = written_output(ck, d, named ? name : NULL);
+        entry->outputs[k].text = written ? written : text_of(ck, port);
         if (port->has_closure)
             ck_error(ck, DIAG_CLOSURE_ESCAPES, d->name_span, "an output of a dag cannot hold a function");
     }

@@ -956,9 +956,9 @@ static void check_let(Checker *ck, const Expr *e) {
     if (ck->dead)
         v = val_poison(ck);
     if (p->kind == PAT_WILD) { /* dropped, but its fault is not */
-        IrOp *op = v.id && ck->fn->effects ? ir_op(ck->b.func, v.id) : NULL;
-        if (op && (op->flags & (IRF_CHECKED | IRF_CHECKED_ZERO)))
-            op->flags |= IRF_PINNED;
+        Type *type = v.type ? type_of(ck, v) : NULL;
+        if (type && ck->fn->effects && type->kind != TYPE_POISON && !is_function(type))
+            ir_rt(&ck->b, RT_KEEP, type_unit(ck->ts), &v.id, 1);
         return;
     }
     bind_pattern(ck, p, v, e->let.is_var);

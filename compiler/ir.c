@@ -542,6 +542,7 @@ static bool rt_may_fault(int rt) {
     case RT_WRITE_TEXT:
     case RT_PARSE_I64:
     case RT_PARSE_F64:
+    case RT_FAIL:
     case RT_WRITE_PNG: return true;
     default: return false; /* the others are described as total */
     }

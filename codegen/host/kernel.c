@@ -223,6 +223,15 @@ static LLVMValueRef chunk_size(Kernel *k) {
     for (int i = 0; i < k->nsinks; i++)
         if (k->sinks[i].sink->kind == SINK_REDUCE || k->sinks[i].sink->kind == SINK_SCAN)
             return fn_int(f, CHUNK);
+    LLVMValueRef size = NULL;
+    for (int i = 0; i < k->nsinks; i++) {
+        if (k->sinks[i].sink->kind != SINK_HIST)
+            continue;
+        LLVMValueRef n = table_chunk(k, &k->sinks[i]);
+        size = size ? fn_max(f, size, n) : n;
+    }
+    if (size)
+        return size;
     if (!is_heavy(f->ir, k->body))
         return fn_int(f, CHUNK);
     int unit = vector_wants(f, k->id) ? LANES : 1; /* vectors want to be full */

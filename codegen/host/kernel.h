@@ -48,7 +48,7 @@ typedef struct {
     LLVMValueRef *zero;   /* the slots of the sink's zero */
     LLVMValueRef site;
     /* while a chunk is emitted */
-    LLVMValueRef state; /* of this chunk */
+    LLVMValueRef state; /* of this chunk; HIST: where its table begins */
     LLVMValueRef total; /* REDUCE: of this chunk, where the loop is vectorised */
     LLVMValueRef acc;   /* REDUCE: accumulators; SCAN: the local value; PACKED: the next place */
     LLVMValueRef chunks, pieces, before; /* SCAN: prefixes, see reduce.c */
@@ -83,6 +83,8 @@ LLVMValueRef *sink_finish(Kernel *k, Sink *s);
 void sink_put(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v);
 /* Does it want all points in order on one thread? */
 bool sink_is_serial(Kernel *k, const Sink *s);
+/* Its own argument i. */
+LLVMValueRef *sink_arg(Kernel *k, const Sink *s, int i);
 /* Memory for n states until the sink has finished. */
 void sink_states(Kernel *k, Sink *s, LLVMValueRef n, int bytes);
 /* op(a, b) of a sink. */
@@ -108,6 +110,14 @@ void scan_begin(Kernel *k, Sink *s);
 void scan_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v);
 void scan_end(Kernel *k, Sink *s, LLVMValueRef to);
 void scan_finish(Kernel *k, Sink *s);
+
+/* table.c */
+bool table_is_parallel(Kernel *k, const Sink *s);
+/* How many points a chunk has then. */
+LLVMValueRef table_chunk(Kernel *k, const Sink *s);
+void table_prepare(Kernel *k, Sink *s);
+void table_point(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v);
+LLVMValueRef *table_finish(Kernel *k, Sink *s);
 
 /* kernel.c: calls fn for all chunks, on the runtime's threads where it pays. */
 void kernel_run(Kernel *k, LLVMValueRef fn, LLVMValueRef env);

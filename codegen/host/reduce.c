@@ -16,8 +16,8 @@
 FoldMode fold_mode(Kernel *k, Sink *s) {
     const IrSink *sink = s->sink;
     Type *type = s->yield->type;
-    if ((sink->kind != SINK_REDUCE && sink->kind != SINK_SCAN) || sink->op == IR_INVALID ||
-        !type_is_scalar(type))
+    bool is_sum = sink->kind == SINK_REDUCE || sink->kind == SINK_SCAN || sink->kind == SINK_HIST;
+    if (!is_sum || sink->op == IR_INVALID || !type_is_scalar(type))
         return FOLD_PIECES;
     s->identity = scalar_identity(&k->f->e->scalar, sink->op, type);
     if (!s->identity)

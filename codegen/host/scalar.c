@@ -23,7 +23,8 @@ typedef struct {
 } Row;
 
 static const Row rows[IR_KIND_COUNT] = {
-#define BIN(si, ui, fl)  .how = HOW_BIN, .on_signed = LLVM##si, .on_unsigned = LLVM##ui, .on_float = LLVM##fl
+#define BIN(si, ui, fl)                                                                            \
+    .how = HOW_BIN, .on_signed = LLVM##si, .on_unsigned = LLVM##ui, .on_float = LLVM##fl
 #define CMP(si, ui, fl)                                                                            \
     .how = HOW_CMP, .on_signed = LLVMInt##si, .on_unsigned = LLVMInt##ui, .on_float = LLVMReal##fl
 #define INTR(text)       .how = HOW_INTR, .name = "llvm." #text
@@ -246,7 +247,8 @@ static LLVMValueRef f32_to_f16_soft(Scalar *s, LLVMValueRef a) {
     LLVMValueRef normal = with(s, LLVMAdd, size, -((127 - 15LL) << 23) + 0xfff);
     normal = with(s, LLVMLShr, LLVMBuildAdd(B, normal, odd, ""), 13);
     LLVMValueRef out = select_of(s, is(s, LLVMIntULT, size, least_normal), small, normal);
-    LLVMValueRef nan = with(s, LLVMOr, with(s, LLVMAnd, with(s, LLVMLShr, size, 13), 0x3ff), 0x7e00);
+    LLVMValueRef payload = with(s, LLVMAnd, with(s, LLVMLShr, size, 13), 0x3ff);
+    LLVMValueRef nan = with(s, LLVMOr, payload, 0x7e00);
     out = select_of(s, is(s, LLVMIntUGE, size, too_large), const_like(s, u, 0x7c00), out);
     out = select_of(s, is(s, LLVMIntUGT, size, infinity), nan, out);
     return LLVMBuildTrunc(B, LLVMBuildOr(B, out, sign, ""), ints_like(s, a, 16), "");
@@ -405,7 +407,8 @@ static void libm_lanes_body(Scalar *s, LLVMValueRef helper, const char *name, in
 }
 
 /* A function (vectors…, mask: i64) -> vector, made once a module. */
-static LLVMValueRef libm_lanes_function(Scalar *s, const char *name, LLVMTypeRef vector, int arity) {
+static LLVMValueRef libm_lanes_function(Scalar *s, const char *name, LLVMTypeRef vector,
+                                        int arity) {
     char symbol[64];
     bool single = LLVMGetTypeKind(LLVMGetElementType(vector)) == LLVMFloatTypeKind;
     snprintf(symbol, sizeof symbol, "gact.%s%s.%u", name, single ? "f" : "",

@@ -1,8 +1,8 @@
-/* What a kernel does with its yields, but for sums and scans (reduce.c).
+/* What a kernel does with its yields, but for sums (reduce.c), scans (scan.c) and tables (table.c).
 
    An output over the space is stored straight into columns where its element is regular and its
    size known; a filter of such elements packs them chunk by chunk in columns that have room for all;
-   otherwise each chunk appends to a builder of its own and the builders are joined in order. Histograms and scatters take the points in order on one thread. */
+   otherwise each chunk appends to a builder of its own and the builders are joined in order. */
 #include "kernel.h"
 
 #define B (f->e->B)
@@ -10,7 +10,9 @@
 bool sink_is_serial(Kernel *k, const Sink *s) {
     if (s->sink->kind == SINK_SCAN)
         return !scan_is_parallel(k, s);
-    return s->sink->kind == SINK_HIST || s->sink->kind == SINK_SCATTER;
+    if (s->sink->kind == SINK_HIST)
+        return !table_is_parallel(k, s);
+    return s->sink->kind == SINK_SCATTER;
 }
 
 static bool is_built(const Sink *s) {
@@ -62,7 +64,7 @@ void sink_states(Kernel *k, Sink *s, LLVMValueRef n, int bytes) {
     s->states = api_data(k->f, s->states_buf);
 }
 
-static LLVMValueRef *own_arg(Kernel *k, Sink *s, int i) {
+LLVMValueRef *sink_arg(Kernel *k, const Sink *s, int i) {
     return value_of(k->f, k->op->args[s->sink->arg + i])->s;
 }
 
@@ -145,126 +147,6 @@ static void prepare_output(Kernel *k, Sink *s) {
     }
 }
 
-/* A table that HIST and SCATTER change: the columns of a regular output, otherwise rows of slots. */
-static void prepare_table(Kernel *k, Sink *s, LLVMValueRef total) {
-    Fn *f = k->f;
-    Layout *elem = layout_of(f->e, s->l->elem);
-    s->data = slots_new(f, s->l->ncols);
-    s->bufs = slots_new(f, s->l->ncols);
-    if (!s->l->is_regular) {
-        LLVMValueRef bytes = LLVMSizeOf(slots_type(f->e, elem));
-        sink_states(k, s, fn_mul(f, total, bytes), 1);
-    }
-}
-
-static void table_get(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef *out) {
-    Fn *f = k->f;
-    Layout *elem = layout_of(f->e, s->l->elem);
-    if (!s->l->is_regular) {
-        LLVMValueRef p = fn_at_index(f, slots_type(f->e, elem), s->states, at);
-        LLVMValueRef *v = slots_load(f, elem, p);
-        for (int i = 0; i < elem->nslots; i++)
-            out[i] = v[i];
-        return;
-    }
-    LLVMValueRef *cols = slots_new(f, 2 * s->l->ncols);
-    for (int c = 0; c < s->l->ncols; c++)
-        cols[2 * c + 1] = s->data[c];
-    elem_load(f, s->l->elem, cols, at, out);
-}
-
-static void table_put(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v) {
-    Fn *f = k->f;
-    if (s->l->is_regular) {
-        elem_store(f, s->l->elem, s->data, at, v);
-        return;
-    }
-    Layout *elem = layout_of(f->e, s->l->elem);
-    slots_store(f, elem, fn_at_index(f, slots_type(f->e, elem), s->states, at), v);
-}
-
-/* Copies a row's elements into the table from element `first` on. */
-static void put_row(Kernel *k, Sink *s, LLVMValueRef first, LLVMValueRef const *v) {
-    Fn *f = k->f;
-    if (s->l->is_regular) {
-        array_copy(f, s->l, s->data, first, v + s->yield->rank, s->part);
-        return;
-    }
-    Layout *elem = layout_of(f->e, s->l->elem);
-    LLVMValueRef *slots = slots_new(f, elem->nslots);
-    Loop loop = loop_begin(f, fn_int(f, 0), s->part, "row");
-    elem_load(f, s->l->elem, v + s->yield->rank, loop.i, slots);
-    if (f->e->is_planned)
-        slots_retain(f, elem, slots);
-    table_put(k, s, fn_add(f, first, loop.i), slots);
-    loop_end(f, &loop);
-}
-
-static void set_columns(Sink *s, LLVMValueRef const *cols) {
-    for (int c = 0; c < s->l->ncols; c++) {
-        s->bufs[c] = cols[2 * c];
-        s->data[c] = cols[2 * c + 1];
-    }
-}
-
-/* k times the zero, which is an element or (the table has more axes) a row. */
-static void prepare_hist(Kernel *k, Sink *s) {
-    Fn *f = k->f;
-    LLVMValueRef *zero = own_arg(k, s, 1), *cols = slots_new(f, 2 * s->l->ncols);
-    s->is_row = s->l->rank > 1;
-    s->dims = slots_new(f, s->l->rank);
-    s->dims[0] = fn_max(f, own_arg(k, s, 0)[0], fn_int(f, 0));
-    s->part = fn_int(f, 1);
-    for (int d = 1; d < s->l->rank; d++) {
-        s->dims[d] = zero[d - 1];
-        s->part = kernel_product(f, s->part, zero[d - 1], s->site);
-    }
-    LLVMValueRef total = kernel_product(f, s->dims[0], s->part, s->site);
-    prepare_table(k, s, total);
-    if (s->l->is_regular) {
-        array_alloc(f, s->l, s->site, total, cols);
-        set_columns(s, cols);
-    }
-    Loop loop = loop_begin(f, fn_int(f, 0), s->dims[0], "zeros");
-    if (s->is_row) {
-        put_row(k, s, fn_mul(f, loop.i, s->part), zero);
-    } else {
-        if (!s->l->is_regular)
-            sink_keep(k, s, zero);
-        table_put(k, s, loop.i, zero);
-    }
-    loop_end(f, &loop);
-}
-
-static void prepare_scatter(Kernel *k, Sink *s) {
-    Fn *f = k->f;
-    LLVMValueRef *dest = own_arg(k, s, 0), total = array_total(f, s->l, dest);
-    s->dims = slots_new(f, s->l->rank);
-    s->part = fn_int(f, 1);
-    for (int d = 0; d < s->l->rank; d++) {
-        s->dims[d] = dest[d];
-        s->part = d > 0 ? fn_mul(f, s->part, dest[d]) : s->part;
-    }
-    s->is_row = s->l->rank > 1;
-    bool is_owned = op_consumes(f, k->op, s->sink->arg);
-    prepare_table(k, s, total);
-    LLVMValueRef *cols = slots_new(f, 2 * s->l->ncols);
-    if (s->l->is_regular) {
-        array_own(f, s->l, s->site, dest, is_owned, cols);
-        set_columns(s, cols);
-        return;
-    }
-    LLVMValueRef *v = slots_new(f, layout_of(f->e, s->l->elem)->nslots);
-    Loop loop = loop_begin(f, fn_int(f, 0), total, "rows");
-    elem_load(f, s->l->elem, dest + s->l->rank, loop.i, v);
-    if (f->e->is_planned)
-        slots_retain(f, layout_of(f->e, s->l->elem), v);
-    table_put(k, s, loop.i, v);
-    loop_end(f, &loop);
-    if (is_owned)
-        slots_release(f, s->l, dest);
-}
-
 void sink_prepare(Kernel *k, Sink *s) {
     Fn *f = k->f;
     s->l = layout_of(f->e, s->sink->type);
@@ -275,16 +157,16 @@ void sink_prepare(Kernel *k, Sink *s) {
     case SINK_FILTER:
     case SINK_FLATMAP: prepare_output(k, s); break;
     case SINK_SCAN:
-        s->zero = own_arg(k, s, 0);
+        s->zero = sink_arg(k, s, 0);
         prepare_output(k, s);
         scan_prepare(k, s);
         break;
     case SINK_REDUCE:
-        s->zero = own_arg(k, s, 0);
+        s->zero = sink_arg(k, s, 0);
         reduce_prepare(k, s);
         break;
-    case SINK_HIST: prepare_hist(k, s); break;
-    case SINK_SCATTER: prepare_scatter(k, s); break;
+    case SINK_HIST:
+    case SINK_SCATTER: table_prepare(k, s); break;
     case SINK_KIND_COUNT: UNREACHABLE();
     }
 }
@@ -308,6 +190,8 @@ void sink_begin(Kernel *k, Sink *s, LLVMValueRef c) {
         reduce_begin(k, s);
     if (s->sink->kind == SINK_SCAN)
         scan_begin(k, s);
+    if (s->sink->kind == SINK_HIST && k->is_outlined)
+        s->state = fn_mul(f, c, s->dims[0]);
 }
 
 void sink_end(Kernel *k, Sink *s, LLVMValueRef c, LLVMValueRef from, LLVMValueRef to) {
@@ -393,74 +277,6 @@ static void point_filter(Kernel *k, Sink *s, LLVMValueRef const *keep, LLVMValue
     if_end(f, &kept);
 }
 
-static void check_place(Kernel *k, Sink *s, LLVMValueRef at, const char *text) {
-    Fn *f = k->f;
-    LLVMValueRef site = table_site(f->e, "index", text, f->ir, k->op);
-    LLVMValueRef nums[] = {at, s->dims[0]};
-    emit_check(f, fn_cmp(f, LLVMIntULT, at, s->dims[0]), site, nums, 2);
-}
-
-/* The columns of a row of the table. Those of a table of slots are built, and owned. */
-static void row_columns(Kernel *k, Sink *s, LLVMValueRef first, LLVMValueRef *cols) {
-    Fn *f = k->f;
-    if (s->l->is_regular) {
-        for (int c = 0; c < s->l->ncols; c++) {
-            cols[2 * c] = LLVMConstNull(f->e->ptr);
-            cols[2 * c + 1] = fn_at_bytes(f, s->l->cols[c].bytes, s->data[c], first);
-        }
-        return;
-    }
-    Builder b = {s->l, fn_alloca(f, builder_type(f->e, s->l), "row")};
-    LLVMValueRef *v = slots_new(f, layout_of(f->e, s->l->elem)->nslots);
-    builder_init(f, &b);
-    Loop loop = loop_begin(f, fn_int(f, 0), s->part, "row");
-    table_get(k, s, fn_add(f, first, loop.i), v);
-    builder_push(f, &b, s->site, v);
-    if (f->e->is_planned)
-        slots_release(f, layout_of(f->e, s->l->elem), v);
-    loop_end(f, &loop);
-    builder_cols(f, &b, cols);
-}
-
-/* op(row at `first`, v), both given back. */
-static LLVMValueRef *combine_row(Kernel *k, Sink *s, LLVMValueRef first, LLVMValueRef const *v) {
-    Fn *f = k->f;
-    LLVMValueRef *old = slots_new(f, s->yield->nslots);
-    for (int d = 1; d < s->l->rank; d++)
-        old[d - 1] = s->dims[d];
-    row_columns(k, s, first, old + s->l->rank - 1);
-    LLVMValueRef *next = sink_combine(k, s, old, v);
-    sink_drop(k, s, old);
-    sink_drop(k, s, v);
-    return next;
-}
-
-/* Row or element `at` of the table becomes v, or op(old, v). */
-static void point_table(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v) {
-    Fn *f = k->f;
-    check_place(k, s, at, s->sink->kind == SINK_HIST ? "bin {} is out of bounds for {} bins"
-                                                     : "index {} is out of bounds for size {}");
-    if (s->is_row) {
-        LLVMValueRef first = fn_mul(f, at, s->part);
-        if (s->op)
-            v = combine_row(k, s, first, v);
-        LLVMValueRef n = array_total(f, s->yield, v);
-        LLVMValueRef site = table_site(f->e, "shape", "a row has {} elements, the others {}", f->ir,
-                                       k->op);
-        emit_check(f, fn_cmp(f, LLVMIntEQ, n, s->part), site, (LLVMValueRef[]){n, s->part}, 2);
-        put_row(k, s, first, v);
-        sink_drop(k, s, v);
-        return;
-    }
-    LLVMValueRef *old = slots_new(f, s->yield->nslots);
-    table_get(k, s, at, old);
-    if (s->op)
-        v = sink_fold(k, s, old, v);
-    else
-        sink_drop(k, s, old);
-    table_put(k, s, at, v);
-}
-
 void sink_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef *const *yields) {
     LLVMValueRef const *v = yields[s->sink->yield];
     switch (s->sink->kind) {
@@ -474,7 +290,7 @@ void sink_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef *const *yield
     case SINK_REDUCE: reduce_point(k, s, lin, v); break;
     case SINK_SCAN: scan_point(k, s, lin, v); break;
     case SINK_HIST:
-    case SINK_SCATTER: point_table(k, s, v[0], yields[s->sink->yield + 1]); break;
+    case SINK_SCATTER: table_point(k, s, v[0], yields[s->sink->yield + 1]); break;
     case SINK_KIND_COUNT: UNREACHABLE();
     }
 }
@@ -630,28 +446,14 @@ static LLVMValueRef *finish_packed(Kernel *k, Sink *s) {
     return out;
 }
 
-static LLVMValueRef *finish_table(Kernel *k, Sink *s) {
-    Fn *f = k->f;
-    LLVMValueRef *out = slots_new(f, s->l->nslots);
+static LLVMValueRef *finish_direct(Kernel *k, Sink *s) {
+    LLVMValueRef *out = slots_new(k->f, s->l->nslots);
     for (int d = 0; d < s->l->rank; d++)
         out[d] = s->dims[d];
-    if (s->l->is_regular) {
-        for (int c = 0; c < s->l->ncols; c++) {
-            out[s->l->rank + 2 * c] = s->bufs[c];
-            out[s->l->rank + 2 * c + 1] = s->data[c];
-        }
-        return out;
+    for (int c = 0; c < s->l->ncols; c++) {
+        out[s->l->rank + 2 * c] = s->bufs[c];
+        out[s->l->rank + 2 * c + 1] = s->data[c];
     }
-    Builder b = {s->l, fn_alloca(f, builder_type(f->e, s->l), "builder")};
-    LLVMValueRef *v = slots_new(f, layout_of(f->e, s->l->elem)->nslots);
-    builder_init(f, &b);
-    Loop loop = loop_begin(f, fn_int(f, 0), array_total(f, s->l, out), "rows");
-    table_get(k, s, loop.i, v);
-    builder_push(f, &b, s->site, v);
-    if (f->e->is_planned)
-        slots_release(f, layout_of(f->e, s->l->elem), v);
-    loop_end(f, &loop);
-    builder_cols(f, &b, out + s->l->rank);
     return out;
 }
 
@@ -662,7 +464,9 @@ static LLVMValueRef *finish(Kernel *k, Sink *s) {
         scan_finish(k, s);
     if (is_packed(s))
         return finish_packed(k, s);
-    return is_built(s) ? finish_built(k, s) : finish_table(k, s);
+    if (s->sink->kind == SINK_HIST || s->sink->kind == SINK_SCATTER)
+        return table_finish(k, s);
+    return is_built(s) ? finish_built(k, s) : finish_direct(k, s);
 }
 
 LLVMValueRef *sink_finish(Kernel *k, Sink *s) {

@@ -69,7 +69,8 @@ static void split_row(Points *p, LLVMValueRef number, LLVMValueRef *outer) {
 static LLVMValueRef lane_mask(Points *p, LLVMValueRef from, LLVMValueRef count) {
     Vec *v = &p->v;
     Emit *e = v->f->e;
-    LLVMValueRef iota = LLVMBuildTrunc(B, vec_iota(v), LLVMVectorType(e->i8, (unsigned)v->lanes), "");
+    LLVMTypeRef type = LLVMVectorType(e->i8, (unsigned)v->lanes);
+    LLVMValueRef iota = LLVMBuildTrunc(B, vec_iota(v), type, "");
     from = LLVMBuildTrunc(B, from, e->i8, "");
     count = LLVMBuildTrunc(B, count, e->i8, "");
     LLVMValueRef lane = LLVMBuildSub(B, iota, vec_splat(v, from), "");

@@ -70,6 +70,11 @@ bool spec_read(const Reader *r, const char *spec, GactSlot *out) {
     /* A text that looks like a file is one only where the file can hold a single text. */
     if (f && *spec != '"' && (!text || f->read == json_read || f->read == txt_read))
         return read_format(r, f, spec, len, out);
+    if (!text && !access(spec, F_OK))
+        return read_fail(r,
+                         "the file %s has none of the extensions .npy, .npz, .csv, .tsv, .json, "
+                         ".bin and .txt",
+                         spec);
     Reader named = *r;
     named.source = "the literal";
     return literal_read(&named, spec, strlen(spec), out);

@@ -193,5 +193,11 @@ void rt_FAIL(GactCtx *ctx, const GactSite *site, const GactValue *args, int32_t 
     Call c;
     (void)nargs, (void)result, (void)out;
     call_start(&c, ctx, site);
-    call_fault(&c, site ? site->kind : "assert", argument_text(&c, &args[0]));
+    call_fault(&c, "assert", argument_text(&c, &args[0]));
+}
+
+/* Its argument has been computed: that is all. */
+void rt_KEEP(GactCtx *ctx, const GactSite *site, const GactValue *args, int32_t nargs,
+             const GactType *result, GactSlot *out) {
+    (void)ctx, (void)site, (void)args, (void)nargs, (void)result, (void)out;
 }
