@@ -600,66 +600,9 @@ static Val concat_axis(Checker *ck, Val *parts, int n, int axis, Args *args) {
     return map_space(ck, type->rank, dims, concat_body, &c, args->span);
 }
 
-static Val call_concat(Checker *ck, const Builtin *self, Args *args) {
-    int64_t axis = 0;
-    int n = args->n;
-    if (n > 1 && args->names[n - 1]) {
-        if (strcmp(args->names[n - 1], "axis"))
-            return ck_fail(ck, DIAG_ARGUMENTS, args->spans[n - 1], "concat has no parameter `%s`",
-                           args->names[n - 1]);
-        if (!const_arg(ck, args, --n, &axis))
-            return val_poison(ck);
-    }
-    if (n == 1) { /* a list of arrays */
-        Type *only = type_of(ck, as_array(ck, args->vals[0]));
-        if (only->kind == TYPE_ARRAY &&
-            (only->rank > 1 || type_resolve(ck->ts, only->elem)->kind == TYPE_ARRAY)) {
-            if (only->rank == 1 || axis == 0) {
-                Args flat = *args;
-                if (only->rank > 2) {
-                    Val v = as_array(ck, args->vals[0]);
-                    IrId dims[16];
-                    dims[0] = ir_binary(&ck->b, IR_MUL, ck_dim(ck, v.id, 0), ck_dim(ck, v.id, 1));
-                    for (int k = 2; k < only->rank; k++)
-                        dims[k - 1] = ck_dim(ck, v.id, k);
-                    Type *type = type_array(ck->ts, only->elem, only->rank - 1);
-                    return val(type, ir_reshape(&ck->b, type, v.id, dims));
-                }
-                return call_flatten(ck, self, &flat);
-            }
-        }
-    }
-    if (type_of(ck, args->vals[0])->kind == TYPE_STRING) {
-        IrId *texts = NEW_ARRAY(ck->arena, IrId, n);
-        for (int i = 0; i < n; i++)
-            texts[i] = coerce(ck, args->vals[i], basic(ck, TYPE_STRING), args->spans[i],
-                              "this text").id;
-        return val(basic(ck, TYPE_STRING), n == 1 ? texts[0] : ir_concat(&ck->b, texts, n));
-    }
-    Val *parts = NEW_ARRAY(ck->arena, Val, n);
-    for (int i = 0; i < n; i++) {
-        parts[i] = array_arg(ck, self, args, i);
-        if (is_poison(ck, parts[i]))
-            return parts[i];
-    }
-    for (int i = 1; i < n; i++)
-        if (!join_vals(ck, &parts[0], &parts[i])) {
-            report_mismatch(ck, type_of(ck, parts[0]), type_of(ck, parts[i]), args->spans[i],
-                            "what is joined");
-            return val_poison(ck);
-        }
-    for (int i = 1; i < n; i++) { /* the first may have been converted by a later one */
-        bool ok = true;
-        parts[i] = convert_to(ck, parts[i], parts[0].type, &ok);
-    }
+/* The rows of all the parts, one after the other: sizes but the first are checked to agree. */
+static Val concat_rows(Checker *ck, const Val *parts, int n, const Args *args) {
     Type *type = type_of(ck, parts[0]);
-    if (axis < 0 || axis >= type->rank)
-        return ck_fail(ck, DIAG_BAD_INDEX, args->span, "%s has no axis %lld", text_of(ck, type),
-                       (long long)axis);
-    if (n == 1)
-        return parts[0];
-    if (axis > 0)
-        return concat_axis(ck, parts, n, (int)axis, args);
     IrId *ids = NEW_ARRAY(ck->arena, IrId, n);
     IrId total = IR_NONE;
     for (int i = 0; i < n; i++) {
@@ -675,6 +618,81 @@ static Val call_concat(Checker *ck, const Builtin *self, Args *args) {
     for (int k = 1; k < type->rank; k++)
         ck_assume_dim(ck, id, 0, k, ck_dim(ck, ids[0], k));
     return val(type, id);
+}
+
+/* Is the only argument a list of arrays, whose elements are joined? */
+static bool is_list_of_arrays(Checker *ck, Type *type) {
+    return type->kind == TYPE_ARRAY &&
+           (type->rank > 1 || type_resolve(ck->ts, type->elem)->kind == TYPE_ARRAY);
+}
+
+/* The elements of a list of arrays, joined: one axis less. */
+static Val concat_list(Checker *ck, const Builtin *self, Args *args) {
+    Val v = as_array(ck, args->vals[0]);
+    Type *list = type_of(ck, v);
+    if (list->rank <= 2)
+        return call_flatten(ck, self, args);
+    IrId *dims = NEW_ARRAY(ck->arena, IrId, list->rank - 1);
+    dims[0] = ir_binary(&ck->b, IR_MUL, ck_dim(ck, v.id, 0), ck_dim(ck, v.id, 1));
+    for (int k = 2; k < list->rank; k++)
+        dims[k - 1] = ck_dim(ck, v.id, k);
+    Type *type = type_array(ck->ts, list->elem, list->rank - 1);
+    return val(type, ir_reshape(&ck->b, type, v.id, dims));
+}
+
+static Val concat_texts(Checker *ck, Args *args, int n) {
+    IrId *texts = NEW_ARRAY(ck->arena, IrId, n);
+    for (int i = 0; i < n; i++)
+        texts[i] =
+            coerce(ck, args->vals[i], basic(ck, TYPE_STRING), args->spans[i], "this text").id;
+    return val(basic(ck, TYPE_STRING), n == 1 ? texts[0] : ir_concat(&ck->b, texts, n));
+}
+
+/* The arguments as arrays of one type, or NULL if there is none (which is reported). */
+static Val *concat_parts(Checker *ck, const Builtin *self, Args *args, int n) {
+    Val *parts = NEW_ARRAY(ck->arena, Val, n);
+    for (int i = 0; i < n; i++) {
+        parts[i] = array_arg(ck, self, args, i);
+        if (is_poison(ck, parts[i]))
+            return NULL;
+    }
+    for (int i = 1; i < n; i++)
+        if (!join_vals(ck, &parts[0], &parts[i])) {
+            report_mismatch(ck, type_of(ck, parts[0]), type_of(ck, parts[i]), args->spans[i],
+                            "what is joined");
+            return NULL;
+        }
+    for (int i = 1; i < n; i++) { /* the first may have been converted by a later one */
+        bool ok = true;
+        parts[i] = convert_to(ck, parts[i], parts[0].type, &ok);
+    }
+    return parts;
+}
+
+static Val call_concat(Checker *ck, const Builtin *self, Args *args) {
+    int64_t axis = 0;
+    int n = args->n;
+    if (n > 1 && args->names[n - 1]) {
+        if (strcmp(args->names[n - 1], "axis"))
+            return ck_fail(ck, DIAG_ARGUMENTS, args->spans[n - 1], "concat has no parameter `%s`",
+                           args->names[n - 1]);
+        if (!const_arg(ck, args, --n, &axis))
+            return val_poison(ck);
+    }
+    if (n == 1 && axis == 0 && is_list_of_arrays(ck, type_of(ck, as_array(ck, args->vals[0]))))
+        return concat_list(ck, self, args);
+    if (type_of(ck, args->vals[0])->kind == TYPE_STRING)
+        return concat_texts(ck, args, n);
+    Val *parts = concat_parts(ck, self, args, n);
+    if (!parts)
+        return val_poison(ck);
+    Type *type = type_of(ck, parts[0]);
+    if (axis < 0 || axis >= type->rank)
+        return ck_fail(ck, DIAG_BAD_INDEX, args->span, "%s has no axis %lld", text_of(ck, type),
+                       (long long)axis);
+    if (n == 1)
+        return parts[0];
+    return axis > 0 ? concat_axis(ck, parts, n, (int)axis, args) : concat_rows(ck, parts, n, args);
 }
 
 typedef struct {

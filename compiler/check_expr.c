@@ -682,10 +682,14 @@ static Val nested_outer(Checker *ck, const IrId *at, void *ctx) {
     return map_space(ck, inner.rank - 1, inner.dims + 1, nested_inner, &inner, inner.span);
 }
 
-/* The dims of an array yield as values from before the body, or false: it is irregular. */
-static bool hoisted_dims(Checker *ck, Val v, int rank, IrId mark, IrId *out) {
+/* The dims of an array that a body yields as values from before it, or false: it is irregular. */
+static bool hoisted_dims(Checker *ck, IrRegion *body, Val v, int rank, IrId mark, IrId *out) {
+    IrRegion *outer = ck->b.region;
     for (int k = 0; k < rank; k++) {
-        out[k] = ck_outside(ck, ck_dim(ck, v.id, k), mark);
+        ck->b.region = body;
+        IrId inner = ck_dim(ck, v.id, k);
+        ck->b.region = outer;
+        out[k] = ck_outside(ck, inner, mark);
         if (!out[k])
             return false;
     }
@@ -710,7 +714,7 @@ Val map_space(Checker *ck, int rank, const IrId *dims, BodyFn body, void *ctx, S
     Type *result = type_array(ck->ts, type, rank);
     IrId *inner = NEW_ARRAY(ck->arena, IrId, type->rank + 1);
     if (type->kind == TYPE_ARRAY) {
-        if (hoisted_dims(ck, v, type->rank, mark, inner)) {
+        if (hoisted_dims(ck, region, v, type->rank, mark, inner)) {
             result = type_array(ck->ts, type->elem, rank + type->rank);
         } else if (rank > 1) {
             Nested nested = {.body = body, .ctx = ctx, .rank = rank, .dims = dims, .span = span};
@@ -887,7 +891,7 @@ static Val filter_space(Checker *ck, Comp *c) {
         return val_poison(ck);
     Type *type = type_of(ck, v);
     IrId *rows = NEW_ARRAY(ck->arena, IrId, type->rank + 1);
-    if (type->kind == TYPE_ARRAY && !hoisted_dims(ck, v, type->rank, s.mark, rows))
+    if (type->kind == TYPE_ARRAY && !hoisted_dims(ck, s.region, v, type->rank, s.mark, rows))
         return filter_lists(ck, c);
     vec_push(ck->arena, &s.region->results, keep.id);
     vec_push(ck->arena, &s.region->results, v.id);
@@ -953,34 +957,12 @@ Val check_comprehension(Checker *ck, const Expr *e) {
 
 /* ---- strings ---- */
 
-static bool valid_format(const char *f) {
-    if (*f == '<' || *f == '>' || *f == '^')
-        f++;
-    while (*f >= '0' && *f <= '9')
-        f++;
-    if (*f == '.') {
-        f++;
-        if (!(*f >= '0' && *f <= '9'))
-            return false;
-        while (*f >= '0' && *f <= '9')
-            f++;
-    }
-    if (*f == 'x' || *f == 'e')
-        f++;
-    return *f == '\0';
-}
-
+/* The scanner lets only well-formed formats through. */
 static IrId format_part(Checker *ck, const StringPart *part) {
     Val v = check_expr(ck, part->hole);
     Type *string = basic(ck, TYPE_STRING);
     if (is_poison(ck, v))
         return ir_undef(&ck->b, string);
-    if (!valid_format(part->format)) {
-        Diag *d = ck_error(ck, DIAG_BAD_FORMAT, part->format_span, "unknown format `%s`",
-                           part->format);
-        diag_note(ck->diags, d, "a format is an alignment < > ^, a width, .digits, x or e");
-        return ir_undef(&ck->b, string);
-    }
     if (type_of(ck, v)->kind == TYPE_STRING && !*part->format)
         return v.id;
     IrId spec = ir_string(&ck->b, part->format, strlen(part->format));

@@ -401,6 +401,25 @@ static IrId test_pattern(Checker *ck, const Pattern *p, Val v) {
     UNREACHABLE();
 }
 
+/* The first name that a pattern binds, or NULL. */
+static const Pattern *bound_name(Checker *ck, const Pattern *p, Type *type) {
+    type = type_resolve(ck->ts, type);
+    const Pattern *found = binds(ck, p, type) ? p : NULL;
+    if (p->kind == PAT_TUPLE || p->kind == PAT_OR)
+        for (int k = 0; k < p->items.len && !found; k++)
+            found = bound_name(ck, p->items.at[k],
+                               p->kind == PAT_OR ? type
+                               : type->kind == TYPE_TUPLE && k < type->count ? type->items[k]
+                                                                            : basic(ck, TYPE_POISON));
+    int c = p->kind == PAT_CTOR ? resolve_ctor(ck, p, type, false) : -1;
+    for (int i = 0; c >= 0 && i < p->ctor.items.len && !found; i++) {
+        int k = item_index(p, i, type, c, ctor_count(type, c));
+        if (k >= 0)
+            found = bound_name(ck, p->ctor.items.at[i].pattern, member_type(ck, type, c, k));
+    }
+    return found;
+}
+
 static void bind(Checker *ck, const Pattern *p, Val v, bool is_var, bool may_fail) {
     Type *type = type_of(ck, v);
     switch (p->kind) {
@@ -441,11 +460,15 @@ static void bind(Checker *ck, const Pattern *p, Val v, bool is_var, bool may_fai
         return;
     }
     case PAT_OR: {
-        NameList none = {0};
-        (void)none;
-        for (int k = 0; k < p->items.len; k++)
-            if (p->items.at[k]->kind == PAT_CTOR && p->items.at[k]->ctor.items.len)
-                ck_error(ck, DIAG_PATTERN, p->span, "alternatives cannot bind names");
+        const Pattern *name = NULL;
+        for (int k = 0; k < p->items.len && !name; k++)
+            name = bound_name(ck, p->items.at[k], type);
+        if (name) {
+            Diag *d = ck_error(ck, DIAG_PATTERN, name->span, "alternatives cannot bind names");
+            diag_help(ck->diags, d, "write an arm for each alternative, or `_` for `%s`", name->name);
+        }
+        for (int k = 0; name && k < p->items.len; k++)
+            bind(ck, p->items.at[k], val_poison(ck), is_var, true);
         return;
     }
     }

@@ -39,6 +39,7 @@ typedef struct {
     VEC(IrId) dims; /* one DIM op for each array and axis */
     int proofs;     /* how many are under way, one inside of the other */
     int budget;     /* steps left for the proof under way */
+    int visits;     /* and values whose interval may still be asked for */
 } Range;
 
 typedef struct {

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { MAX_DEPTH = 7, MAX_STEPS = 600, MAX_WALK = 8, MAX_PROOFS = 4 };
+enum { MAX_DEPTH = 7, MAX_STEPS = 600, MAX_WALK = 8, MAX_PROOFS = 4, MAX_VISITS = 300 };
 
 /* No array that exists has more elements along an axis. */
 #define MAX_DIM ((int64_t)1 << 56)
@@ -137,7 +137,7 @@ static Interval modulo(Range *r, const IrOp *op, int depth) {
 }
 
 static Interval bits_interval(Range *r, const IrOp *op, int depth) {
-    if (!ir_is_scalar_op(op->kind)) /* others say nothing of their values */
+    if (op->nargs == 0 || op->nregions) /* others say nothing of their values */
         return everything;
     Interval a = interval(r, op->args[0], depth);
     Interval b = op->nargs > 1 ? interval(r, op->args[1], depth) : everything;
@@ -240,7 +240,7 @@ static Interval interval(Range *r, IrId v, int depth) {
     Interval out = type_interval(op->type);
     if (range_counts(op->type) && (op->kind == IR_CONST || op->kind == IR_DIM))
         return made_interval(r, op, depth);
-    if (!range_counts(op->type) || depth >= MAX_WALK)
+    if (!range_counts(op->type) || depth >= MAX_WALK || r->visits-- <= 0)
         return out;
     if (op->kind != IR_PARAM && (op->nargs == 0 || op->nargs <= 3 || op->kind == IR_INDEX))
         out = meet(out, made_interval(r, op, depth + 1));
@@ -248,6 +248,8 @@ static Interval interval(Range *r, IrId v, int depth) {
 }
 
 Interval range_interval(Range *r, IrId v) {
+    if (r->proofs == 0)
+        r->visits = MAX_VISITS;
     return interval(r, v, 0);
 }
 
@@ -293,6 +295,8 @@ static Lin linear(Range *r, IrId v, int depth) {
 Lin lin_of(Range *r, IrId v) {
     if (!range_counts(ir_op(r->f, v)->type))
         return (Lin){.bad = true};
+    if (r->proofs == 0)
+        r->visits = MAX_VISITS;
     return linear(r, v, 0);
 }
 
@@ -577,8 +581,10 @@ static bool prove(Range *r, Lin goal, int depth) {
 bool range_prove(Range *r, Lin goal) {
     if (goal.bad)
         return false;
-    if (r->proofs == 0)
+    if (r->proofs == 0) {
         r->budget = MAX_STEPS;
+        r->visits = MAX_VISITS;
+    }
     if (r->proofs >= MAX_PROOFS)
         return false;
     r->proofs++;

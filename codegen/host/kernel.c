@@ -221,7 +221,7 @@ static bool is_small(const Kernel *k) {
 static LLVMValueRef chunk_size(Kernel *k) {
     Fn *f = k->f;
     for (int i = 0; i < k->nsinks; i++)
-        if (k->sinks[i].sink->kind == SINK_REDUCE || k->sinks[i].sink->kind == SINK_SCAN)
+        if (k->sinks[i].sink->kind == SINK_SCAN || k->is_cut)
             return fn_int(f, CHUNK);
     LLVMValueRef size = NULL;
     for (int i = 0; i < k->nsinks; i++) {

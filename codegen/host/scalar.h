@@ -18,8 +18,8 @@ typedef struct {
     LLVMModuleRef module;
     LLVMBuilderRef builder; /* at the end of a block; some ops add blocks and move on */
     bool has_f16c;          /* the target converts between half and float */
-    LLVMValueRef active;    /* <lanes x i1>: lanes whose results matter, or NULL: all. Saves calls of
-                               libm in the others */
+    LLVMValueRef active;    /* <lanes x i1>: lanes whose results matter, or NULL: all. Saves calls
+                               of libm in the others */
 } Scalar;
 
 typedef struct {

@@ -79,7 +79,7 @@ static LLVMValueRef lane_mask(Points *p, LLVMValueRef from, LLVMValueRef count) 
 
 /* ---- sinks ---- */
 
-/* The columns that a STORE fills. */
+/* The columns that the yield of a STORE goes to. */
 static Layout *elements_of(Points *p, const VectorSink *sink) {
     Emit *e = p->v.f->e;
     return layout_of(e, type_array(e->m->types, yield_type(p, sink), 1));
@@ -99,7 +99,7 @@ static void store_yield(Points *p, const VectorSink *sink, LLVMValueRef point) {
 }
 
 bool vector_packs(const Emit *e, const Layout *array) {
-    if (!e->features || !strstr(e->features, "+avx512f"))
+    if (!e->features || !strstr(e->features, "+avx512vl"))
         return false;
     for (int c = 0; c < array->ncols; c++)
         if (array->cols[c].bytes < 4 && !strstr(e->features, "+avx512vbmi2"))
@@ -351,10 +351,11 @@ static LLVMValueRef wants_streaming(Points *p) {
     return fn_bin(f, LLVMAnd, is_large, fn_cmp(f, LLVMIntEQ, low, fn_int(f, 0)));
 }
 
-static bool may_stream(const Points *p, const VectorPlan *plan) {
+static bool may_stream(Points *p, const VectorPlan *plan) {
     bool stores = false;
     for (int k = 0; k < p->loop->nsinks; k++)
-        stores |= p->loop->sinks[k].how == VECTOR_STORE;
+        if (p->loop->sinks[k].how == VECTOR_STORE)
+            stores |= elements_of(p, &p->loop->sinks[k])->ncols > 0;
     return stores && p->loop->is_outer && !p->reduces && plan->nops <= 48;
 }
 

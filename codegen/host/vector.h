@@ -2,8 +2,9 @@
    consecutive points of the last axis. The values are those of the scalar loop, bit for bit, and
    faults are reported by the scalar body, so with the same numbers.
 
-   kernel.c asks vector_wants() before it emits the loop over the points of a chunk; if the answer is
-   yes it describes what happens to the yields and calls vector_points() in place of its own loop. */
+   kernel.c asks vector_wants() before it emits the loop over the points of a chunk; if the answer
+   is yes it describes what happens to the yields and calls vector_points() in place of its own
+   loop. */
 #ifndef GACT_VECTOR_H
 #define GACT_VECTOR_H
 

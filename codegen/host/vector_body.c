@@ -1,10 +1,10 @@
 /* The ops of a kernel's body for a vector of consecutive points.
 
-   What does not vary is emitted once, as a scalar, by the emitters of scalar code. A varying IF runs
-   each side under its own mask, if any lane wants it, and selects; a loop with a varying trip count
-   runs while any lane is active and keeps the carried values of the others. A check that fails in an
-   active lane leaves for `slow`, where the same points run through the scalar body. Inactive lanes
-   hold any value but never poison, so that masks stay exact. */
+   What does not vary is emitted once, as a scalar, by the emitters of scalar code. A varying IF
+   runs each side under its own mask, if any lane wants it, and selects; a loop with a varying trip
+   count runs while any lane is active and keeps the carried values of the others. A check that
+   fails in an active lane leaves for `slow`, where the same points run through the scalar body.
+   Inactive lanes hold any value but never poison, so that masks stay exact. */
 #include "vector_body.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
-/* The parts of the vectoriser: vector_plan.c decides which values differ between lanes and whether a
-   body can be vectorised, vector_body.c emits its ops, vector_nest.c the sums inside it, vector.c the
-   loop around it. */
+/* The parts of the vectoriser: vector_plan.c decides which values differ between lanes and whether
+   a body can be vectorised, vector_body.c emits its ops, vector_nest.c the sums inside it,
+   vector.c the loop around it. */
 #ifndef GACT_VECTOR_BODY_H
 #define GACT_VECTOR_BODY_H
 
@@ -33,11 +33,11 @@ typedef struct {
     LLVMValueRef first, count;
     bool is_outer;    /* nothing here reads what vec_store writes */
     int stream_align; /* not 0: stores bypass the caches; their places are so aligned */
-    LLVMBasicBlockRef slow; /* where to go when a check fails in an active lane; made on first use */
+    LLVMBasicBlockRef slow; /* where a check that fails in an active lane goes; made when used */
 } Vec;
 
-/* Emits the body for the points whose last index is base + lane and whose other indices are `outer`.
-   Yields are in value_of: slots are vectors, or scalars that stand for all lanes. */
+/* Emits the body for the points whose last index is base + lane and whose other indices are
+   `outer`. Yields are in value_of: slots are vectors, or scalars that stand for all lanes. */
 void vec_body(Vec *v, const IrRegion *body, LLVMValueRef const *outer, LLVMValueRef base);
 /* The ops of a region inside the body. */
 void vec_ops(Vec *v, const IrRegion *region);

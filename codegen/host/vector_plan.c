@@ -1,9 +1,9 @@
-/* What can be vectorised: a divergence analysis to a fixed point, a check of every op, and the number
-   of lanes.
+/* What can be vectorised: a divergence analysis to a fixed point, a check of every op, and the
+   number of lanes.
 
-   A value varies if an operand does, if it is carried by a loop whose trip count varies, or if it is
-   the result of an IF whose condition varies. Arrays never vary: a body that makes arrays or looks at
-   different arrays in different lanes stays scalar. */
+   A value varies if an operand does, if it is carried by a loop whose trip count varies, or if it
+   is the result of an IF whose condition varies. Arrays never vary: a body that makes arrays or
+   looks at different arrays in different lanes stays scalar. */
 #include "vector_body.h"
 
 #include <string.h>

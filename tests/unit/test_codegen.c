@@ -732,6 +732,101 @@ static void test_tables(void **state) {
     assert_int_equal(some_ints[0], 5);
 }
 
+/* Chunks with tables of their own, and an operator that wants the points in order. */
+static void check_bins(const GactSlot *out, Tiny *t) {
+    int64_t count[7] = {0}, largest[7], folded[7];
+    for (int b = 0; b < 7; b++) {
+        largest[b] = -5;
+        folded[b] = 1;
+    }
+    for (int64_t k = 0; k < 9000; k++) {
+        count[k % 7]++;
+        largest[k % 7] = k;
+        folded[k % 7] = folded[k % 7] * 3 + k;
+    }
+    assert_memory_equal(ints(out, 5), count, sizeof count);
+    assert_memory_equal(ints(out, 8), largest, sizeof largest);
+    assert_memory_equal(ints(out, 11), folded, sizeof folded);
+    assert_in_range(t->parts, 2, 40);
+}
+
+static void test_bins(void **state) {
+    (void)state;
+    GactSlot in[] = {slot_i(0), slot_i(9000)};
+    run("fn f(%1: i64, %2: i64) -> ([_]i64, [_]i64, [_]i64) {\n"
+        "  %3 = const 7 : i64\n"
+        "  %4 = const 1 : i64\n"
+        "  %5 = const 0 : i64\n"
+        "  %6 = const -5 : i64\n"
+        "  %7 = const 3 : i64\n"
+        "  %8 = kernel [%2] (%9: i64) {\n"
+        "    %10 = mod %9, %3 : i64\n"
+        "    yield %10, %4, %10, %9\n"
+        "  } hist of %3, %5 by (%11: i64, %12: i64) {\n"
+        "    %13 = add %11, %12 : i64\n"
+        "    yield %13\n"
+        "  } : [_]i64, hist of %3, %6 by (%14: i64, %15: i64) {\n"
+        "    %16 = max %14, %15 : i64\n"
+        "    yield %16\n"
+        "  } : [_]i64\n"
+        "  %17 = kernel [%2] (%18: i64) {\n"
+        "    %19 = mod %18, %3 : i64\n"
+        "    yield %19, %18\n"
+        "  } hist of %3, %4 by (%20: i64, %21: i64) {\n"
+        "    %22 = mul %20, %7 : i64\n"
+        "    %23 = add %22, %21 : i64\n"
+        "    yield %23\n"
+        "  } : [_]i64\n"
+        "  %24 = get %8, 0 : [_]i64\n"
+        "  %25 = get %8, 1 : [_]i64\n"
+        "  %26 = tuple %24, %25, %17 : ([_]i64, [_]i64, [_]i64)\n"
+        "  yield %26\n"
+        "}\n"
+        "entry dag \"f\" @f(n: i64) -> (a: [_]i64, b: [_]i64, c: [_]i64)\n",
+        in, check_bins);
+}
+
+/* Rows of a table: replaced, and combined by an operator on arrays. */
+static void check_row_tables(const GactSlot *out, Tiny *t) {
+    (void)t;
+    assert_true(out[2].i == 3 && out[3].i == 2);
+    want_ints(out, 5, 6, 5, 3, 9, 2, 9, 2);
+    assert_true(out[6].i == 2 && out[7].i == 2);
+    want_ints(out, 9, 4, 5 + 9, 3 + 2, 8, 1);
+}
+
+static void test_row_tables(void **state) {
+    (void)state;
+    static int64_t at[] = {1, 2, 1};
+    GactSlot in[] = {SIX_INTS, slot_i(3), slot_p(NULL), slot_p(at)};
+    run("fn f(%1: i64, %2: [_]i64, %3: [_]i64) -> ([_, _]i64, [_, _]i64) {\n"
+        "  %4 = const 3 : i64\n"
+        "  %5 = const 2 : i64\n"
+        "  %6 = const 0 : i64\n"
+        "  %7 = reshape %2, %4, %5 : [_, _]i64\n"
+        "  %8 = list %6, %6 : [_]i64\n"
+        "  %9 = const 2 : i64\n"
+        "  %10 = kernel [%4] (%11: i64) {\n"
+        "    %12 = index %3, %11 : i64\n"
+        "    %13 = index %7, %9 : [_]i64\n"
+        "    %14 = mod %11, %5 : i64\n"
+        "    %15 = index %7, %11 : [_]i64\n"
+        "    yield %12, %13, %14, %15\n"
+        "  } scatter of %7 : [_, _]i64, hist of %5, %8 by (%16: [_]i64, %17: [_]i64) {\n"
+        "    %18 = kernel [%5] (%19: i64) {\n"
+        "      %20 = index %16, %19 : i64\n"
+        "      %21 = index %17, %19 : i64\n"
+        "      %22 = add %20, %21 : i64\n"
+        "      yield %22\n"
+        "    } map : [_]i64\n"
+        "    yield %18\n"
+        "  } : [_, _]i64\n"
+        "  yield %10\n"
+        "}\n"
+        "entry dag \"f\" @f(x: [_]i64, at: [_]i64) -> (a: [_, _]i64, b: [_, _]i64)\n",
+        in, check_row_tables);
+}
+
 /* ---- arrays ---- */
 
 static void check_arrays(const GactSlot *out, Tiny *t) {
@@ -1202,7 +1297,8 @@ int main(void) {
         cmocka_unit_test(test_sums),   cmocka_unit_test(test_strings),
         cmocka_unit_test(test_records), cmocka_unit_test(test_matmul),
         cmocka_unit_test(test_main),   cmocka_unit_test(test_in_place),
-        cmocka_unit_test(test_append),
+        cmocka_unit_test(test_append), cmocka_unit_test(test_bins),
+        cmocka_unit_test(test_row_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

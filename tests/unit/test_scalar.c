@@ -299,7 +299,10 @@ static double ref_exact(IrKind kind, double a, double b) {
     double m = fmod(a, b);
     switch (kind) {
     case IR_MOD: return m;
-    case IR_FMOD: return m == 0 ? copysign(0, b) : m * b < 0 ? m + b : m;
+    case IR_FMOD:
+        if (m == 0)
+            return copysign(0, b);
+        return (m < 0 && b > 0) || (m > 0 && b < 0) ? m + b : m;
     case IR_NEG: return -a;
     case IR_MIN: return ref_least(true, a, b);
     case IR_MAX: return ref_least(false, a, b);
@@ -411,8 +414,9 @@ static int edge_values(TypeKind t, uint64_t *out) {
         65520, 1e5, -3e4, 5.9604644775390625e-8, 3e-8, 6.2e-5, 2147483648.0, 4294967296.0, 9.3e18,
         -9.3e18, 3.4e38, 1e-40, 1e300, 5e-324, INFINITY, -INFINITY, NAN, 127.6, 255.5, 16777217.0};
     static const int64_t ints[] = {
-        0, 1, 2, 3, 5, 7, 10, 63, 64, 100, 127, 128, 255, 256, 32767, 32768, 65535, 65536, INT32_MAX, 1LL << 31, UINT32_MAX, 1LL << 53, (1LL << 53) + 1, INT64_MAX,
-        INT64_MIN, -1, -2, -3, -7, -64, -128, -32768, INT32_MIN, (1LL << 62) + 1, 65519, 65521};
+        0, 1, 2, 3, 5, 7, 10, 63, 64, 100, 127, 128, 255, 256, 32767, 32768, 65535, 65536,
+        INT32_MAX, 1LL << 31, UINT32_MAX, 1LL << 53, (1LL << 53) + 1, INT64_MAX, INT64_MIN,
+        -1, -2, -3, -7, -64, -128, -32768, INT32_MIN, (1LL << 62) + 1, 65519, 65521};
     int n = is_float(t) ? ARRAY_LEN(floats) : t == TYPE_BOOL ? 2 : ARRAY_LEN(ints);
     for (int k = 0; k < n; k++)
         out[k] = is_float(t) ? float_bits(t, floats[k]) : int_bits(t, ints[k]);
