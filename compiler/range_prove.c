@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { MAX_DEPTH = 7, MAX_STEPS = 600, MAX_WALK = 8, MAX_PROOFS = 4, MAX_VISITS = 300 };
+enum { MAX_DEPTH = 7, MAX_STEPS = 600, MAX_WALK = 8, MAX_PROOFS = 4, MAX_VISITS = 4000 };
 
 /* No array that exists has more elements along an axis. */
 #define MAX_DIM ((int64_t)1 << 56)
