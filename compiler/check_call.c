@@ -106,7 +106,13 @@ static bool is_default(Checker *ck, const TypeExpr *te, Val v) {
            !strcmp(te->name.name, type->var == VAR_INT ? "i64" : "f64");
 }
 
-/* The sum of the scores of all arguments; -1 if one does not fit. */
+/* Does a type say more than that something stands there? */
+static bool is_structured(const TypeExpr *te) {
+    return te && (te->kind != TE_NAME || te->name.args.len);
+}
+
+/* The sum of the scores of all arguments; -1 if one does not fit. Of equal sums the one with more
+   written parameters wins, (_, _) over a name alone, and then the defaults of literals. */
 static int score(Checker *ck, const Decl *d, const Args *args) {
     const ParamList *params = params_of(d);
     int *at = NEW_ARRAY(ck->arena, int, params->len + 1);
@@ -115,17 +121,20 @@ static int score(Checker *ck, const Decl *d, const Args *args) {
     FnCtx ctx = {.outer = ck->fn, .module = d->module, .base = ck->locals.len, .returned = -1,
                  .retval = -1, .brk = -1, .cont = -1};
     ck->fn = &ctx;
-    int sum = 0, defaults = 0;
+    int sum = 0, written = 0, defaults = 0;
     for (int k = 0; k < params->len && sum >= 0; k++) {
         if (at[k] < 0)
             continue;
         int fit = type_fit(ck, params->at[k].type, type_of(ck, args->vals[at[k]]),
                            &d->fn.type_params);
         sum = fit ? sum + fit : -1;
+        written += fit == 1 && is_structured(params->at[k].type);
+        if (fit == 1 && params->at[k].type && params->at[k].type->kind != TE_NAME)
+            defaults++; /* a form that is written fits better than anything at all */
         defaults += fit == 2 && is_default(ck, params->at[k].type, args->vals[at[k]]);
     }
     ck->fn = ctx.outer;
-    return sum < 0 ? sum : sum * 64 + defaults;
+    return sum < 0 ? sum : (sum * 64 + written) * 64 + defaults;
 }
 
 static bool all_scalar_params(Checker *ck, const Decl *d) {

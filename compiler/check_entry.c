@@ -331,10 +331,8 @@ static void dag_inputs(Checker *ck, const Decl *d, Ports *p, IrId present) {
     }
     for (int k = 0; k < n; k++) {
         const Param *param = &d->fn.params.at[k];
-        if (!params[k])
-            continue;
-        Val v = val(entry->inputs[k].type, params[k]);
-        if (param->init)
+        Val v = params[k] ? val(entry->inputs[k].type, params[k]) : val_poison(ck);
+        if (params[k] && param->init)
             v = with_default(ck, param, v, present, k);
         int at = local_add(ck, param->name, v, param->span, false);
         ck->locals.at[at].used = true;

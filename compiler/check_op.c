@@ -384,6 +384,10 @@ static bool time_arith(Checker *ck, Operator op, Val *a, Val *b, Type **result) 
         return *result = duration, true;
     if (ka == TYPE_DURATION && kb == TYPE_DURATION && (op == OP_DIV || op == OP_MOD))
         return *result = basic(ck, op == OP_DIV ? TYPE_I64 : TYPE_DURATION), true;
+    if (kb == TYPE_DURATION && op == OP_MUL && is_integral(type_of(ck, *a))) {
+        *a = val(duration, ir_convert(&ck->b, duration, as_index(ck, *a, ck->b.span)));
+        return *result = duration, true;
+    }
     if (ka == TYPE_DURATION && (op == OP_MUL || op == OP_DIV) &&
         is_integral(type_of(ck, *b))) {
         *b = val(duration, ir_convert(&ck->b, duration, as_index(ck, *b, ck->b.span)));

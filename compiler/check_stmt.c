@@ -421,7 +421,7 @@ Val check_if(Checker *ck, const Expr *e, bool want, bool tail) {
     Val c = condition(ck, check_expr(ck, e->branch.cond), e->branch.cond->span, "the condition");
     int64_t known;
     if (is_poison(ck, c)) {
-        branch_value(ck, e->branch.then, false, false);
+        branch_value(ck, e->branch.then, want || tail, false);
         return val_poison(ck);
     }
     if (fold_const(ck, c, &known)) {

@@ -264,7 +264,7 @@ static int emit_text(Compiler *c, const Settings *s) {
     case STAGE_TOKENS:
     case STAGE_AST: break; /* printed before any module is loaded */
     case STAGE_TYPES: check_print_types(&out, c); break;
-    case STAGE_IR:
+    case STAGE_IR: ir_print(&out, c->ir); break;
     case STAGE_FUSED: fused_print(&out, c->ir); break;
     case STAGE_GRAPH: graph_print(&out, c->ir); return write_graph(s->output, &out);
     case STAGE_IMAGE:

@@ -7,9 +7,14 @@
 #define B (f->e->B)
 
 LLVMValueRef site_memory(Fn *f, const IrOp *op) {
-    IrOp plain = *op;
-    plain.fault = NULL;
-    return table_site(f->e, "memory", "out of memory", f->ir, &plain);
+    Emit *e = f->e;
+    if (e->memory_op != op) {
+        IrOp plain = *op;
+        plain.fault = NULL;
+        e->memory_site = table_site(e, "memory", "out of memory", f->ir, &plain);
+        e->memory_op = op;
+    }
+    return e->memory_site;
 }
 
 LLVMValueRef array_total(Fn *f, const Layout *l, LLVMValueRef const *s) {
@@ -141,15 +146,16 @@ LLVMValueRef *array_data(Fn *f, const Layout *l, LLVMValueRef const *cols) {
 
 /* ---- views ---- */
 
-/* Checks n indices and gives the row-major number of the place, counted in parts of the axes left. */
+/* Checks n indices and gives the row-major number of the place, counted in parts of the axes left.
+ */
 static LLVMValueRef place_of(Fn *f, const IrOp *op, const Layout *l, LLVMValueRef const *s,
                              const IrId *at, int n) {
     LLVMValueRef place = NULL;
     for (int k = 0; k < n; k++) {
         LLVMValueRef i = value_scalar(f, at[k]);
         if (op->flags & IRF_CHECKED) {
-            LLVMValueRef site = table_site(f->e, "index", "index {} is out of bounds for size {}",
-                                           f->ir, op);
+            LLVMValueRef site =
+                table_site(f->e, "index", "index {} is out of bounds for size {}", f->ir, op);
             LLVMValueRef nums[] = {i, s[k]};
             emit_check(f, fn_cmp(f, LLVMIntULT, i, s[k]), site, nums, 2);
         }
@@ -186,10 +192,10 @@ void emit_slice(Fn *f, IrId id) {
     LLVMValueRef *s = value_of(f, op->args[0])->s;
     LLVMValueRef lo = value_scalar(f, op->args[1]), hi = value_scalar(f, op->args[2]);
     if (op->flags & IRF_CHECKED) {
-        LLVMValueRef site = table_site(f->e, "slice", "slice {}..{} is out of bounds for size {}",
-                                       f->ir, op);
-        LLVMValueRef ok = fn_bin(f, LLVMAnd, fn_cmp(f, LLVMIntULE, lo, hi),
-                                 fn_cmp(f, LLVMIntULE, hi, s[0]));
+        LLVMValueRef site =
+            table_site(f->e, "slice", "slice {}..{} is out of bounds for size {}", f->ir, op);
+        LLVMValueRef ok =
+            fn_bin(f, LLVMAnd, fn_cmp(f, LLVMIntULE, lo, hi), fn_cmp(f, LLVMIntULE, hi, s[0]));
         emit_check(f, ok, site, (LLVMValueRef[]){lo, hi, s[0]}, 3);
     }
     LLVMValueRef *out = slots_new(f, l->nslots), place = lo;
@@ -250,8 +256,8 @@ static void join_columns(Fn *f, const Layout *l, LLVMValueRef const *a, LLVMBasi
                          LLVMValueRef *b, LLVMBasicBlockRef from_b) {
     for (int k = 0; k < 2 * l->ncols; k++) {
         LLVMValueRef phi = LLVMBuildPhi(B, f->e->ptr, "");
-        LLVMAddIncoming(phi, (LLVMValueRef[]){a[k], b[k]},
-                        (LLVMBasicBlockRef[]){from_a, from_b}, 2);
+        LLVMAddIncoming(phi, (LLVMValueRef[]){a[k], b[k]}, (LLVMBasicBlockRef[]){from_a, from_b},
+                        2);
         b[k] = phi;
     }
 }
@@ -268,7 +274,8 @@ static void array_extend(Fn *f, const Layout *l, LLVMValueRef site, LLVMValueRef
     fn_at(f, look);
     LLVMValueRef fits = LLVMConstInt(e->i1, 1, 0);
     for (int k = 0; k < l->ncols; k++) {
-        LLVMValueRef bytes_at = fn_at_index(f, e->i8, old[2 * k], fn_int(f, offsetof(GactBuf, bytes)));
+        LLVMValueRef bytes_at =
+            fn_at_index(f, e->i8, old[2 * k], fn_int(f, offsetof(GactBuf, bytes)));
         LLVMValueRef need = fn_mul(f, room, fn_int(f, l->cols[k].bytes));
         LLVMValueRef ok = fn_cmp(f, LLVMIntSLE, need, fn_get(f, e->i64, bytes_at));
         LLVMValueRef is_start = fn_cmp(f, LLVMIntEQ, api_data(f, old[2 * k]), old[2 * k + 1]);

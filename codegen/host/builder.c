@@ -76,7 +76,8 @@ static LLVMValueRef grow_function(Fn *outer, Builder *b, int level) {
     if (old)
         return old;
     Fn inner, *f = &inner;
-    LLVMTypeRef type = LLVMFunctionType(e->vd, (LLVMTypeRef[]){e->ptr, e->ptr, e->ptr, e->i64}, 4, 0);
+    LLVMTypeRef type =
+        LLVMFunctionType(e->vd, (LLVMTypeRef[]){e->ptr, e->ptr, e->ptr, e->i64}, 4, 0);
     Outline o = outline_begin(f, outer, type, name);
     LLVMValueRef fn = f->fn, site = LLVMGetParam(fn, 1), extra = LLVMGetParam(fn, 3);
     Builder mine = {b->l, LLVMGetParam(fn, 2)};
@@ -108,8 +109,8 @@ void builder_reserve(Fn *f, Builder *b, LLVMValueRef site, int level, LLVMValueR
 
 /* ---- appending ---- */
 
-static void append_level(Fn *f, Builder *b, LLVMValueRef site, int level,
-                         LLVMValueRef const *data, LLVMValueRef n);
+static void append_level(Fn *f, Builder *b, LLVMValueRef site, int level, LLVMValueRef const *data,
+                         LLVMValueRef n);
 
 /* Appends n lists given by their offsets: the inner elements first, then offsets moved to them. */
 static void append_lists(Fn *f, Builder *b, LLVMValueRef site, int col, LLVMValueRef const *data,
@@ -122,8 +123,8 @@ static void append_lists(Fn *f, Builder *b, LLVMValueRef site, int col, LLVMValu
     LLVMValueRef move = fn_sub(f, builder_len(f, b, level), base);
     LLVMValueRef *inner = slots_new(f, l->ncols);
     for (int k = 0; k < l->ncols; k++)
-        inner[k] = l->cols[k].level == level ? fn_at_bytes(f, l->cols[k].bytes, data[k], base)
-                                             : data[k];
+        inner[k] =
+            l->cols[k].level == level ? fn_at_bytes(f, l->cols[k].bytes, data[k], base) : data[k];
     append_level(f, b, site, level, inner, fn_sub(f, end, base));
     LLVMValueRef one = fn_int(f, 1);
     LLVMValueRef from = fn_at_index(f, e->i64, data[col], one);
@@ -134,9 +135,10 @@ static void append_lists(Fn *f, Builder *b, LLVMValueRef site, int col, LLVMValu
     loop_end(f, &loop);
 }
 
-/* Appends n elements of a level and of those inside it. data: one pointer a column of the layout. */
-static void append_level(Fn *f, Builder *b, LLVMValueRef site, int level,
-                         LLVMValueRef const *data, LLVMValueRef n) {
+/* Appends n elements of a level and of those inside it. data: one pointer a column of the layout.
+ */
+static void append_level(Fn *f, Builder *b, LLVMValueRef site, int level, LLVMValueRef const *data,
+                         LLVMValueRef n) {
     const Layout *l = b->l;
     If some = if_begin(f, fn_cmp(f, LLVMIntSGT, n, fn_int(f, 0)));
     builder_reserve(f, b, site, level, n);

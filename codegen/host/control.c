@@ -93,7 +93,7 @@ static void carry_back(Fn *f, const IrRegion *body, Carried *c) {
 
 /* The loop owns what it carries: what comes from outside and is not handed over is retained. */
 static void retain_init(Fn *f, const IrOp *op, int first) {
-    for (int k = first; f->e->is_planned && k < op->nargs; k++)
+    for (int k = first; k < op->nargs; k++)
         if (!op_consumes(f, op, k))
             slots_retain(f, value_layout(f, op->args[k]), value_of(f, op->args[k])->s);
 }
@@ -193,8 +193,11 @@ void emit_rt(Fn *f, IrId id) {
 #define RT(rt, name, effect, doc) offsetof(GactApi, rt),
 #include "../../lang/abi.def"
     };
-    LLVMValueRef args[] = {f->ctx, table_site(e, "fault", "the call failed", f->ir, op), values,
-                           LLVMConstInt(e->i32, (uint64_t)op->nargs, 0), table_type(e, op->type),
+    LLVMValueRef args[] = {f->ctx,
+                           table_site(e, "fault", "the call failed", f->ir, op),
+                           values,
+                           LLVMConstInt(e->i32, (uint64_t)op->nargs, 0),
+                           table_type(e, op->type),
                            out};
     api_call(f, offsets[op->imm], e->rt_fn, args, 6);
     value_set(f, id, slots_load_abi(f, r, out, 0), r->nslots);
@@ -228,8 +231,8 @@ void emit_try(Fn *f, IrId id) {
     outline_end(&inner, &o);
 
     LLVMTypeRef type = LLVMFunctionType(e->i32, (LLVMTypeRef[]){e->ptr, e->ptr, e->ptr}, 3, 0);
-    LLVMValueRef faulted = api_call(f, offsetof(GactApi, try_call), type,
-                                    (LLVMValueRef[]){f->ctx, inner.fn, p}, 3);
+    LLVMValueRef faulted =
+        api_call(f, offsetof(GactApi, try_call), type, (LLVMValueRef[]){f->ctx, inner.fn, p}, 3);
     If branch = if_begin(f, fn_cmp(f, LLVMIntNE, faulted, LLVMConstNull(e->i32)));
     emit_ops(f, op->regions[1]);
     region_hand_over(f, op->regions[1]);

@@ -221,8 +221,7 @@ LLVMValueRef api_alloc(Fn *f, LLVMValueRef site, LLVMValueRef count, int bytes) 
     LLVMValueRef args[] = {f->ctx, site, size};
     LLVMValueRef buf = api_call(f, offsetof(GactApi, alloc), type, args, 3);
     unsigned kind = LLVMGetEnumAttributeKindForName("noalias", 7);
-    LLVMAddCallSiteAttribute(buf, LLVMAttributeReturnIndex,
-                             LLVMCreateEnumAttribute(e->C, kind, 0));
+    LLVMAddCallSiteAttribute(buf, LLVMAttributeReturnIndex, LLVMCreateEnumAttribute(e->C, kind, 0));
     return buf;
 }
 

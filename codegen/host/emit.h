@@ -3,8 +3,8 @@
 
    A value is the row of its slots (lang/image.h) as LLVM scalars: scalars as codegen/host/scalar.h
    keeps them in registers, tags and dims as i64, buffers and data as ptr. Ops that only rearrange
-   (tuple, get, zip, …) move slots and emit nothing. State that changes lives in allocas of the entry
-   block, which the optimiser turns into registers. */
+   (tuple, get, zip, …) move slots and emit nothing. State that changes lives in allocas of the
+   entry block, which the optimiser turns into registers. */
 #ifndef GACT_EMIT_H
 #define GACT_EMIT_H
 
@@ -45,11 +45,16 @@ typedef struct {
     Column *cols;
     bool is_regular; /* no OFFSETS column */
     /* made on first use */
-    LLVMValueRef descriptor; /* GactType */
+    LLVMValueRef descriptor;      /* GactType */
     LLVMValueRef append, compare; /* helper functions, see builder.c and sort.c */
 } Layout;
 
 /* ---- the module ---- */
+
+typedef struct {
+    Name name;
+    LLVMValueRef global;
+} StringEntry;
 
 typedef struct {
     const IrModule *m;
@@ -62,17 +67,20 @@ typedef struct {
     LLVMTypeRef site_type, type_type, ctor_type, value_type, info_type;
     LLVMTypeRef rt_fn, range_fn, body_fn;
     Scalar scalar;
-    LLVMValueRef *funcs; /* by index in m->funcs, made on first use */
-    int *needed, nneeded; /* indices of those that were used and need their code */
-    bool is_planned;      /* some region says what is released and handed over */
-    VEC(Layout *) layouts; /* by Type id */
+    LLVMValueRef *funcs;        /* by index in m->funcs, made on first use */
+    int *needed, nneeded;       /* indices of those that were used and need their code */
+    VEC(Layout *) layouts;      /* by Type id */
     VEC(Source *) used_sources; /* those a place refers to, in the order of the image */
     LLVMTargetDataRef layout;
     LLVMValueRef zeros;
+    StringEntry *strings; /* a hash table of constants by their text */
+    int nstrings, string_room;
+    const IrOp *memory_op; /* whose site was made last, */
+    LLVMValueRef memory_site;
     unsigned md_invariant, md_scope, md_noalias, md_prof, md_loop;
     LLVMValueRef unlikely, empty_md;
     LLVMMetadataRef scope_domain;
-    int counter; /* for names */
+    int counter;                /* for names */
     const char *cpu, *features; /* of the target: "znver5", "+avx,+avx2,-sse4a,…" */
 } Emit;
 
@@ -98,8 +106,8 @@ int layout_elem_cols(Emit *e, Type *elem);
 
 /* ---- tables: tables.c ---- */
 
-int table_kind(const Type *type);    /* GactKind */
-LLVMValueRef table_zeros(Emit *e);   /* 64 bytes of zeros */
+int table_kind(const Type *type);                     /* GactKind */
+LLVMValueRef table_zeros(Emit *e);                    /* 64 bytes of zeros */
 LLVMValueRef table_string(Emit *e, const char *text); /* NULL gives a null pointer */
 LLVMValueRef table_type(Emit *e, Type *type);
 LLVMValueRef table_site(Emit *e, const char *kind, const char *text, const IrFunc *f,
@@ -133,11 +141,11 @@ typedef struct {
     bool in_kernel;          /* kernels in here are plain loops */
     bool is_once;            /* runs once a program: not optimised, its loops are functions apart */
     Dest dest;
-    const char *kept;        /* by IrId, or NULL: values that are neither consumed nor released, as
-                                their uses do not come in the order that was planned */
+    const char *kept;         /* by IrId, or NULL: values that are neither consumed nor released, as
+                                 their uses do not come in the order that was planned */
     LLVMMetadataRef *noalias; /* scopes of results that nothing read in here can alias */
     int nnoalias;
-    bool is_output;          /* what elem_store writes now is such a result */
+    bool is_output; /* what elem_store writes now is such a result */
 } Fn;
 
 /* emit.c: blocks, memory, calls */
@@ -218,8 +226,8 @@ typedef struct {
     VEC(LLVMValueRef) fields; /* in the outer function */
     VEC(IrId) ids;
     LLVMTypeRef type;
-    LLVMValueRef p;    /* its memory, in the outer function */
-    Value *saved;      /* what the ids were outside */
+    LLVMValueRef p; /* its memory, in the outer function */
+    Value *saved;   /* what the ids were outside */
 } Env;
 int env_add(Fn *f, Env *env, LLVMValueRef value);
 /* By IrId: 1 for what a region (and those inside it) defines. */

@@ -1,6 +1,6 @@
 /* Entry points and the image's exported table. The ops of a dag are grouped into segments, by which
-   outputs need them; each segment is a function that runs under the runtime's guard, so that a fault
-   takes along only the outputs that depend on it. */
+   outputs need them; each segment is a function that runs under the runtime's guard, so that a
+   fault takes along only the outputs that depend on it. */
 #include "emit.h"
 
 #include <stddef.h>
@@ -17,7 +17,7 @@ typedef struct {
 typedef struct {
     Set needs; /* the outputs */
     IrRegion ops;
-    VEC(IrId) exports; /* values that others want, */
+    VEC(IrId) exports;    /* values that others want, */
     LLVMValueRef *places; /* and the memory that they go to */
     LLVMValueRef status_at;
 } Segment;
@@ -91,7 +91,8 @@ static void find_outputs(Plan *p) {
     }
 }
 
-/* A pinned op that nobody uses guards what its node is for; one without a node guards everything. */
+/* A pinned op that nobody uses guards what its node is for; one without a node guards everything.
+ */
 static Set pinned_needs(Plan *p, const IrOp *op) {
     Set all = {NEW_ARRAY(p->e->arena, uint64_t, p->words)};
     const IrRegion *body = p->ir->body;
@@ -248,7 +249,8 @@ static void mark_kept(Plan *p, const IrRegion *region, bool is_top, char *kept) 
     }
 }
 
-/* Several segments run in another order than planned: none takes from a value that another reads. */
+/* Several segments run in another order than planned: none takes from a value that another reads.
+ */
 static const char *kept_values(Plan *p) {
     if (p->segments.len <= 1)
         return NULL;
@@ -291,8 +293,8 @@ static void call_segment(Plan *p, Fn *f, Segment *s) {
     env_store(f, &env);
     LLVMValueRef fn = segment_function(p, f, s, &env, out);
     LLVMTypeRef type = LLVMFunctionType(e->i32, (LLVMTypeRef[]){e->ptr, e->ptr, e->ptr}, 3, 0);
-    LLVMValueRef faulted = api_call(f, offsetof(GactApi, guard), type,
-                                    (LLVMValueRef[]){f->ctx, fn, env.p}, 3);
+    LLVMValueRef faulted =
+        api_call(f, offsetof(GactApi, guard), type, (LLVMValueRef[]){f->ctx, fn, env.p}, 3);
     fn_set(f, s->status_at, faulted);
 }
 
@@ -337,7 +339,7 @@ static void settle(Plan *p, Fn *f) {
     const IrRegion *body = p->ir->body;
     for (int k = 0; k < p->entry->noutputs; k++) {
         IrId id = p->outputs[k] ? p->outputs[k] : body->results.at[0];
-        if (!(body->moved & 1) && p->e->is_planned && (p->outputs[k] || k == 0))
+        if (!(body->moved & 1) && (p->outputs[k] || k == 0))
             slots_retain(f, value_layout(f, id), value_of(f, id)->s);
     }
     for (int k = 0; k < body->releases.len; k++) {
@@ -355,14 +357,12 @@ static void store_outputs(Plan *p, Fn *f, LLVMValueRef out) {
         LLVMValueRef status = LLVMConstNull(e->i32);
         for (int j = 0; j < p->segments.len; j++)
             if (p->segments.len == 1 || p->segments.at[j]->needs.bits[k / 64] >> k % 64 & 1)
-                status = fn_bin(f, LLVMOr, status,
-                                fn_get(f, e->i32, p->segments.at[j]->status_at));
-        fn_set(f, fn_at_index(f, e->i64, out, fn_int(f, k)),
-               LLVMBuildZExt(B, status, e->i64, ""));
+                status = fn_bin(f, LLVMOr, status, fn_get(f, e->i32, p->segments.at[j]->status_at));
+        fn_set(f, fn_at_index(f, e->i64, out, fn_int(f, k)), LLVMBuildZExt(B, status, e->i64, ""));
         Layout *l = layout_of(e, p->entry->outputs[k].type);
-        LLVMValueRef *s = p->outputs[k] ? value_of(f, p->outputs[k])->s
-                                        : value_of(f, p->ir->body->results.at[0])->s + at -
-                                              p->entry->noutputs;
+        LLVMValueRef *s =
+            p->outputs[k] ? value_of(f, p->outputs[k])->s
+                          : value_of(f, p->ir->body->results.at[0])->s + at - p->entry->noutputs;
         slots_store_abi(f, l, out, at, s);
         at += l->nslots;
     }
@@ -447,9 +447,8 @@ static LLVMValueRef ports_table(Emit *e, const IrPort *ports, int n, int *slot) 
     for (int k = 0; k < n; k++) {
         const IrPort *port = &ports[k];
         LLVMValueRef fields[] = {
-            table_string(e, port->name), table_type(e, port->type),
-            dims_table(e, port),         table_string(e, port->text),
-            i32(e, port->has_default),   i32(e, *slot),
+            table_string(e, port->name), table_type(e, port->type), dims_table(e, port),
+            table_string(e, port->text), i32(e, port->has_default), i32(e, *slot),
         };
         rows[k] = strukt(e, fields, 6);
         *slot += layout_of(e, port->type)->nslots;

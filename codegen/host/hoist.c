@@ -153,8 +153,9 @@ static LLVMValueRef dim_of(Hoist *h, IrId id, int axis) {
         b = scalar_of(h, op->args[2]);
         return a && b ? fn_max(f, fn_sub(f, b, a), fn_int(f, 0)) : NULL;
     case IR_LIST:
-        return axis == 0 ? fn_int(f, op->nargs)
-                         : op->nargs ? dim_of(h, op->args[0], axis - 1) : fn_int(f, 0);
+        return axis == 0   ? fn_int(f, op->nargs)
+               : op->nargs ? dim_of(h, op->args[0], axis - 1)
+                           : fn_int(f, 0);
     case IR_RESHAPE: return scalar_of(h, op->args[1 + axis]);
     case IR_CONCAT: return axis == 0 ? concat_dim(h, op) : dim_of(h, op->args[0], axis);
     case IR_MATMUL: return dim_of(h, op->args[axis], axis);

@@ -1,4 +1,5 @@
-/* The host back end's entry: an LLVM module from an IR module, optimised, as text, object or image. */
+/* The host back end's entry: an LLVM module from an IR module, optimised, as text, object or image.
+ */
 #include "emit.h"
 
 #include "../image/link.h"
@@ -34,7 +35,8 @@ static const char *target_open(Arena *arena, const CodegenOptions *options, Targ
     t->triple = copy_message(arena, LLVMGetDefaultTargetTriple());
     bool is_native = !options->cpu || strcmp(options->cpu, "native") == 0;
     t->cpu = is_native ? copy_message(arena, LLVMGetHostCPUName()) : options->cpu;
-    t->features = is_native ? copy_message(arena, LLVMGetHostCPUFeatures()) : image_cpu_features(arena, t->cpu);
+    t->features = is_native ? copy_message(arena, LLVMGetHostCPUFeatures())
+                            : image_cpu_features(arena, t->cpu);
     LLVMTargetRef target;
     char *error = NULL;
     if (LLVMGetTargetFromTriple(t->triple, &target, &error))
@@ -85,18 +87,6 @@ static void make_metadata(Emit *e) {
     e->scope_domain = LLVMMDNodeInContext2(C, &domain, 1);
 }
 
-static bool region_is_planned(const IrFunc *f, const IrRegion *region) {
-    if (region->releases.len > 0 || region->moved)
-        return true;
-    for (int k = 0; k < region->ops.len; k++) {
-        const IrOp *op = ir_op(f, region->ops.at[k]);
-        for (int r = 0; r < op->nregions; r++)
-            if (region_is_planned(f, op->regions[r]))
-                return true;
-    }
-    return false;
-}
-
 static void emit_open(Emit *e, const IrModule *m, const CodegenOptions *options, Arena *arena,
                       const Target *t) {
     *e = (Emit){.m = m, .options = options, .arena = arena, .C = LLVMContextCreate()};
@@ -113,14 +103,14 @@ static void emit_open(Emit *e, const IrModule *m, const CodegenOptions *options,
     e->i64 = LLVMInt64TypeInContext(e->C);
     e->ptr = LLVMPointerTypeInContext(e->C, 0);
     e->vd = LLVMVoidTypeInContext(e->C);
-    e->scalar = (Scalar){.context = e->C, .module = e->M, .builder = e->B,
+    e->scalar = (Scalar){.context = e->C,
+                         .module = e->M,
+                         .builder = e->B,
                          .has_f16c = strstr(t->features, "+f16c") != NULL};
     e->funcs = NEW_ARRAY(arena, LLVMValueRef, m->funcs.len + 1);
     e->needed = NEW_ARRAY(arena, int, m->funcs.len + 1);
     make_types(e);
     make_metadata(e);
-    for (int k = 0; k < m->funcs.len; k++)
-        e->is_planned |= region_is_planned(m->funcs.at[k], m->funcs.at[k]->body);
 }
 
 static void emit_close(Emit *e) {
@@ -134,9 +124,11 @@ static void emit_close(Emit *e) {
 
 /* Bodies come out of the emitter vectorised, so that a few passes do: they cost a third of
    default<O2> and give the same loops. */
-static const char fast_tier[] = "function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg)";
+static const char fast_tier[] =
+    "function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg)";
 static const char standard_tier[] =
-    "cgscc(inline),function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-simplify,lcssa,"
+    "cgscc(inline),function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
+    "loop-simplify,lcssa,"
     "loop-mssa(loop-rotate,licm),indvars,gvn,loop-vectorize,loop-unroll,sroa,early-cse,"
     "instcombine<no-verify-fixpoint>,simplifycfg)";
 
@@ -163,9 +155,8 @@ static const char *write_file(Arena *arena, const char *path, const char *bytes,
     if (!out)
         return arena_printf(arena, "cannot write %s: %s", path, strerror(errno));
     bool is_written = fwrite(bytes, 1, len, out) == len && fflush(out) == 0;
-    const char *error = is_written ? NULL
-                                   : arena_printf(arena, "cannot write %s: %s", path,
-                                                  strerror(errno));
+    const char *error =
+        is_written ? NULL : arena_printf(arena, "cannot write %s: %s", path, strerror(errno));
     if (out != stdout && fclose(out) != 0 && !error)
         error = arena_printf(arena, "cannot write %s: %s", path, strerror(errno));
     return error;
@@ -188,7 +179,8 @@ static const char *write_code(Emit *e, const Target *t) {
     const char *bytes = LLVMGetBufferStart(buffer), *path = e->options->path, *error;
     size_t len = LLVMGetBufferSize(buffer);
     if (what == EMIT_IMAGE)
-        error = image_link(e->arena, bytes, len, path, image_features(e->arena, t->cpu, t->features));
+        error =
+            image_link(e->arena, bytes, len, path, image_features(e->arena, t->cpu, t->features));
     else
         error = write_file(e->arena, path, bytes, len);
     LLVMDisposeMemoryBuffer(buffer);

@@ -135,14 +135,22 @@ static void each_point(Fn *f, void *data, LLVMValueRef point, LLVMValueRef *cons
 
 static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
     Fn *f = k->f;
-    VectorLoop loop = {.kernel = k->id, .dims = k->dims, .lo = from, .hi = to,
-                       .nsinks = k->nsinks, .is_outer = k->is_outlined, .each = each_point,
+    VectorLoop loop = {.kernel = k->id,
+                       .dims = k->dims,
+                       .lo = from,
+                       .hi = to,
+                       .nsinks = k->nsinks,
+                       .is_outer = k->is_outlined,
+                       .each = each_point,
                        .data = k};
     loop.sinks = NEW_ARRAY(f->e->arena, VectorSink, k->nsinks);
     for (int i = 0; i < k->nsinks; i++) {
         Sink *s = &k->sinks[i];
-        loop.sinks[i] = (VectorSink){.how = how_of(k, s), .yield = s->sink->yield, .data = s->data,
-                                     .place = s->acc, .op = s->sink->op};
+        loop.sinks[i] = (VectorSink){.how = how_of(k, s),
+                                     .yield = s->sink->yield,
+                                     .data = s->data,
+                                     .place = s->acc,
+                                     .op = s->sink->op};
     }
     vector_points(f, &loop);
     for (int i = 0; i < k->nsinks; i++)
@@ -343,7 +351,12 @@ void kernel_run(Kernel *k, LLVMValueRef fn, LLVMValueRef env) {
     if_else(f, &here);
     LLVMTypeRef params[] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64};
     LLVMTypeRef type = LLVMFunctionType(e->vd, params, 7, 0);
-    LLVMValueRef all[] = {f->ctx, table_info(e, f->ir, k->op), fn, env, k->nchunks, k->total,
+    LLVMValueRef all[] = {f->ctx,
+                          table_info(e, f->ir, k->op),
+                          fn,
+                          env,
+                          k->nchunks,
+                          k->total,
                           fn_mul(f, k->total, fn_int(f, point_bytes(k)))};
     api_call(f, offsetof(GactApi, parallel), type, all, 7);
     if_end(f, &here);
@@ -371,8 +384,8 @@ static void run_here(Kernel *k) {
 static void kernel_init(Kernel *k, Fn *f, IrId id) {
     IrOp *op = ir_op(f->ir, id);
     IrKernel *ik = op->kernel;
-    *k = (Kernel){.id = id, .op = op, .body = op->regions[0], .rank = ik->rank,
-                  .nsinks = ik->nsinks, .f = f};
+    *k = (Kernel){
+        .id = id, .op = op, .body = op->regions[0], .rank = ik->rank, .nsinks = ik->nsinks, .f = f};
     k->sinks = NEW_ARRAY(f->e->arena, Sink, ik->nsinks);
     k->is_outlined = !f->in_kernel;
     for (int i = 0; i < ik->nsinks; i++) {

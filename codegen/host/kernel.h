@@ -1,6 +1,6 @@
-/* A kernel while it is emitted. Points are numbered row-major, last axis fastest; chunks are runs of
-   them. kernel.c makes the loops and the function for a range of chunks, sink.c what happens to the
-   yields of a point, reduce.c the sums and scans with their fixed trees. */
+/* A kernel while it is emitted. Points are numbered row-major, last axis fastest; chunks are runs
+   of them. kernel.c makes the loops and the function for a range of chunks, sink.c what happens to
+   the yields of a point, reduce.c the sums and scans with their fixed trees. */
 #ifndef GACT_KERNEL_H
 #define GACT_KERNEL_H
 
@@ -35,17 +35,16 @@ typedef struct {
     FoldMode fold;
     LLVMValueRef identity; /* of the operator, or NULL */
     /* made before the loops, shared with the outlined function: */
-    LLVMValueRef *data;   /* DIRECT, HIST, SCATTER: the columns' data */
-    LLVMValueRef *bufs;   /* and their buffers */
-    LLVMValueRef *dims;   /* of the output */
-    LLVMValueRef part;    /* elements of a row */
-    LLVMValueRef states;  /* BUILT: the builder (and a count) of each chunk; PACKED: how many each
-                             chunk keeps; REDUCE: the partial results; SCAN: the sums of pieces, then what
-                             comes before each; irregular HIST, SCATTER: a
-                             table of slots */
+    LLVMValueRef *data;  /* DIRECT, HIST, SCATTER: the columns' data */
+    LLVMValueRef *bufs;  /* and their buffers */
+    LLVMValueRef *dims;  /* of the output */
+    LLVMValueRef part;   /* elements of a row */
+    LLVMValueRef states; /* BUILT: the builder (and a count) of each chunk; PACKED: how many each
+                            chunk keeps; REDUCE: the partial results; SCAN: the sums of pieces, then
+                            what comes before each; irregular HIST, SCATTER: a table of slots */
     LLVMValueRef states_buf; /* their buffer, or NULL */
-    LLVMValueRef rows;    /* BUILT rows: the dims of a row are put here, or NULL */
-    LLVMValueRef *zero;   /* the slots of the sink's zero */
+    LLVMValueRef rows;       /* BUILT rows: the dims of a row are put here, or NULL */
+    LLVMValueRef *zero;      /* the slots of the sink's zero */
     LLVMValueRef site;
     /* while a chunk is emitted */
     LLVMValueRef state; /* of this chunk; HIST: where its table begins */

@@ -65,8 +65,9 @@ static void add_columns(Emit *e, Layout *l, Type *elem, int level) {
             add_column(e, l, (Column){.kind = COL_DIM, .bytes = 8, .level = level});
         add_columns(e, l, inner->elem, begun);
     } else {
-        add_column(e, l, (Column){.kind = COL_SCALAR, .type = elem, .bytes = type_bytes(elem),
-                                  .level = level});
+        add_column(
+            e, l,
+            (Column){.kind = COL_SCALAR, .type = elem, .bytes = type_bytes(elem), .level = level});
     }
 }
 

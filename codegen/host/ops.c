@@ -335,7 +335,7 @@ void emit_ops(Fn *f, const IrRegion *region) {
 }
 
 void region_hand_over(Fn *f, const IrRegion *region) {
-    for (int k = 0; f->e->is_planned && k < region->results.len; k++) {
+    for (int k = 0; k < region->results.len; k++) {
         IrId id = region->results.at[k];
         bool is_moved = k < 64 && region->moved >> k & 1 && !is_kept(f, id);
         if (!is_moved)

@@ -3,10 +3,10 @@
 
    A reduction: chunks of 4096 points. An operator known to commute strides 32 lanes over the chunk
    (lane l takes the points l, l + 32, …, beginning with the identity), then lanes 16, 8, 4, 2, 1
-   apart are combined, the lower on the left. Any other operator folds pieces of 128 points from left
-   to right. Pieces, and then chunks, are combined as neighbours in pairs until one is left (an odd
-   last one moves up as it is); the zero comes once, at the left. Where the order cannot be told from
-   the result (integers, min, max) one accumulator takes all points. */
+   apart are combined, the lower on the left. Any other operator folds pieces of 128 points from
+   left to right. Pieces, and then chunks, are combined as neighbours in pairs until one is left (an
+   odd last one moves up as it is); the zero comes once, at the left. Where the order cannot be told
+   from the result (integers, min, max) one accumulator takes all points. */
 #include "kernel.h"
 
 #include <assert.h>

@@ -1,10 +1,10 @@
-/* Scans: op(op(op(zero, chunks before), pieces before in the chunk), fold inside the piece), all from
-   left to right, without the parts that are empty; pieces are of 128 points, chunks of 4096, so that
-   every thread count and every device gives the same bits.
+/* Scans: op(op(op(zero, chunks before), pieces before in the chunk), fold inside the piece), all
+   from left to right, without the parts that are empty; pieces are of 128 points, chunks of 4096,
+   so that every thread count and every device gives the same bits.
 
    In the body of another kernel, and where the output is irregular, that is one pass in order. At
-   the top the chunks first fold inside their pieces and note the sum of each; then what comes before
-   each piece is computed; then the chunks put it before their points. */
+   the top the chunks first fold inside their pieces and note the sum of each; then what comes
+   before each piece is computed; then the chunks put it before their points. */
 #include "kernel.h"
 
 #include <stddef.h>
@@ -66,8 +66,7 @@ static void scan_piece(Kernel *k, Sink *s, LLVMValueRef lin) {
     fold_into(k, s, s->pieces, fn_cmp(f, LLVMIntEQ, in_chunk, fn_int(f, PIECE)),
               kept(k, s, s->acc));
     If closes = if_begin(f, starts_chunk);
-    fold_into(k, s, s->chunks, fn_cmp(f, LLVMIntEQ, lin, fn_int(f, CHUNK)),
-              kept(k, s, s->pieces));
+    fold_into(k, s, s->chunks, fn_cmp(f, LLVMIntEQ, lin, fn_int(f, CHUNK)), kept(k, s, s->pieces));
     if_end(f, &closes);
     if_end(f, &later);
     keep(k, s, s->before, s->zero);
@@ -186,10 +185,10 @@ static void finish_chunks(Kernel *k, Sink *s, LLVMValueRef lo, LLVMValueRef hi) 
     Fn *f = k->f;
     LLVMTypeRef row = slots_type(f->e, s->yield);
     LLVMValueRef each = fn_int(f, CHUNK / PIECE), size = fn_int(f, PIECE);
-    LLVMValueRef npieces = LLVMBuildLShr(B, fn_add(f, k->total, fn_int(f, PIECE - 1)),
-                                         fn_int(f, 7), "");
-    Loop pieces = loop_begin(f, fn_mul(f, lo, each), fn_min(f, npieces, fn_mul(f, hi, each)),
-                             "piece");
+    LLVMValueRef npieces =
+        LLVMBuildLShr(B, fn_add(f, k->total, fn_int(f, PIECE - 1)), fn_int(f, 7), "");
+    Loop pieces =
+        loop_begin(f, fn_mul(f, lo, each), fn_min(f, npieces, fn_mul(f, hi, each)), "piece");
     LLVMValueRef from = fn_mul(f, pieces.i, size);
     LLVMValueRef to = fn_min(f, k->total, fn_add(f, from, size));
     LLVMValueRef *before = kept(k, s, fn_at_index(f, row, s->states, pieces.i));

@@ -1,8 +1,9 @@
 /* What a kernel does with its yields, but for sums (reduce.c), scans (scan.c) and tables (table.c).
 
    An output over the space is stored straight into columns where its element is regular and its
-   size known; a filter of such elements packs them chunk by chunk in columns that have room for all;
-   otherwise each chunk appends to a builder of its own and the builders are joined in order. */
+   size known; a filter of such elements packs them chunk by chunk in columns that have room for
+   all; otherwise each chunk appends to a builder of its own and the builders are joined in order.
+ */
 #include "kernel.h"
 
 #define B (f->e->B)
@@ -28,8 +29,11 @@ LLVMValueRef *sink_combine(Kernel *k, Sink *s, LLVMValueRef const *a, LLVMValueR
     Fn *f = k->f;
     if (s->sink->op != IR_INVALID && s->yield->nslots == 1) {
         LLVMValueRef *r = slots_new(f, 1);
-        ScalarOp op = {.kind = s->sink->op, .flags = k->op->flags & IRF_FAST, .safe = true,
-                       .lanes = 1, .type = s->yield->type,
+        ScalarOp op = {.kind = s->sink->op,
+                       .flags = k->op->flags & IRF_FAST,
+                       .safe = true,
+                       .lanes = 1,
+                       .type = s->yield->type,
                        .args = {s->yield->type, s->yield->type}};
         r[0] = scalar_emit(&f->e->scalar, &op, (LLVMValueRef[]){a[0], b[0]});
         return r;
@@ -48,13 +52,11 @@ LLVMValueRef *sink_fold(Kernel *k, Sink *s, LLVMValueRef const *a, LLVMValueRef 
 }
 
 void sink_keep(Kernel *k, const Sink *s, LLVMValueRef const *v) {
-    if (k->f->e->is_planned)
-        slots_retain(k->f, s->yield, v);
+    slots_retain(k->f, s->yield, v);
 }
 
 void sink_drop(Kernel *k, const Sink *s, LLVMValueRef const *v) {
-    if (k->f->e->is_planned)
-        slots_release(k->f, s->yield, v);
+    slots_release(k->f, s->yield, v);
 }
 
 /* ---- before the loops ---- */
@@ -270,7 +272,7 @@ static void point_filter(Kernel *k, Sink *s, LLVMValueRef const *keep, LLVMValue
     }
     If kept = if_begin(f, keep[0]);
     put_built(k, s, v);
-    if (f->e->is_planned && s->yield->nslots > 1) {
+    if (s->yield->nslots > 1) {
         if_else(f, &kept);
         sink_drop(k, s, v);
     }
@@ -323,8 +325,8 @@ static LLVMValueRef join(Kernel *k, Sink *s, Builder *all) {
     Loop count = loop_begin(f, fn_int(f, 0), k->nchunks, "count");
     Builder part = {s->l, chunk_state(k, s, count.i)};
     for (int level = 0; level < s->l->nlevels; level++)
-        fn_set(f, sums[level], fn_add(f, fn_get(f, e->i64, sums[level]),
-                                      builder_len(f, &part, level)));
+        fn_set(f, sums[level],
+               fn_add(f, fn_get(f, e->i64, sums[level]), builder_len(f, &part, level)));
     LLVMValueRef rows = rows_of(k, s, part.p);
     fn_set(f, count_at, fn_add(f, fn_get(f, e->i64, count_at), rows));
     loop_end_plain(f, &count);
@@ -387,8 +389,8 @@ static LLVMValueRef *finish_built(Kernel *k, Sink *s) {
         out[0] = rows;
     for (int d = first; d < s->l->rank; d++)
         out[d] = s->dims[d] ? s->dims[d]
-                            : fn_get(f, f->e->i64, fn_at_index(f, f->e->i64, s->rows,
-                                                               fn_int(f, d - first)));
+                            : fn_get(f, f->e->i64,
+                                     fn_at_index(f, f->e->i64, s->rows, fn_int(f, d - first)));
     return out;
 }
 

@@ -151,8 +151,8 @@ static LLVMValueRef less_function(Fn *outer, Layout *l, Env *env, bool descendin
     return f->fn;
 }
 
-static void sort_scalars(Fn *f, const Layout *l, LLVMValueRef data, LLVMValueRef n,
-                         bool descending, LLVMValueRef perm) {
+static void sort_scalars(Fn *f, const Layout *l, LLVMValueRef data, LLVMValueRef n, bool descending,
+                         LLVMValueRef perm) {
     Emit *e = f->e;
     LLVMTypeRef params[] = {e->ptr, e->i32, e->ptr, e->i64, e->i32, e->ptr};
     LLVMTypeRef type = LLVMFunctionType(e->vd, params, 6, 0);

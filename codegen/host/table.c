@@ -32,7 +32,8 @@ LLVMValueRef table_chunk(Kernel *k, const Sink *s) {
 
 /* ---- before the loops ---- */
 
-/* A table that HIST and SCATTER change: the columns of a regular output, otherwise rows of slots. */
+/* A table that HIST and SCATTER change: the columns of a regular output, otherwise rows of slots.
+ */
 static void prepare_table(Kernel *k, Sink *s, LLVMValueRef total) {
     Fn *f = k->f;
     Layout *elem = layout_of(f->e, s->l->elem);
@@ -81,8 +82,7 @@ static void put_row(Kernel *k, Sink *s, LLVMValueRef first, LLVMValueRef const *
     LLVMValueRef *slots = slots_new(f, elem->nslots);
     Loop loop = loop_begin(f, fn_int(f, 0), s->part, "row");
     elem_load(f, s->l->elem, v + s->yield->rank, loop.i, slots);
-    if (f->e->is_planned)
-        slots_retain(f, elem, slots);
+    slots_retain(f, elem, slots);
     table_put(k, s, fn_add(f, first, loop.i), slots);
     loop_end(f, &loop);
 }
@@ -151,8 +151,7 @@ static void prepare_scatter(Kernel *k, Sink *s) {
     LLVMValueRef *v = slots_new(f, layout_of(f->e, s->l->elem)->nslots);
     Loop loop = loop_begin(f, fn_int(f, 0), total, "rows");
     elem_load(f, s->l->elem, dest + s->l->rank, loop.i, v);
-    if (f->e->is_planned)
-        slots_retain(f, layout_of(f->e, s->l->elem), v);
+    slots_retain(f, layout_of(f->e, s->l->elem), v);
     table_put(k, s, loop.i, v);
     loop_end(f, &loop);
     if (is_owned)
@@ -191,8 +190,7 @@ static void row_columns(Kernel *k, Sink *s, LLVMValueRef first, LLVMValueRef *co
     Loop loop = loop_begin(f, fn_int(f, 0), s->part, "row");
     table_get(k, s, fn_add(f, first, loop.i), v);
     builder_push(f, &b, s->site, v);
-    if (f->e->is_planned)
-        slots_release(f, layout_of(f->e, s->l->elem), v);
+    slots_release(f, layout_of(f->e, s->l->elem), v);
     loop_end(f, &loop);
     builder_cols(f, &b, cols);
 }
@@ -213,15 +211,16 @@ static LLVMValueRef *combine_row(Kernel *k, Sink *s, LLVMValueRef first, LLVMVal
 /* Row or element `at` of the table becomes v, or op(old, v). */
 void table_point(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v) {
     Fn *f = k->f;
-    check_place(k, s, at, s->sink->kind == SINK_HIST ? "bin {} is out of bounds for {} bins"
-                                                     : "index {} is out of bounds for size {}");
+    check_place(k, s, at,
+                s->sink->kind == SINK_HIST ? "bin {} is out of bounds for {} bins"
+                                           : "index {} is out of bounds for size {}");
     if (s->is_row) {
         LLVMValueRef first = fn_mul(f, at, s->part);
         if (s->op)
             v = combine_row(k, s, first, v);
         LLVMValueRef n = array_total(f, s->yield, v);
-        LLVMValueRef site = table_site(f->e, "shape", "a row has {} elements, the others {}", f->ir,
-                                       k->op);
+        LLVMValueRef site =
+            table_site(f->e, "shape", "a row has {} elements, the others {}", f->ir, k->op);
         emit_check(f, fn_cmp(f, LLVMIntEQ, n, s->part), site, (LLVMValueRef[]){n, s->part}, 2);
         put_row(k, s, first, v);
         sink_drop(k, s, v);
@@ -275,8 +274,7 @@ LLVMValueRef *table_finish(Kernel *k, Sink *s) {
     Loop loop = loop_begin(f, fn_int(f, 0), array_total(f, s->l, out), "rows");
     table_get(k, s, loop.i, v);
     builder_push(f, &b, s->site, v);
-    if (f->e->is_planned)
-        slots_release(f, layout_of(f->e, s->l->elem), v);
+    slots_release(f, layout_of(f->e, s->l->elem), v);
     loop_end(f, &loop);
     builder_cols(f, &b, out + s->l->rank);
     return out;

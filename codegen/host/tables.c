@@ -19,8 +19,34 @@ LLVMValueRef table_bytes(Emit *e, const char *bytes, size_t len) {
     return g;
 }
 
+/* Equal texts share one constant: most are kinds and messages of faults. */
+static LLVMValueRef *string_place(Emit *e, Name name) {
+    if (2 * e->nstrings >= e->string_room) {
+        StringEntry *old = e->strings;
+        int n = e->string_room;
+        e->string_room = n ? 2 * n : 256;
+        e->strings = NEW_ARRAY(e->arena, StringEntry, e->string_room);
+        e->nstrings = 0;
+        for (int k = 0; k < n; k++)
+            if (old[k].name)
+                *string_place(e, old[k].name) = old[k].global;
+    }
+    unsigned mask = (unsigned)e->string_room - 1;
+    unsigned at = (unsigned)((uintptr_t)name >> 4) * 2654435761u & mask;
+    while (e->strings[at].name && e->strings[at].name != name)
+        at = (at + 1) & mask;
+    e->nstrings += !e->strings[at].name;
+    e->strings[at].name = name;
+    return &e->strings[at].global;
+}
+
 LLVMValueRef table_string(Emit *e, const char *text) {
-    return text ? table_bytes(e, text, strlen(text)) : LLVMConstNull(e->ptr);
+    if (!text)
+        return LLVMConstNull(e->ptr);
+    LLVMValueRef *global = string_place(e, name_cstr(e->m->names, text));
+    if (!*global)
+        *global = table_bytes(e, text, strlen(text));
+    return *global;
 }
 
 static LLVMValueRef i32(Emit *e, int64_t value) {
@@ -48,11 +74,11 @@ LLVMValueRef table_zeros(Emit *e) {
 
 int table_kind(const Type *t) {
     static const int kinds[] = {
-        [TYPE_BOOL] = GACT_BOOL, [TYPE_I8] = GACT_I8,     [TYPE_I16] = GACT_I16,
-        [TYPE_I32] = GACT_I32,   [TYPE_I64] = GACT_I64,   [TYPE_U8] = GACT_U8,
-        [TYPE_U16] = GACT_U16,   [TYPE_U32] = GACT_U32,   [TYPE_U64] = GACT_U64,
-        [TYPE_F16] = GACT_F16,   [TYPE_BF16] = GACT_BF16, [TYPE_F32] = GACT_F32,
-        [TYPE_F64] = GACT_F64,   [TYPE_HLC] = GACT_HLC,   [TYPE_DURATION] = GACT_DURATION,
+        [TYPE_BOOL] = GACT_BOOL,     [TYPE_I8] = GACT_I8,     [TYPE_I16] = GACT_I16,
+        [TYPE_I32] = GACT_I32,       [TYPE_I64] = GACT_I64,   [TYPE_U8] = GACT_U8,
+        [TYPE_U16] = GACT_U16,       [TYPE_U32] = GACT_U32,   [TYPE_U64] = GACT_U64,
+        [TYPE_F16] = GACT_F16,       [TYPE_BF16] = GACT_BF16, [TYPE_F32] = GACT_F32,
+        [TYPE_F64] = GACT_F64,       [TYPE_HLC] = GACT_HLC,   [TYPE_DURATION] = GACT_DURATION,
         [TYPE_STRING] = GACT_STRING,
     };
     if (t->kind == TYPE_ARRAY)
@@ -155,10 +181,9 @@ static const char *node_name(const IrFunc *f, const IrOp *op) {
 
 LLVMValueRef table_site(Emit *e, const char *kind, const char *text, const IrFunc *f,
                         const IrOp *op) {
-    const IrFault *fault = op && op->kind != IR_KERNEL && op->kind != IR_CALL &&
-                                   op->kind != IR_STRING
-                               ? op->fault
-                               : NULL;
+    const IrFault *fault =
+        op && op->kind != IR_KERNEL && op->kind != IR_CALL && op->kind != IR_STRING ? op->fault
+                                                                                    : NULL;
     if (fault) {
         kind = fault->kind;
         text = fault->text;
@@ -184,8 +209,8 @@ LLVMValueRef table_site(Emit *e, const char *kind, const char *text, const IrFun
 }
 
 static const char *const sink_names[] = {
-    [SINK_MAP] = "map",       [SINK_LIST] = "list",       [SINK_REDUCE] = "reduce",
-    [SINK_SCAN] = "scan",     [SINK_FILTER] = "filter",   [SINK_FLATMAP] = "flatmap",
+    [SINK_MAP] = "map",        [SINK_LIST] = "list",       [SINK_REDUCE] = "reduce",
+    [SINK_SCAN] = "scan",      [SINK_FILTER] = "filter",   [SINK_FLATMAP] = "flatmap",
     [SINK_HIST] = "histogram", [SINK_SCATTER] = "scatter",
 };
 
@@ -198,16 +223,18 @@ LLVMValueRef table_info(Emit *e, const IrFunc *f, const IrOp *op) {
     uint32_t from, to;
     table_place(e, op->span, &file, &from, &to);
     LLVMValueRef fields[] = {
-        table_string(e, *name ? name : f->name), table_string(e, buf_text(&ops)),
-        i32(e, file), i32(e, from), i32(e, to),
+        table_string(e, *name ? name : f->name),
+        table_string(e, buf_text(&ops)),
+        i32(e, file),
+        i32(e, from),
+        i32(e, to),
     };
     return table_global(e, strukt(e, e->info_type, fields), "info");
 }
 
 LLVMValueRef table_sources(Emit *e) {
     int n = e->used_sources.len;
-    LLVMTypeRef type = LLVMStructTypeInContext(
-        e->C, (LLVMTypeRef[]){e->ptr, e->ptr, e->i64}, 3, 0);
+    LLVMTypeRef type = LLVMStructTypeInContext(e->C, (LLVMTypeRef[]){e->ptr, e->ptr, e->i64}, 3, 0);
     LLVMValueRef *rows = NEW_ARRAY(e->arena, LLVMValueRef, n + 1);
     for (int k = 0; k < n; k++) {
         Source *s = e->used_sources.at[k];

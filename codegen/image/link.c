@@ -24,13 +24,15 @@ static const struct {
     const char *name;
     int level;
 } known[] = {
-    {"cx16", 2},     {"popcnt", 2},   {"sse3", 2},     {"ssse3", 2},    {"sse4.1", 2},
-    {"sse4.2", 2},   {"avx", 3},      {"avx2", 3},     {"bmi", 3},      {"bmi2", 3},
-    {"f16c", 3},     {"fma", 3},      {"lzcnt", 3},    {"movbe", 3},    {"avx512f", 4},
-    {"avx512bw", 4}, {"avx512cd", 4}, {"avx512dq", 4}, {"avx512vl", 4}, {"avx512vbmi", 5},
+    {"cx16", 2},        {"popcnt", 2},     {"sse3", 2},         {"ssse3", 2},
+    {"sse4.1", 2},      {"sse4.2", 2},     {"avx", 3},          {"avx2", 3},
+    {"bmi", 3},         {"bmi2", 3},       {"f16c", 3},         {"fma", 3},
+    {"lzcnt", 3},       {"movbe", 3},      {"avx512f", 4},      {"avx512bw", 4},
+    {"avx512cd", 4},    {"avx512dq", 4},   {"avx512vl", 4},     {"avx512vbmi", 5},
     {"avx512vbmi2", 5}, {"avx512vnni", 5}, {"avx512bitalg", 5}, {"avx512vpopcntdq", 5},
-    {"avx512ifma", 5}, {"avx512bf16", 5}, {"avx512fp16", 5}, {"avxvnni", 5}, {"gfni", 5},
-    {"vaes", 5}, {"vpclmulqdq", 5}, {"sse4a", 5}, {"xop", 5}, {"fma4", 5}, {"adx", 5},
+    {"avx512ifma", 5},  {"avx512bf16", 5}, {"avx512fp16", 5},   {"avxvnni", 5},
+    {"gfni", 5},        {"vaes", 5},       {"vpclmulqdq", 5},   {"sse4a", 5},
+    {"xop", 5},         {"fma4", 5},       {"adx", 5},
 };
 
 static int level_of(const char *cpu) {
@@ -92,10 +94,24 @@ static const char *complaint(Arena *arena, int fd) {
 static const char *run_ld(Arena *arena, int object, const char *output) {
     const char *input = arena_printf(arena, "/proc/self/fd/%d", object);
     const char *args[] = {
-        "ld",          "-shared",         "--hash-style=gnu", "-z",        "noexecstack",
-        "-z",          "now",             "--no-undefined",   "--build-id=none", "-soname", "gact",
-        "-o",          output,            input,              "--as-needed", "-l:libm.so.6",
-        "-l:libc.so.6", NULL,
+        "ld",
+        "-shared",
+        "--hash-style=gnu",
+        "-z",
+        "noexecstack",
+        "-z",
+        "now",
+        "--no-undefined",
+        "--build-id=none",
+        "-soname",
+        "gact",
+        "-o",
+        output,
+        input,
+        "--as-needed",
+        "-l:libm.so.6",
+        "-l:libc.so.6",
+        NULL,
     };
     int errors = memfd_create("gact-ld", 0), status = 0;
     posix_spawn_file_actions_t actions;

@@ -141,8 +141,8 @@ static void tiny_sort(GactCtx *ctx, int32_t kind, void *keys, int64_t n, int32_t
     free(order);
 }
 
-static void tiny_matmul(GactCtx *ctx, int32_t kind, const void *a, const void *b, void *c, int64_t n,
-                        int64_t k, int64_t m) {
+static void tiny_matmul(GactCtx *ctx, int32_t kind, const void *a, const void *b, void *c,
+                        int64_t n, int64_t k, int64_t m) {
     (void)ctx;
     assert_int_equal(kind, GACT_F64);
     for (int64_t i = 0; i < n; i++)
@@ -176,9 +176,17 @@ static void tiny_print(GactCtx *ctx, const GactSite *site, const GactValue *args
 }
 
 static const GactApi tiny_api = {
-    .version = GACT_ABI_VERSION, .alloc = tiny_alloc, .retain = tiny_retain,
-    .release = tiny_release, .fault = tiny_fault, .try_call = tiny_guard, .guard = tiny_guard,
-    .parallel = tiny_parallel, .sort = tiny_sort, .sort_by = tiny_sort_by, .matmul = tiny_matmul,
+    .version = GACT_ABI_VERSION,
+    .alloc = tiny_alloc,
+    .retain = tiny_retain,
+    .release = tiny_release,
+    .fault = tiny_fault,
+    .try_call = tiny_guard,
+    .guard = tiny_guard,
+    .parallel = tiny_parallel,
+    .sort = tiny_sort,
+    .sort_by = tiny_sort_by,
+    .matmul = tiny_matmul,
     .PRINT = tiny_print,
 };
 
@@ -223,8 +231,11 @@ static Program compile(const char *text, int opt_level, bool is_planned) {
     if (is_planned)
         plan(m, &p.arena);
     snprintf(p.path, sizeof p.path, "/tmp/gact-codegen-%d-%d.gactx", (int)getpid(), counter++);
-    CodegenOptions options = {.emit = EMIT_IMAGE, .opt_level = opt_level, .cpu = "native",
-                              .path = p.path, .version = "test"};
+    CodegenOptions options = {.emit = EMIT_IMAGE,
+                              .opt_level = opt_level,
+                              .cpu = "native",
+                              .path = p.path,
+                              .version = "test"};
     error = gact_codegen_host(m, &options);
     if (error)
         fail_msg("%s", error);
@@ -258,7 +269,8 @@ static int leaks(const Tiny *t, const GactSlot *out, int n) {
    gives. */
 typedef void (*Check)(const GactSlot *out, Tiny *t);
 
-static void run_once(const char *text, const GactSlot *in, Check check, int level, bool is_planned) {
+static void run_once(const char *text, const GactSlot *in, Check check, int level,
+                     bool is_planned) {
     Program p = compile(text, level, is_planned);
     Tiny t = tiny_new();
     GactSlot out[64] = {0};
@@ -670,6 +682,44 @@ static void test_rows(void **state) {
         in, check_rows);
 }
 
+/* Rows whose size only a call knows are appended; without points a row's known size is still there.
+ */
+static void check_grown(const GactSlot *out, Tiny *t) {
+    (void)t;
+    assert_true(out[2].i == 5000 && out[3].i == 2);
+    for (int k = 0; k < 10000; k++)
+        assert_int_equal(ints(out, 5)[k], k / 2 + (k % 2) * 9);
+    assert_true(out[6].i == 0 && out[7].i == 4);
+}
+
+static void test_grown_rows(void **state) {
+    (void)state;
+    GactSlot in[] = {slot_i(0), slot_i(5000), slot_i(-3)};
+    run("fn g(%1: i64) -> [_]i64 {\n"
+        "  %2 = const 9 : i64\n"
+        "  %3 = add %1, %2 : i64\n"
+        "  %4 = list %1, %3 : [_]i64\n"
+        "  yield %4\n"
+        "}\n"
+        "fn f(%1: i64, %2: i64, %3: i64) -> ([_, _]i64, [_, _]i64) {\n"
+        "  %4 = kernel [%2] (%5: i64) {\n"
+        "    %6 = call @g, %5 : [_]i64\n"
+        "    yield %6\n"
+        "  } map : [_, _]i64\n"
+        "  %7 = const 4 : i64\n"
+        "  %8 = kernel [%3] (%9: i64) {\n"
+        "    %10 = kernel [%7] (%11: i64) {\n"
+        "      yield %11\n"
+        "    } map : [_]i64\n"
+        "    yield %10\n"
+        "  } map : [_, _]i64\n"
+        "  %12 = tuple %4, %8 : ([_, _]i64, [_, _]i64)\n"
+        "  yield %12\n"
+        "}\n"
+        "entry dag \"f\" @f(n: i64, m: i64) -> (a: [_, _]i64, b: [_, _]i64)\n",
+        in, check_grown);
+}
+
 /* A space of two axes: chunks end within rows. */
 static void check_plane(const GactSlot *out, Tiny *t) {
     (void)t;
@@ -866,10 +916,12 @@ static void test_arrays(void **state) {
         "  %13 = list %8, %12 : [_, _]i64\n"
         "  %14 = index.checked %10, %6, %6 : i64\n"
         "  %15 = sort %2, 3 : [_]i64\n"
-        "  %16 = tuple %5, %9, %10, %13, %14, %15 : ([_]i64, [_]i64, [_, _]i64, [_, _]i64, i64, [_]i64)\n"
+        "  %16 = tuple %5, %9, %10, %13, %14, %15 : ([_]i64, [_]i64, [_, _]i64, [_, _]i64, i64, "
+        "[_]i64)\n"
         "  yield %16\n"
         "}\n"
-        "entry dag \"f\" @f(x: [_]i64) -> (a: [_]i64, b: [_]i64, c: [_, _]i64, d: [_, _]i64, e: i64, "
+        "entry dag \"f\" @f(x: [_]i64) -> (a: [_]i64, b: [_]i64, c: [_, _]i64, d: [_, _]i64, e: "
+        "i64, "
         "g: [_]i64)\n",
         in, check_arrays);
 }
@@ -1055,7 +1107,7 @@ static void test_faults(void **state) {
 static void check_sums(const GactSlot *out, Tiny *t) {
     (void)t;
     int at = 4;
-    assert_int_equal(out[at].i, 6);           /* an array of sums: columns */
+    assert_int_equal(out[at].i, 6); /* an array of sums: columns */
     const int8_t *tags = out[at + 2].p;
     for (int k = 0; k < 6; k++) {
         assert_int_equal(tags[k], some_ints[k] > 4);
@@ -1072,7 +1124,8 @@ static void check_sums(const GactSlot *out, Tiny *t) {
 static void test_sums(void **state) {
     (void)state;
     GactSlot in[] = {SIX_INTS};
-    run_plain("fn f(%1: i64, %2: [_]i64) -> ([_]{None | Some(i64)}, [_]i64, i64, i64) {\n"
+    run_plain(
+        "fn f(%1: i64, %2: [_]i64) -> ([_]{None | Some(i64)}, [_]i64, i64, i64) {\n"
         "  %3 = dim %2, 0 : i64\n"
         "  %4 = const 4 : i64\n"
         "  %5 = kernel [%3] (%6: i64) {\n"
@@ -1287,18 +1340,18 @@ int main(void) {
     for (int k = 0; k < 9000; k++)
         some_floats[k] = sin(k) * 1000;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_map),    cmocka_unit_test(test_sum),
+        cmocka_unit_test(test_map),        cmocka_unit_test(test_sum),
         cmocka_unit_test(test_nested_sum), cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_scan),   cmocka_unit_test(test_filter),
-        cmocka_unit_test(test_lists),  cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_plane),  cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_arrays), cmocka_unit_test(test_control),
-        cmocka_unit_test(test_segments), cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_sums),   cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_records), cmocka_unit_test(test_matmul),
-        cmocka_unit_test(test_main),   cmocka_unit_test(test_in_place),
-        cmocka_unit_test(test_append), cmocka_unit_test(test_bins),
-        cmocka_unit_test(test_row_tables),
+        cmocka_unit_test(test_scan),       cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_lists),      cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_plane),      cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_arrays),     cmocka_unit_test(test_control),
+        cmocka_unit_test(test_segments),   cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_sums),       cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_records),    cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_main),       cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_append),     cmocka_unit_test(test_bins),
+        cmocka_unit_test(test_row_tables), cmocka_unit_test(test_grown_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
