@@ -74,7 +74,8 @@ static Diag *report(Checker *ck, DiagCode code, Span span, const char *text) {
     int shown = 0;
     for (Frame *f = ck->frames; f; f = f->outer) {
         Module *m = module_at(ck, f->call);
-        if (shown < 3 && f->call.to && m && !m->is_stdlib) {
+        bool lone = f->decl && f->call.from == f->decl->name_span.from; /* nobody called it */
+        if (shown < 3 && f->call.to && m && !m->is_stdlib && !lone) {
             diag_frame(ck->diags, d, f->call, "in %s", f->text);
             shown++;
         }

@@ -129,8 +129,6 @@ static int score(Checker *ck, const Decl *d, const Args *args) {
                            &d->fn.type_params);
         sum = fit ? sum + fit : -1;
         written += fit == 1 && is_structured(params->at[k].type);
-        if (fit == 1 && params->at[k].type && params->at[k].type->kind != TE_NAME)
-            defaults++; /* a form that is written fits better than anything at all */
         defaults += fit == 2 && is_default(ck, params->at[k].type, args->vals[at[k]]);
     }
     ck->fn = ctx.outer;

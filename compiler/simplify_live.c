@@ -59,6 +59,15 @@ static void want_all(Marker *m, const IrId *ids, int n) {
         want(m, ids[i]);
 }
 
+static void want_sink(Marker *m, const IrOp *op, int k) {
+    const IrSink *sink = &op->kernel->sinks[k];
+    bool two = sink->kind == SINK_FILTER || sink->kind == SINK_HIST || sink->kind == SINK_SCATTER;
+    want_all(m, op->regions[0]->results.at + sink->yield, two ? 2 : 1);
+    want_all(m, op->args + sink->arg, ir_sink_args(sink->kind));
+    if (sink->region >= 0)
+        want_all(m, op->regions[sink->region]->results.at, op->regions[sink->region]->results.len);
+}
+
 /* The op runs, and so do the ones around it. */
 static void execute(Marker *m, IrId id) {
     for (; id && !m->live.executed[id]; id = m->home[id].owner) {
@@ -68,21 +77,16 @@ static void execute(Marker *m, IrId id) {
         case IR_IF: want(m, op->args[0]); break;
         case IR_FOR: want_all(m, op->args, 2); break;
         case IR_LOOP: want(m, op->regions[0]->results.at[0]); break;
-        case IR_KERNEL: want_all(m, op->args, op->kernel->rank); break;
+        case IR_KERNEL:
+            want_all(m, op->args, op->kernel->rank);
+            if (!m->live.used[id]) /* a kernel that stands for its effects keeps one sink */
+                want_sink(m, op, 0);
+            break;
         case IR_TRY:
         case IR_PARAM: break;
         default: want_all(m, op->args, op->nargs); break;
         }
     }
-}
-
-static void want_sink(Marker *m, const IrOp *op, int k) {
-    const IrSink *sink = &op->kernel->sinks[k];
-    bool two = sink->kind == SINK_FILTER || sink->kind == SINK_HIST || sink->kind == SINK_SCATTER;
-    want_all(m, op->regions[0]->results.at + sink->yield, two ? 2 : 1);
-    want_all(m, op->args + sink->arg, ir_sink_args(sink->kind));
-    if (sink->region >= 0)
-        want_all(m, op->regions[sink->region]->results.at, op->regions[sink->region]->results.len);
 }
 
 static void want_result(Marker *m, IrId id, int k) {

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- the target ---- */
@@ -192,8 +191,6 @@ static const char *compile(Emit *e, const Target *t) {
 #ifndef NDEBUG
     char *message = NULL;
     if (LLVMVerifyModule(e->M, LLVMReturnStatusAction, &message)) {
-        if (getenv("GACT_DUMP_BROKEN"))
-            write_text(e);
         return arena_printf(e->arena, "internal error: %s", copy_message(e->arena, message));
     }
     LLVMDisposeMessage(message);
