@@ -187,8 +187,21 @@ void ck_assume_like(Checker *ck, IrId root, uint64_t path, Type *type, IrId from
 }
 
 /* A size inside the elements of an array is kept under the negative axes. */
-void ck_assume_member_dim(Checker *ck, IrId root, int k, int axis, IrId dim) {
-    ck_assume_dim(ck, root, (uint64_t)k + 1, -1 - axis, dim);
+void ck_assume_member_dim(Checker *ck, IrId root, uint64_t path, int axis, IrId dim) {
+    ck_assume_dim(ck, root, path, -1 - axis, dim);
+}
+
+void ck_assume_zipped(Checker *ck, IrId root, int k, IrId member) {
+    uint64_t path, shift;
+    IrId from = root_of(ck->b.func, member, &path);
+    for (int i = 0, n = ck->assumed.len; path == 0 && i < n; i++) {
+        Assumed a = ck->assumed.at[i];
+        if (a.func != ck->b.func || a.root != from || a.axis >= 0)
+            continue;
+        for (shift = 1; shift <= a.path; shift *= 64)
+            ;
+        ck_assume_dim(ck, root, a.path + ((uint64_t)k + 1) * shift, a.axis, a.dim);
+    }
 }
 
 void ck_assume_element(Checker *ck, IrId array, IrId element) {
@@ -333,10 +346,12 @@ static void join_in_branches(Checker *ck, Fork *f, Branch *a, Branch *b, Val *va
                              Span span) {
     if (!va->type && !vb->type)
         return;
-    if (!va->type || !vb->type) { /* set on one side only: never looked at on the other */
-        Val *unset = va->type ? vb : va;
-        Branch *br = va->type ? b : a;
-        Type *type = va->type ? va->type : vb->type;
+    bool lacks_a = !va->type || (vb->type && is_poison(ck, *va));
+    bool lacks_b = !vb->type || (va->type && is_poison(ck, *vb));
+    if (lacks_a || lacks_b) { /* set on one side only: never looked at on the other; or in error */
+        Val *unset = lacks_a ? va : vb;
+        Branch *br = lacks_a ? a : b;
+        Type *type = lacks_a ? vb->type : va->type;
         ck->b.region = br->region;
         *unset = val(type, ir_undef(&ck->b, type));
         ck->b.region = f->outer;
@@ -496,8 +511,22 @@ void root_begin(Checker *ck) {
     ck->dead = false;
 }
 
+static void check_float_range(Checker *ck, const LiteralCheck *l, Type *type) {
+    double top = type->kind == TYPE_F16    ? 0x1.ffcp15
+                 : type->kind == TYPE_BF16 ? 0x1.fep127
+                 : type->kind == TYPE_F32  ? 0x1.fffffep127
+                                           : 0x1.fffffffffffffp1023;
+    if (l->real <= top)
+        return;
+    Diag *d = ck_error(ck, DIAG_LITERAL_RANGE, l->span, "%s%g does not fit in %s",
+                       l->negative ? "-" : "", l->real, text_of(ck, type));
+    diag_note(ck->diags, d, "the greatest %s is %g", text_of(ck, type), top);
+}
+
 static void check_literal_range(Checker *ck, const LiteralCheck *l) {
     Type *type = type_resolve(ck->ts, l->type);
+    if (type_is_float(type))
+        check_float_range(ck, l, type);
     if (!type_is_int(type))
         return;
     int bits = type_bytes(type) * 8;

@@ -37,6 +37,7 @@ typedef struct FnSet {
     Module *module; /* whose imports decide */
     VEC(Decl *) own, imported, prelude; /* tiers */
     const Builtin *builtin;
+    Type *scalar; /* the type whose conversion has this name, or NULL */
     bool is_ctor; /* a constructor: own.at[0] is the type, ctor the constructor's number */
     int ctor;
     bool is_operator;
@@ -105,7 +106,8 @@ typedef struct {
 /* A literal whose value must fit the type it gets in the end. */
 typedef struct {
     Type *type;
-    uint64_t value;
+    uint64_t value; /* without the sign; of a float literal 0 */
+    double real;
     bool negative;
     Span span;
 } LiteralCheck;
@@ -167,9 +169,12 @@ IrId ck_dim(Checker *ck, IrId array, int axis);
 void ck_assume_dim(Checker *ck, IrId root, uint64_t path, int axis, IrId dim);
 /* The dims inside `to` are those of `from`, member by member. */
 void ck_assume_like(Checker *ck, IrId root, uint64_t path, Type *type, IrId from);
-/* Member k of every element of root has the size dim along axis; ck_assume_element tells an element. */
-void ck_assume_member_dim(Checker *ck, IrId root, int k, int axis, IrId dim);
+/* What path leads to in every element of root has the size dim along axis; ck_assume_element tells
+   an element. */
+void ck_assume_member_dim(Checker *ck, IrId root, uint64_t path, int axis, IrId dim);
 void ck_assume_element(Checker *ck, IrId array, IrId element);
+/* Member k of the elements of root is as the elements of `member`. */
+void ck_assume_zipped(Checker *ck, IrId root, int k, IrId member);
 /* id as a value computed before op number `mark`, or IR_NONE. New ops go to the current place. */
 IrId ck_outside(Checker *ck, IrId id, IrId mark);
 IrId ck_mark(Checker *ck);
@@ -207,6 +212,8 @@ Type *eval_type(Checker *ck, const TypeExpr *te);
 Type *nominal_instance(Checker *ck, const Decl *decl, Type **args, int nargs);
 /* How well an argument fits a written type: 0 no, 1 generic, 2 a literal adapts, 3 exact. */
 int type_fit(Checker *ck, const TypeExpr *te, Type *type, const NameList *generics);
+/* Is a written type only a name for any type: `_` or one of the generics? */
+bool is_generic(Checker *ck, const NameList *generics, const TypeExpr *te);
 /* Binds generics of te by type. */
 void type_bind(Checker *ck, const TypeExpr *te, Type *type, const NameList *generics,
                const TypeEnv **env);
@@ -280,6 +287,8 @@ Val check_call(Checker *ck, const Expr *e);
 Val check_pipe(Checker *ck, const Expr *e);
 Val call_value(Checker *ck, Val fn, Args *args);
 Val call_fnset(Checker *ck, const FnSet *set, Args *args);
+/* Does an overload take these arguments as they are? */
+bool fnset_fits(Checker *ck, const FnSet *set, Args *args);
 /* Calls with values alone. */
 Val call_vals(Checker *ck, Val fn, Val *vals, int n, Span span);
 Val construct(Checker *ck, const Decl *decl, int ctor, Args *args);
@@ -333,6 +342,10 @@ Val check_with_at(Checker *ck, const Expr *e);
 Val check_with_fields(Checker *ck, const Expr *e);
 void check_assign(Checker *ck, const Expr *e);
 Val index_vals(Checker *ck, Val base, Val *at, const Span *spans, int n, Span span);
+
+/* ---- check_duplicate.c ---- */
+
+void check_duplicates(Checker *ck, Module *m);
 
 /* ---- check_actor.c, check_entry.c, check_attr.c ---- */
 

@@ -733,11 +733,7 @@ static Val call_zip(Checker *ck, const Builtin *self, Args *args) {
     }
     if (!plain) {
         ZipCtx z = {parts, args->n};
-        Val zipped = map_space(ck, 1, &n, zip_body, &z, args->span);
-        for (int i = 0; i < args->n; i++)
-            for (int axis = 1; axis < type_of(ck, parts[i])->rank; axis++)
-                ck_assume_member_dim(ck, zipped.id, i, axis - 1, ck_dim(ck, ids[i], axis));
-        return zipped;
+        return map_space(ck, 1, &n, zip_body, &z, args->span);
     }
     if (n != ck_dim(ck, ids[0], 0)) { /* the check has to be passed before the array is used */
         IrId zero = zero_index(ck);
@@ -746,6 +742,8 @@ static Val call_zip(Checker *ck, const Builtin *self, Args *args) {
     Type *product = type_tuple(ck->ts, types, NULL, args->n);
     IrId id = ir_zip(&ck->b, product, ids, args->n);
     ck_assume_dim(ck, id, 0, 0, n);
+    for (int i = 0; i < args->n; i++)
+        ck_assume_zipped(ck, id, i, ids[i]);
     return val(type_array(ck->ts, product, 1), id);
 }
 
@@ -804,7 +802,12 @@ static Val call_zero(Checker *ck, const Builtin *self, Args *args) {
     return zero_of(ck, scalar_of(ck, args->vals[0]), 0);
 }
 
-/* (n, like): n as a number of like's type. */
+static Val as_number(Checker *ck, Val *args, int n, void *type) {
+    (void)n;
+    return val(type, ir_convert(&ck->b, type, args[0].id));
+}
+
+/* (n, like): n as a number of like's type, elementwise. */
 static Val call_as(Checker *ck, const Builtin *self, Args *args) {
     (void)self;
     Type *type = scalar_of(ck, args->vals[1]);
@@ -813,7 +816,7 @@ static Val call_as(Checker *ck, const Builtin *self, Args *args) {
     if (!takes(type, ANY_NUMBER))
         return ck_fail(ck, DIAG_TYPE_MISMATCH, args->spans[1], "a number is needed here, not %s",
                        text_of(ck, type));
-    return val(type, ir_convert(&ck->b, type, args->vals[0].id));
+    return lift(ck, as_number, args->vals, args->spans, 1, type, args->span);
 }
 
 /* The value that min (kind 0) or max (kind 1) gives way to: NaN for floats. */

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_DEPTH = 160, MAX_INSTANCES = 4096, MAX_SAME = 64, SHARE_SIZE = 400 };
+enum { MAX_DEPTH = 160, MAX_INSTANCES = 4096, MAX_SAME = 64, MAX_PARTS = 1024, MAX_SHOWN = 40,
+       SHARE_SIZE = 400 };
 
 Args args_make(Checker *ck, int n, Span span) {
     Args args = {.n = n, .span = span};
@@ -106,20 +107,27 @@ static bool is_default(Checker *ck, const TypeExpr *te, Val v) {
            !strcmp(te->name.name, type->var == VAR_INT ? "i64" : "f64");
 }
 
-/* Does a type say more than that something stands there? */
-static bool is_structured(const TypeExpr *te) {
-    return te && (te->kind != TE_NAME || te->name.args.len);
+/* How much a type says beyond that something stands there: [n, m]_ more than [n]_. */
+static int structure(const TypeExpr *te) {
+    if (!te || (te->kind == TE_NAME && !te->name.args.len))
+        return 0;
+    return te->kind == TE_ARRAY ? te->array.dims.len + structure(te->array.elem) : 1;
+}
+
+/* Where the types of a signature are read: names are those of its module. */
+static FnCtx signature_ctx(Checker *ck, const Decl *d) {
+    return (FnCtx){.outer = ck->fn, .module = d->module, .base = ck->locals.len, .returned = -1,
+                   .retval = -1, .brk = -1, .cont = -1};
 }
 
 /* The sum of the scores of all arguments; -1 if one does not fit. Of equal sums the one with more
-   written parameters wins, (_, _) over a name alone, and then the defaults of literals. */
+   structure written wins, (_, _) over a name alone, and then the defaults of literals. */
 static int score(Checker *ck, const Decl *d, const Args *args) {
     const ParamList *params = params_of(d);
     int *at = NEW_ARRAY(ck->arena, int, params->len + 1);
     if (!place_args(d, args, at))
         return -1;
-    FnCtx ctx = {.outer = ck->fn, .module = d->module, .base = ck->locals.len, .returned = -1,
-                 .retval = -1, .brk = -1, .cont = -1};
+    FnCtx ctx = signature_ctx(ck, d);
     ck->fn = &ctx;
     int sum = 0, written = 0, defaults = 0;
     for (int k = 0; k < params->len && sum >= 0; k++) {
@@ -128,7 +136,7 @@ static int score(Checker *ck, const Decl *d, const Args *args) {
         int fit = type_fit(ck, params->at[k].type, type_of(ck, args->vals[at[k]]),
                            &d->fn.type_params);
         sum = fit ? sum + fit : -1;
-        written += fit == 1 && is_structured(params->at[k].type);
+        written += fit == 1 ? structure(params->at[k].type) : 0;
         defaults += fit == 2 && is_default(ck, params->at[k].type, args->vals[at[k]]);
     }
     ck->fn = ctx.outer;
@@ -199,16 +207,61 @@ static const char *signature(Checker *ck, const Decl *d) {
     return buf_text(&out);
 }
 
+/* The parts of a type, counted up to a limit: types that double with each call end there. */
+static int parts_of(Checker *ck, Type *type, int limit) {
+    type = type_resolve(ck->ts, type);
+    int n = 1;
+    if (type->kind == TYPE_ARRAY)
+        return parts_of(ck, type->elem, limit);
+    for (int k = 0; type_is_product(type) && k < type->count && n < limit; k++)
+        n += parts_of(ck, type->items[k], limit - n);
+    return n;
+}
+
+/* What the arguments are, for a message: cut off where it gets long. */
 static const char *args_text(Checker *ck, const Args *args) {
     Buf out = {.arena = ck->arena};
     for (int i = 0; i < args->n; i++) {
+        if (out.len > 200) {
+            buf_puts(&out, ", …");
+            break;
+        }
         if (i)
             buf_puts(&out, ", ");
         if (args->names[i])
             buf_printf(&out, "%s = ", args->names[i]);
-        type_print(&out, type_of(ck, args->vals[i]));
+        Type *type = type_of(ck, args->vals[i]);
+        if (parts_of(ck, type, MAX_SHOWN) < MAX_SHOWN)
+            type_print(&out, type);
+        else
+            buf_puts(&out, "…");
     }
     return buf_text(&out);
+}
+
+/* The arguments are few enough: one is given twice or one is missing. */
+static bool missing_or_twice(Checker *ck, const Decl *d, const Args *args) {
+    const ParamList *params = params_of(d);
+    Diag *e = NULL;
+    if (args->n == 0 || args->n > params->len)
+        return false;
+    for (int k = 0; k < params->len && !e; k++) {
+        int given = 0, last = 0;
+        for (int i = 0; i < args->n; i++)
+            if (args->names[i] ? args->names[i] == params->at[k].name : i == k) {
+                given++;
+                last = i;
+            }
+        const char *name = params->at[k].name ? params->at[k].name : "_";
+        if (given > 1)
+            e = ck_error(ck, DIAG_ARGUMENTS, args->spans[last], "`%s` is given twice", name);
+        else if (!given && !params->at[k].init)
+            e = ck_error(ck, DIAG_ARGUMENTS, args->span, "argument `%s` of %s is missing", name,
+                         d->name);
+    }
+    if (e && d->name_span.to)
+        diag_span(ck->diags, e, d->name_span, "%s is declared here", signature(ck, d));
+    return e != NULL;
 }
 
 static void wrong_count(Checker *ck, const Decl *d, const Args *args) {
@@ -232,12 +285,14 @@ static void wrong_count(Checker *ck, const Decl *d, const Args *args) {
         diag_span(ck->diags, e, d->name_span, "%s is declared here", signature(ck, d));
         return;
     }
+    if (missing_or_twice(ck, d, args))
+        return;
     int needed = 0;
     for (int k = 0; k < params->len; k++)
         needed += !params->at[k].init;
+    const char *least = needed < params->len ? arena_printf(ck->arena, "%d to ", needed) : "";
     Diag *e = ck_error(ck, DIAG_ARGUMENTS, args->span, "%s takes %s%d argument%s, not %d", d->name,
-                       needed < params->len ? "at least " : "", needed, needed == 1 ? "" : "s",
-                       args->n);
+                       least, params->len, params->len == 1 ? "" : "s", args->n);
     if (d->name_span.to)
         diag_span(ck->diags, e, d->name_span, "%s is declared here", signature(ck, d));
 }
@@ -304,17 +359,20 @@ static const char *frame_text(Checker *ck, const Decl *d, const Args *args) {
     return arena_printf(ck->arena, "`%s` for (%s)", d->name ? d->name : "?", args_text(ck, args));
 }
 
-/* Too deep? Reports what grows. */
+/* Too deep, or arguments too large? Reports what grows. */
 static bool too_deep(Checker *ck, const Decl *d, const Args *args) {
-    int same = 0;
+    int same = 0, parts = 0;
     for (Frame *f = ck->frames; f; f = f->outer)
         same += f->decl == d;
-    if (same < MAX_SAME && ck->depth < MAX_DEPTH)
+    for (int i = 0; i < args->n && same > 1; i++)
+        parts += parts_of(ck, type_of(ck, args->vals[i]), MAX_PARTS);
+    if (same < MAX_SAME && ck->depth < MAX_DEPTH && parts < MAX_PARTS)
         return false;
     Diag *e = ck_error(ck, DIAG_RECURSION_GROWS, args->span,
                        "calls of %s nest without an end while compiling", d->name);
-    diag_note(ck->diags, e, "each call has other argument types or constants: %s",
-              args_text(ck, args));
+    if (parts < 20)
+        diag_note(ck->diags, e, "each call has other argument types or constants: %s",
+                  args_text(ck, args));
     return true;
 }
 
@@ -458,9 +516,43 @@ static Instance *instance_new(Checker *ck, const Decl *d, const Args *args, cons
     return ck->instances = inst;
 }
 
+/* Every literal's type inside a type becomes its default. */
+static void settle_literals(Checker *ck, Type *type) {
+    type = type_resolve(ck->ts, type);
+    if (type->kind == TYPE_VAR && type->var != VAR_ANY)
+        type_unify(ck->ts, type, basic(ck, type->var == VAR_INT ? TYPE_I64 : TYPE_F64));
+    if (!type->has_var || type->kind == TYPE_VAR)
+        return;
+    if (type->kind == TYPE_ARRAY)
+        settle_literals(ck, type->elem);
+    for (int i = 0; i < type->nargs; i++)
+        settle_literals(ck, type->args[i]);
+    for (int i = 0; i < type->count && type->kind == TYPE_TUPLE; i++)
+        settle_literals(ck, type->items[i]);
+}
+
+/* The same where the parameter's written type leaves it open; what is written decides later. */
+static void settle_open(Checker *ck, const Decl *d, const TypeExpr *te, Type *type) {
+    type = type_resolve(ck->ts, type);
+    if (!te || type_fit(ck, te, type, &d->fn.type_params) != 1)
+        return;
+    if (is_generic(ck, &d->fn.type_params, te))
+        settle_literals(ck, type);
+    else if (te->kind == TE_ARRAY && type->kind == TYPE_ARRAY)
+        settle_open(ck, d, te->array.elem, type->elem);
+    else if (te->kind == TE_TUPLE && type->kind == TYPE_TUPLE && te->tuple.len == type->count)
+        for (int i = 0; i < type->count; i++)
+            settle_open(ck, d, te->tuple.at[i].type, type->items[i]);
+    else if (te->kind == TE_NAME)
+        for (int i = 0; i < type->nargs && i < te->name.args.len; i++)
+            settle_open(ck, d, te->name.args.at[i], type->args[i]);
+}
+
 /* Literals among the arguments take the parameter's written type, or their default. */
 static void settle_args(Checker *ck, const Decl *d, Args *args, const int *at) {
     const ParamList *params = params_of(d);
+    FnCtx ctx = signature_ctx(ck, d);
+    ck->fn = &ctx;
     for (int k = 0; k < params->len; k++) {
         if (at[k] < 0)
             continue;
@@ -468,10 +560,30 @@ static void settle_args(Checker *ck, const Decl *d, Args *args, const int *at) {
         const TypeExpr *te = params->at[k].type;
         if (te && te->kind == TE_NAME && type_fit(ck, te, type_of(ck, *v), &d->fn.type_params) == 2)
             *v = coerce(ck, *v, eval_type(ck, te), args->spans[at[k]], "this argument");
-        Type *type = type_of(ck, *v);
-        if (type->kind == TYPE_VAR && type->var != VAR_ANY)
-            type_unify(ck->ts, type, basic(ck, type->var == VAR_INT ? TYPE_I64 : TYPE_F64));
+        if (type_of(ck, *v)->kind == TYPE_VAR)
+            settle_literals(ck, v->type);
     }
+    ck->fn = ctx.outer;
+}
+
+/* A call from within d that no instance fits: literals inside its arguments are decided too, as else
+   each round would have types of its own. */
+static void settle_round(Checker *ck, const Decl *d, Args *args, const int *at) {
+    bool busy = false;
+    for (Instance *i = ck->instances; i && !busy; i = i->next)
+        busy = i->decl == d && i->ntypes >= 0 && i->busy;
+    const ParamList *params = params_of(d);
+    FnCtx ctx = signature_ctx(ck, d);
+    ck->fn = &ctx;
+    for (int k = 0; busy && k < params->len; k++) {
+        if (at[k] < 0)
+            continue;
+        if (params->at[k].type)
+            settle_open(ck, d, params->at[k].type, args->vals[at[k]].type);
+        else
+            settle_literals(ck, args->vals[at[k]].type);
+    }
+    ck->fn = ctx.outer;
 }
 
 static void fill_instance(Checker *ck, Instance *inst, const Args *args, const int *at) {
@@ -506,6 +618,8 @@ static void fill_instance(Checker *ck, Instance *inst, const Args *args, const i
     if (!v.type)
         v = val_unit(ck);
     vec_push(ck->arena, &inst->func->body->results, v.id);
+    if (inst->result) /* what the written type left open */
+        type_unify(ck->ts, inst->result, type_of(ck, v));
     inst->func->result = type_of(ck, v);
     inst->result = type_of(ck, v);
     for (int i = 0; i < inst->func->body->ops.len; i++)
@@ -559,6 +673,10 @@ static void assume_result(Checker *ck, const Decl *d, const Args *args, const in
 static Val call_instance(Checker *ck, const Decl *d, Args *args, const int *at) {
     settle_args(ck, d, args, at);
     Instance *inst = instance_find(ck, d, args, at);
+    if (!inst) {
+        settle_round(ck, d, args, at);
+        inst = instance_find(ck, d, args, at);
+    }
     if (!inst || !inst->func) {
         int count = 0;
         for (Instance *i = ck->instances; i; i = i->next)
@@ -754,6 +872,27 @@ static bool user_op_decl(const FnSet *set) {
     return set->own.len || set->imported.len || set->prelude.len;
 }
 
+static Val call_typename(Checker *ck, Type *to, Args *args) {
+    if (args->n != 1)
+        return ck_fail(ck, DIAG_ARGUMENTS, args->span, "a conversion takes one argument, not %d",
+                       args->n);
+    if (to->kind == TYPE_STRING) {
+        const Builtin *format = builtin_find("__format");
+        return format->call(ck, format, args);
+    }
+    return convert_scalar(ck, args->vals[0], to, args->span);
+}
+
+bool fnset_fits(Checker *ck, const FnSet *set, Args *args) {
+    Choice c = {0};
+    consider(ck, set->own.at, set->own.len, args, &c);
+    if (!c.best)
+        consider(ck, set->imported.at, set->imported.len, args, &c);
+    if (!c.best)
+        consider(ck, set->prelude.at, set->prelude.len, args, &c);
+    return c.best != NULL;
+}
+
 Val call_fnset(Checker *ck, const FnSet *set, Args *args) {
     for (int i = 0; i < args->n; i++)
         if (is_poison(ck, args->vals[i]))
@@ -772,6 +911,8 @@ Val call_fnset(Checker *ck, const FnSet *set, Args *args) {
         return inline_decl(ck, c.best, args, NULL);
     if (set->builtin && args->n >= set->builtin->min && args->n <= set->builtin->max)
         return set->builtin->call(ck, set->builtin, args);
+    if (set->scalar && args->n == 1)
+        return call_typename(ck, set->scalar, args);
     bool done = false;
     Val v = try_elementwise(ck, set->own.at, set->own.len, args, &done);
     if (!done)
@@ -854,17 +995,6 @@ static Val call_choice(Checker *ck, Val fn, Type *type, Args *args, int k) {
     return fork_join(ck, &f, here, &then, &otherwise, true, args->span);
 }
 
-static Val call_typename(Checker *ck, Type *to, Args *args) {
-    if (args->n != 1)
-        return ck_fail(ck, DIAG_ARGUMENTS, args->span, "a conversion takes one argument, not %d",
-                       args->n);
-    if (to->kind == TYPE_STRING) {
-        const Builtin *format = builtin_find("__format");
-        return format->call(ck, format, args);
-    }
-    return convert_scalar(ck, args->vals[0], to, args->span);
-}
-
 Val call_value(Checker *ck, Val fn, Args *args) {
     Type *type = type_of(ck, fn);
     switch ((int)type->kind) {
@@ -873,9 +1003,13 @@ Val call_value(Checker *ck, Val fn, Args *args) {
     case TYPE_CLOSURE: return call_closure(ck, fn, type, args);
     case TYPE_CHOICE: return call_choice(ck, fn, type, args, 0);
     case TYPE_TYPENAME: return call_typename(ck, type->elem, args);
-    default:
-        return ck_fail(ck, DIAG_NOT_CALLABLE, args->span, "%s is no function",
-                       text_of(ck, type));
+    default: {
+        Diag *d = ck_error(ck, DIAG_NOT_CALLABLE, args->span, "%s is no function",
+                           text_of(ck, type));
+        if (type->kind == TYPE_ARRAY)
+            diag_help(ck->diags, d, "an element is a[i], in brackets");
+        return val_poison(ck);
+    }
     }
 }
 

@@ -181,6 +181,23 @@ static bool has_word(const char *words, const char *word) {
     return false;
 }
 
+/* "a b" as "a, b". */
+static const char *commas(Checker *ck, const char *words) {
+    Buf out = {.arena = ck->arena};
+    for (const char *p = words; *p; p++)
+        buf_printf(&out, *p == ' ' ? ", " : "%c", *p);
+    return buf_text(&out);
+}
+
+static void unknown_argument(Checker *ck, const Attr *a, const Arg *arg, const char *known) {
+    Span span = arg->name ? arg->name_span : arg->value->span;
+    Diag *d = arg->name ? ck_error(ck, DIAG_ATTRIBUTE, span, "@%s has no argument `%s`", a->name,
+                                   arg->name)
+                        : ck_error(ck, DIAG_ATTRIBUTE, span, "@%s takes no such argument", a->name);
+    if (*known && *known != '*')
+        diag_help(ck->diags, d, "it takes: %s", commas(ck, known));
+}
+
 static void check_attr(Checker *ck, const Attr *a, const char *where) {
     Name names[ARRAY_LEN(attributes)];
     for (int i = 0; i < ARRAY_LEN(attributes); i++) {
@@ -188,14 +205,12 @@ static void check_attr(Checker *ck, const Attr *a, const char *where) {
         if (names[i] != a->name)
             continue;
         if (!has_word(attributes[i].places, where))
-            ck_error(ck, DIAG_ATTRIBUTE, a->span, "@%s cannot stand on a %s; it stands on: %s",
-                     a->name, where, attributes[i].places);
+            ck_error(ck, DIAG_ATTRIBUTE, a->span, "@%s cannot stand on a %s, only on: %s", a->name,
+                     where, commas(ck, attributes[i].places));
         for (int k = 0; k < a->args.len; k++) {
             const char *arg = a->args.at[k].name ? a->args.at[k].name : "*";
             if (!has_word(attributes[i].args, arg))
-                ck_error(ck, DIAG_ATTRIBUTE, a->args.at[k].value->span,
-                         "@%s takes no such argument%s%s", a->name,
-                         *attributes[i].args ? "; it takes: " : "", attributes[i].args);
+                unknown_argument(ck, a, &a->args.at[k], attributes[i].args);
         }
         return;
     }
@@ -517,26 +532,6 @@ static void check_lone(Checker *ck, const Decl *d) {
     ck->fn = NULL;
 }
 
-static void check_duplicates(Checker *ck, Module *m) {
-    Scope *s = scope_of(ck, m);
-    for (int i = 0; i < s->decls.len; i++) {
-        Decl *d = s->decls.at[i];
-        if (!d->name || d->kind == DECL_FN)
-            continue;
-        for (int k = 0; k < i; k++) {
-            Decl *e = s->decls.at[k];
-            bool types = (d->kind == DECL_TYPE || d->kind == DECL_ACTOR) ==
-                         (e->kind == DECL_TYPE || e->kind == DECL_ACTOR);
-            if (e->name != d->name || !types)
-                continue;
-            Diag *diag = ck_error(ck, DIAG_DUPLICATE_NAME, d->name_span, "%s is declared twice",
-                                  d->name);
-            diag_span(ck->diags, diag, e->name_span, "first declared here");
-            break;
-        }
-    }
-}
-
 static void check_type_decl(Checker *ck, const Decl *d) {
     check_attrs(ck, &d->attrs, "type", d->span);
     if (d->type.params.len)
@@ -745,7 +740,11 @@ void resolve_uncalled(Checker *ck, const Decl *d) {
     gather_dims(ck, d->fn.result, &bound);
     walk_expr(d->fn.body, visit_bound, &g);
     Resolve r = {ck, &bound, d};
+    int locals = ck->locals.len;
+    for (int i = 0; i < bound.len; i++) /* for suggestions */
+        local_add(ck, bound.at[i], val_poison(ck), d->span, false);
     walk_expr(d->fn.body, visit_names, &r);
+    ck->locals.len = locals;
     root_discard(ck, func);
     ck->fn = NULL;
 }

@@ -18,7 +18,7 @@ static Type *suffix_type(Checker *ck, Name suffix) {
 
 static Val int_literal(Checker *ck, uint64_t value, Name suffix, bool negative, Span span) {
     Type *type = suffix ? suffix_type(ck, suffix) : literal_var(ck, VAR_INT, span);
-    vec_push(ck->arena, &ck->literals, (LiteralCheck){type, value, negative, span});
+    vec_push(ck->arena, &ck->literals, (LiteralCheck){type, value, (double)value, negative, span});
     if (type_is_float(type))
         return val(type, ir_float(&ck->b, type, negative ? -(double)value : (double)value));
     return val(type, ir_int(&ck->b, type, (int64_t)(negative ? 0 - value : value)));
@@ -28,10 +28,18 @@ static Val float_literal(Checker *ck, const Expr *e, bool negative) {
     Type *type = e->real.suffix ? suffix_type(ck, e->real.suffix)
                                 : literal_var(ck, VAR_FLOAT, e->span);
     double value = negative ? -e->real.value : e->real.value;
+    vec_push(ck->arena, &ck->literals, (LiteralCheck){type, 0, e->real.value, negative, e->span});
     return val(type, ir_float(&ck->b, type, value));
 }
 
 /* ---- names ---- */
+
+static Type *scalar_named(Checker *ck, Name name) {
+    for (TypeKind k = TYPE_BOOL; k < TYPE_POISON; k++)
+        if (!strcmp(text_of(ck, basic(ck, k)), name))
+            return basic(ck, k);
+    return NULL;
+}
 
 static bool is_callable_decl(const Decl *d) {
     return d->kind == DECL_FN || d->kind == DECL_DAG;
@@ -90,6 +98,7 @@ static FnSet *build_fnset(Checker *ck, Module *m, Name name, bool is_operator, O
         collect(ck, prelude, name, want, set, 2);
     if (!is_operator && (name[0] != '_' || m->is_stdlib))
         set->builtin = builtin_find(name);
+    set->scalar = is_operator ? NULL : scalar_named(ck, name);
     return set;
 }
 
@@ -124,9 +133,18 @@ static Val constant_value(Checker *ck, const Decl *d, Span span) {
     return v;
 }
 
+static void suggest_decl(Checker *ck, const Decl *d, NameList *names) {
+    if (!d->name || d->name[0] == '_')
+        return;
+    vec_push(ck->arena, names, d->name);
+    if (d->kind == DECL_TYPE && d->type.kind == TYPEDEF_SUM)
+        for (int c = 0; c < d->type.ctors.len; c++)
+            vec_push(ck->arena, names, d->type.ctors.at[c].name);
+}
+
 /* All names that could have been meant, for a suggestion. */
 static Name suggest(Checker *ck, Name name) {
-    VEC(Name) names = {0};
+    NameList names = {0};
     for (int i = ck->fn ? ck->fn->base : 0; i < ck->locals.len; i++)
         if (!ck->locals.at[i].is_pseudo)
             vec_push(ck->arena, &names, ck->locals.at[i].name);
@@ -135,8 +153,7 @@ static Name suggest(Checker *ck, Name name) {
         if (mod != (ck->fn ? ck->fn->module : mod) && !mod->is_prelude)
             continue;
         for (int i = 0; i < mod->decls.len; i++)
-            if (mod->decls.at[i]->name && mod->decls.at[i]->name[0] != '_')
-                vec_push(ck->arena, &names, mod->decls.at[i]->name);
+            suggest_decl(ck, mod->decls.at[i], &names);
     }
     for (int i = 0; i < builtin_count; i++)
         if (builtins[i].name[0] != '_')
@@ -171,6 +188,15 @@ static Val unknown_name(Checker *ck, Name name, Span span) {
         {"printf", "print(…) prints values; \"{x:.2}\" formats"},
         {"println", "print(…) ends the line by itself"},
         {"range", "a range is written lo..hi"}, {"elif", "it is written else if"},
+        {"arange", "a range is written lo..hi"},
+        {"np", "what NumPy calls np.sum(x) is sum(x), here and for the other names of the prelude"},
+        {"zeros", "fill(n, 0.0) and fill((n, m), 0.0) are arrays of zeros"},
+        {"ones", "fill(n, 1.0) and fill((n, m), 1.0) are arrays of ones"},
+        {"append", "concat(x, [v]) is x with v at its end"},
+        {"push", "concat(x, [v]) is x with v at its end"},
+        {"lenght", "len(x) is its length"}, {"length", "len(x) is its length"},
+        {"size", "len(x) is its length"}, {"str", "\"{x}\" is x as a text"},
+        {"int", "i64(x) converts"}, {"float", "f32(x) and f64(x) convert"},
     };
     for (int i = 0; i < ARRAY_LEN(foreign); i++)
         if (!strcmp(foreign[i].word, name)) {
@@ -180,18 +206,9 @@ static Val unknown_name(Checker *ck, Name name, Span span) {
     if (module)
         diag_help(ck->diags, d, "module %s defines it: %s.%s, or import %s.*", module, module,
                   name, module);
-    else if (near) {
-        diag_help(ck->diags, d, "did you mean `%s`?", near);
+    else if (near)
         diag_fix(ck->diags, d, span, near, false);
-    }
     return val_poison(ck);
-}
-
-static Type *scalar_named(Checker *ck, Name name) {
-    for (TypeKind k = TYPE_BOOL; k < TYPE_POISON; k++)
-        if (!strcmp(text_of(ck, basic(ck, k)), name))
-            return basic(ck, k);
-    return NULL;
 }
 
 /* A constructor as a value: itself if it has no payload, else a function. */
@@ -262,6 +279,16 @@ Val check_name(Checker *ck, Name name, Span span) {
     return unknown_name(ck, name, span);
 }
 
+/* A module that imports all of the prelude in its text passes it on: math.sin. */
+static bool passes_on_prelude(const Scope *scope) {
+    for (int i = 0; i < scope->imports.len; i++) {
+        const Decl *d = scope->imports.at[i];
+        if (d->import.all && d->import.module && d->import.module->is_prelude)
+            return true;
+    }
+    return false;
+}
+
 /* module.name */
 static Val qualified(Checker *ck, Module *m, Name name, Span span) {
     if (name[0] == '_')
@@ -286,6 +313,10 @@ static Val qualified(Checker *ck, Module *m, Name name, Span span) {
             own->own.len = set->own.len;
         }
         Type *type = type_fnset(ck->ts, own, NULL);
+        return val(type, ir_tuple(&ck->b, type, NULL, 0));
+    }
+    if (set && passes_on_prelude(scope)) {
+        Type *type = type_fnset(ck->ts, set, NULL);
         return val(type, ir_tuple(&ck->b, type, NULL, 0));
     }
     VEC(Name) names = {0};
@@ -318,6 +349,20 @@ static int member_named(const Type *type, Name name) {
     return -1;
 }
 
+/* What is called a field or a method elsewhere. */
+static void help_field(Checker *ck, Diag *d, const Type *type, Name name) {
+    if (type->kind == TYPE_ACTOR)
+        diag_help(ck->diags, d, "messages are sent, a ! %s(), or asked, a ? %s()", name, name);
+    else if (!strcmp(name, "size") || !strcmp(name, "length"))
+        diag_help(ck->diags, d, "len(x) is its length");
+    else if (!strcmp(name, "push") || !strcmp(name, "append"))
+        diag_help(ck->diags, d, "concat(x, [v]) is x with v at its end");
+    else if (!strcmp(name, "T"))
+        diag_help(ck->diags, d, "transpose(x) is the matrix turned");
+    else if (find_fnset(ck, ck->fn ? ck->fn->module : ck->c->modules.at[0], name))
+        diag_help(ck->diags, d, "`%s` is a function, no method: %s(x, …), or x |> %s(…)", name, name, name);
+}
+
 Val check_field(Checker *ck, Val base, Name name, Span span) {
     Type *type = type_of(ck, base);
     if (type->kind == TYPE_POISON)
@@ -339,6 +384,7 @@ Val check_field(Checker *ck, Val base, Name name, Span span) {
         if (near)
             diag_help(ck->diags, d, "did you mean `%s`?", near);
     }
+    help_field(ck, d, product, name);
     return val_poison(ck);
 }
 
@@ -696,6 +742,26 @@ static bool hoisted_dims(Checker *ck, IrRegion *body, Val v, int rank, IrId mark
     return true;
 }
 
+/* The sizes of the arrays inside a tuple or record, seen from within the region that makes it. */
+typedef struct {
+    uint64_t path;
+    int axis;
+    IrId dim;
+} MemberDim;
+
+typedef VEC(MemberDim) MemberDims;
+
+static void find_member_dims(Checker *ck, uint64_t path, Type *type, IrId from, MemberDims *out) {
+    type = type_resolve(ck->ts, type);
+    for (int k = 0; path && type->kind == TYPE_ARRAY && k < type->rank; k++)
+        vec_push(ck->arena, out, ((MemberDim){path, k, ck_dim(ck, from, k)}));
+    if (!type_is_product(type) || type_is_flat(type))
+        return;
+    for (int k = 0; k < type->count; k++)
+        find_member_dims(ck, path * 64 + (uint64_t)k + 1, type->items[k],
+                         ir_get(&ck->b, from, k), out);
+}
+
 Val map_space(Checker *ck, int rank, const IrId *dims, BodyFn body, void *ctx, Span span) {
     IrRegion *outer = ck->b.region, *region = ir_region_new(ck->c->ir);
     IrId *at = NEW_ARRAY(ck->arena, IrId, rank);
@@ -705,6 +771,9 @@ Val map_space(Checker *ck, int rank, const IrId *dims, BodyFn body, void *ctx, S
     ck->b.region = region;
     ck->loop_depth++;
     Val v = body(ck, at, ctx);
+    MemberDims members = {0};
+    if (rank == 1 && !is_poison(ck, v))
+        find_member_dims(ck, 0, type_of(ck, v), v.id, &members);
     ck->loop_depth--;
     ck->b.region = outer;
     Type *type = type_of(ck, v);
@@ -728,6 +797,12 @@ Val map_space(Checker *ck, int rank, const IrId *dims, BodyFn body, void *ctx, S
     if (type->kind == TYPE_ARRAY && sink == SINK_MAP)
         for (int k = 0; k < type->rank; k++)
             ck_assume_dim(ck, id, 0, rank + k, inner[k]);
+    for (int k = 0; k < members.len; k++) {
+        const MemberDim *m = &members.at[k];
+        IrId dim = ck_outside(ck, m->dim, mark);
+        if (dim)
+            ck_assume_member_dim(ck, id, m->path, m->axis, dim);
+    }
     return val(result, id);
 }
 
@@ -957,12 +1032,28 @@ Val check_comprehension(Checker *ck, const Expr *e) {
 
 /* ---- strings ---- */
 
+/* Why a format does not suit a scalar, or NULL. Other values are looked at when they are shown. */
+static const char *format_misfit(const char *format, const Type *type) {
+    bool digits = strchr(format, '.') || strchr(format, 'e'), hex = strchr(format, 'x');
+    if ((digits || hex) && (type->kind == TYPE_BOOL || type->kind == TYPE_STRING))
+        return "it has no digits";
+    if (digits && type_is_int(type))
+        return "`.` and digits, and `e`, are for floats";
+    if (hex && type_is_float(type))
+        return "hexadecimal digits are for integers";
+    return NULL;
+}
+
 /* The scanner lets only well-formed formats through. */
 static IrId format_part(Checker *ck, const StringPart *part) {
     Val v = check_expr(ck, part->hole);
     Type *string = basic(ck, TYPE_STRING);
     if (is_poison(ck, v))
         return ir_undef(&ck->b, string);
+    const char *why = format_misfit(part->format, type_of(ck, v));
+    if (why)
+        ck_error(ck, DIAG_BAD_FORMAT, part->hole->span, "the format `%s` does not suit %s: %s",
+                 part->format, text_of(ck, v.type), why);
     if (type_of(ck, v)->kind == TYPE_STRING && !*part->format)
         return v.id;
     IrId spec = ir_string(&ck->b, part->format, strlen(part->format));

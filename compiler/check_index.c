@@ -505,15 +505,14 @@ static void assign_name(Checker *ck, const Expr *place, NewValue make, void *ctx
     if (!local) {
         check_name(ck, place->name, place->span); /* reports an unknown name */
         if (find_decl(ck, ck->fn->module, place->name, DECL_CONST))
-            ck_error(ck, DIAG_NOT_ASSIGNABLE, place->span, "%s is a constant", place->name);
+            ck_error(ck, DIAG_NOT_ASSIGNABLE, place->span, "`%s` is a constant and cannot be assigned", place->name);
         return;
     }
     if (!local->is_var) {
         Diag *d = ck_error(ck, DIAG_NOT_ASSIGNABLE, place->span,
-                           "%s cannot be assigned: it is no var", place->name);
+                           "`%s` cannot be assigned: it is no var", place->name);
         if (local->span.to)
-            diag_span(ck->diags, d, local->span, "bound here; `var %s = …` may be assigned",
-                      place->name);
+            diag_span(ck->diags, d, local->span, "bound here; only what `var` declares may change");
         return;
     }
     int index = (int)(local - ck->locals.at);

@@ -88,7 +88,8 @@ static Normal *any_pattern(Checker *ck) {
     return normal_new(ck, NP_ANY, 0, 0);
 }
 
-static Normal *normalise(Checker *ck, const Pattern *p, Type *type) {
+/* *bad: the pattern does not fit the type, which is reported where it is tested. */
+static Normal *normalise(Checker *ck, const Pattern *p, Type *type, bool *bad) {
     type = type_resolve(ck->ts, type);
     switch (p->kind) {
     case PAT_WILD:
@@ -101,7 +102,7 @@ static Normal *normalise(Checker *ck, const Pattern *p, Type *type) {
             return normal_new(ck, NP_LITERAL, 0, 0);
         int c = resolve_ctor(ck, p, type, false);
         if (c < 0)
-            return any_pattern(ck);
+            return *bad = true, any_pattern(ck);
         int count = ctor_count(type, c);
         Normal *n = normal_new(ck, NP_CTOR, c, count);
         for (int k = 0; k < count; k++)
@@ -110,7 +111,9 @@ static Normal *normalise(Checker *ck, const Pattern *p, Type *type) {
             int k = item_index(p, i, type, c, count);
             if (k >= 0)
                 n->items[k] = normalise(ck, p->ctor.items.at[i].pattern,
-                                        member_type(ck, type, c, k));
+                                        member_type(ck, type, c, k), bad);
+            else
+                *bad = true;
         }
         return n;
     }
@@ -123,14 +126,15 @@ static Normal *normalise(Checker *ck, const Pattern *p, Type *type) {
         Normal *n = normal_new(ck, NP_CTOR, 0, p->items.len);
         for (int k = 0; k < p->items.len; k++)
             n->items[k] = type->kind == TYPE_TUPLE && k < type->count
-                              ? normalise(ck, p->items.at[k], type->items[k])
+                              ? normalise(ck, p->items.at[k], type->items[k], bad)
                               : any_pattern(ck);
+        *bad |= type->kind != TYPE_TUPLE || type->count != p->items.len;
         return n;
     }
     case PAT_OR: {
         Normal *n = normal_new(ck, NP_OR, 0, p->items.len);
         for (int k = 0; k < p->items.len; k++)
-            n->items[k] = normalise(ck, p->items.at[k], type);
+            n->items[k] = normalise(ck, p->items.at[k], type, bad);
         return n;
     }
     }
@@ -257,10 +261,13 @@ static const char **missing(Checker *ck, const Matrix *m, Type *const *types, in
 /* Reports missing cases, all of them for a plain sum, and arms that never match. */
 static bool check_exhaustive(Checker *ck, const Expr *e, Type *type) {
     Matrix m = {0};
+    bool bad = false;
     for (int i = 0; i < e->match.arms.len; i++) {
         const Arm *arm = &e->match.arms.at[i];
         Row row = {NEW_ARRAY(ck->arena, Normal *, 1)};
-        row.cells[0] = normalise(ck, arm->pattern, type);
+        row.cells[0] = normalise(ck, arm->pattern, type, &bad);
+        if (bad)
+            return true;
         if (m.len && !missing(ck, &m, &type, 1, 0))
             diag_report(ck->diags, DIAG_UNREACHABLE_ARM, arm->pattern->span,
                         "no value reaches this arm");
@@ -284,15 +291,19 @@ static bool check_exhaustive(Checker *ck, const Expr *e, Type *type) {
     Buf list = {.arena = ck->arena};
     for (int i = 0; i < cases.len; i++)
         buf_printf(&list, "%s`%s`", i ? ", " : "", cases.at[i]);
+    bool others = !strcmp(cases.at[0], "_");
     Diag *d = ck_error(ck, DIAG_NOT_EXHAUSTIVE, e->match.subject->span,
-                       "this match does not cover %s", buf_text(&list));
+                       "this match does not cover %s", others ? "all values" : buf_text(&list));
     if (type->kind == TYPE_SUM && type->decl)
         diag_span(ck->diags, d, type->decl->name_span, "%s is declared here", type->decl->name);
     Buf arms = {.arena = ck->arena};
     for (int i = 0; i < cases.len; i++)
         buf_printf(&arms, "%s%s => …", i ? ", " : "", cases.at[i]);
-    diag_help(ck->diags, d, "add the arm%s %s, or `_ => …`", cases.len > 1 ? "s" : "",
-              buf_text(&arms));
+    if (others)
+        diag_help(ck->diags, d, "add the arm `_ => …`");
+    else
+        diag_help(ck->diags, d, "add the arm%s %s, or `_ => …`", cases.len > 1 ? "s" : "",
+                  buf_text(&arms));
     return false;
 }
 

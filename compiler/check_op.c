@@ -454,8 +454,8 @@ static Val user_operator(Checker *ck, Operator op, Val *args, int n, Span span, 
     Args call = args_make(ck, n, span);
     for (int i = 0; i < n; i++)
         call.vals[i] = args[i];
-    *found = true;
-    return call_fnset(ck, set, &call);
+    *found = fnset_fits(ck, set, &call);
+    return *found ? call_fnset(ck, set, &call) : (Val){0};
 }
 
 static Val scalar_binary(Checker *ck, Val *args, int n, void *ctx) {

@@ -227,7 +227,7 @@ Type *eval_type(Checker *ck, const TypeExpr *te) {
 
 /* ---- fitting arguments ---- */
 
-static bool is_generic(Checker *ck, const NameList *generics, const TypeExpr *te) {
+bool is_generic(Checker *ck, const NameList *generics, const TypeExpr *te) {
     if (te->kind != TE_NAME || te->name.module || te->name.args.len)
         return false;
     if (!strcmp(te->name.name, "_"))
@@ -465,15 +465,24 @@ static bool is_size_value(Checker *ck, Val v) {
 }
 
 void report_mismatch(Checker *ck, Type *want, Type *got, Span span, const char *what) {
+    want = type_resolve(ck->ts, want);
+    got = type_resolve(ck->ts, got);
+    if (is_function(want) && is_function(got)) {
+        Diag *d = ck_error(ck, DIAG_CLOSURE_ESCAPES, span, "%s is another function", what);
+        diag_note(ck->diags, d, "each function has its own type, which a variable keeps");
+        diag_help(ck->diags, d, "`if c { f } else { g }` chooses one");
+        return;
+    }
     Diag *d = ck_error(ck, DIAG_TYPE_MISMATCH, span, "%s should be %s, but this is %s", what,
                        text_of(ck, want), text_of(ck, got));
     diag_label(ck->diags, d, "this is %s", text_of(ck, got));
-    want = type_resolve(ck->ts, want);
-    got = type_resolve(ck->ts, got);
     if (type_is_number(want) && (type_is_number(got) || got->kind == TYPE_VAR))
         diag_help(ck->diags, d, "%s(…) converts", text_of(ck, want));
     if (want->kind == TYPE_BOOL && got->kind == TYPE_ARRAY)
         diag_help(ck->diags, d, "all(…) and any(…) make one bool of an array");
+    if (want->kind == TYPE_ARRAY && want->rank > 1 && got->kind == TYPE_ARRAY && got->rank == 1 &&
+        type_resolve(ck->ts, got->elem)->kind == TYPE_ARRAY)
+        diag_help(ck->diags, d, "dense(…) makes a matrix of a list whose rows have one length");
 }
 
 Val coerce(Checker *ck, Val v, Type *type, Span span, const char *what) {
@@ -555,8 +564,9 @@ static void written_dim(Checker *ck, Val v, int axis, const Expr *e, Span span) 
     ast_print_expr(&text, e);
     int64_t na, nb;
     if (ir_const_int(ck->b.func, dim, &na) && ir_const_int(ck->b.func, want, &nb)) {
-        Diag *d = ck_error(ck, DIAG_SHAPE_MISMATCH, span, "this has size %lld where %s is %lld",
-                           (long long)na, buf_text(&text), (long long)nb);
+        const char *is = e->kind == EXPR_INT ? "" : arena_printf(ck->arena, "%s = ", buf_text(&text));
+        Diag *d = ck_error(ck, DIAG_SHAPE_MISMATCH, span, "this has size %lld, not %s%lld",
+                           (long long)na, is, (long long)nb);
         diag_span(ck->diags, d, e->span, "this size comes from here");
         return;
     }

@@ -5,6 +5,7 @@
 #include "diag_parts.h"
 #include "width.h"
 
+#include <ctype.h>
 #include <cjson/cJSON.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -403,7 +404,7 @@ static int edit_distance(const char *a, int a_len, const char *b, int b_len) {
         d[0][j] = j;
     for (int i = 1; i <= a_len; i++)
         for (int j = 1; j <= b_len; j++) {
-            int change = a[i - 1] != b[j - 1];
+            int change = tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]);
             d[i][j] = least(d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + change);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
                 d[i - 2][j - 2] + 1 < d[i][j])

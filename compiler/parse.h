@@ -132,9 +132,12 @@ typedef struct Parser {
     Token history[HISTORY]; /* what the parser got, the newest first */
     bool skipping;          /* to the end of what the parser gives up */
     bool at_sync;           /* the unexpected token itself ends it */
+    Token stopped_at;       /* the token of the last error */
+    bool stuck;             /* this error is at that token again */
     int sync_block;
     Span last_error;
     int error_indent;  /* of its line */
+    uint32_t inserted_at; /* where parse_insert_brace() last put a brace */
     bool missed_brace; /* it stands where a `{` had to be */
     int good;          /* tokens since the last error */
     /* constructors */

@@ -31,7 +31,8 @@ static void yyerror(const Span *at, Parser *p, const char *text);
 #define UNARY(o, at, e)     EXPR(UNARY, at, .unary = {OP_##o, e})
 #define PUSH(list, ...)     vec_push(p->arena, &(list), __VA_ARGS__)
 /* After `error`: the scanner has been told where to go on, unless the parser is there already. */
-#define RECOVER             do { yyerrok; if (!p->at_sync) yyclearin; } while (0)
+#define RECOVER \
+    do { yyerrok; if (p->stuck && p->history[0].kind == YYEOF) YYABORT; if (!p->at_sync) yyclearin; } while (0)
 }
 
 %token NL "end of line"
@@ -737,6 +738,17 @@ static void report_unexpected(const Unexpected *u) {
         diag_help(u->p->diags, d, "a new statement begins on a new line or after `;`");
 }
 
+/* A second error at the same token: where the parser went on nothing takes it. Such a token is
+   dropped; at the end of the file the parser ends, too (RECOVER). */
+static void drop_if_stuck(Parser *p, const Token *found) {
+    const Token *last = &p->stopped_at;
+    p->stuck = p->module->errors > 1 && last->kind == found->kind && last->depth == found->depth &&
+               last->span.from == found->span.from && last->span.to == found->span.to;
+    if (p->stuck)
+        p->at_sync = p->skipping = false;
+    p->stopped_at = *found;
+}
+
 /* Sets what the scanner skips: the parser gives up what stands in the innermost braces around the
    token, up to the end of its line or of the lines that belong to it. */
 static void skip_from(Parser *p, const Token *found) {
@@ -748,6 +760,7 @@ static void skip_from(Parser *p, const Token *found) {
                  (found->kind == ';' && found->depth == found->block);
     p->sync_block = found->block;
     p->skipping = !p->at_sync;
+    drop_if_stuck(p, found);
 }
 
 /* After an error the next one is only reported when three tokens were good, or when the parser

@@ -930,8 +930,10 @@ bool parse_insert_brace(Parser *p) {
         first--;
     int brace = found->block - 1;
     if (!p->suspect.to || p->suspect_close.from >= found->span.from || first <= 0 || brace < 0 ||
-        brace >= p->depth || p->queue.at[first].block != found->block)
+        brace >= p->depth || p->queue.at[first].block != found->block ||
+        p->queue.at[first].span.from <= p->inserted_at) /* once a place: it did not help */
         return false;
+    p->inserted_at = p->queue.at[first].span.from;
     report_unclosed(p, brace, found->span, found->kind);
     remove_bracket(p, brace, first);
     Token close = p->queue.at[first], line = p->queue.at[first - 1];

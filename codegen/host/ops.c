@@ -385,7 +385,9 @@ LLVMValueRef func_of(Emit *e, const IrFunc *ir) {
     while (e->m->funcs.at[k] != ir)
         k++;
     if (!e->funcs[k]) {
-        e->funcs[k] = LLVMAddFunction(e->M, ir->name, func_type(e, ir));
+        /* A program may name a function as libm or LLVM does. */
+        const char *name = arena_printf(e->arena, "fn.%s", ir->name);
+        e->funcs[k] = LLVMAddFunction(e->M, name, func_type(e, ir));
         LLVMSetLinkage(e->funcs[k], LLVMInternalLinkage);
         e->needed[e->nneeded++] = k;
     }

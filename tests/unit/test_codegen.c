@@ -784,7 +784,8 @@ static void test_tables(void **state) {
 
 /* Chunks with tables of their own, and an operator that wants the points in order. */
 static void check_bins(const GactSlot *out, Tiny *t) {
-    int64_t count[7] = {0}, largest[7], folded[7];
+    int64_t count[7] = {0}, largest[7];
+    uint64_t folded[7]; /* wraps */
     for (int b = 0; b < 7; b++) {
         largest[b] = -5;
         folded[b] = 1;
@@ -792,7 +793,7 @@ static void check_bins(const GactSlot *out, Tiny *t) {
     for (int64_t k = 0; k < 9000; k++) {
         count[k % 7]++;
         largest[k % 7] = k;
-        folded[k % 7] = folded[k % 7] * 3 + k;
+        folded[k % 7] = folded[k % 7] * 3 + (uint64_t)k;
     }
     assert_memory_equal(ints(out, 5), count, sizeof count);
     assert_memory_equal(ints(out, 8), largest, sizeof largest);
