@@ -110,6 +110,11 @@ IrFault *ck_fault(Checker *ck, const char *kind, Span span, const char *fmt, ...
     va_end(args);
     IrFault *fault = NEW(ck->arena, IrFault);
     *fault = (IrFault){.kind = kind, .text = arena_copy(ck->arena, text, strlen(text)), .span = span};
+    if (ck->called_at.to) {
+        fault->span = ck->called_at;
+        fault->other = span;
+        fault->other_text = "in the library";
+    }
     return fault;
 }
 

@@ -55,6 +55,13 @@ typedef struct Lambda {
     struct Lambda *next;
 } Lambda;
 
+/* A check of a parameter's written size that waits for the function's result to hang on it. */
+typedef struct {
+    IrId cond;
+    const IrFault *fault;
+    IrId nums[2];
+} SizeCheck;
+
 typedef struct FnCtx {
     struct FnCtx *outer;
     const Decl *decl;
@@ -70,6 +77,7 @@ typedef struct FnCtx {
     bool is_lambda;
     const Decl *actor; /* inside an actor's handler or helper */
     const Decl *handler;
+    VEC(SizeCheck) checks;
 } FnCtx;
 
 /* A frame of the chain of instantiations, for messages. */
@@ -135,6 +143,7 @@ typedef struct Checker {
     Scope *scopes;
     int loop_depth; /* of kernels and loops, for cost decisions */
     bool quiet;     /* evaluating for a type only */
+    Span called_at; /* inside a library function: the user's call, where its faults are shown */
     bool lone;      /* a function nobody calls: what its callers would decide stays open */
     VEC(Name) unknown; /* names reported as unknown in the current root */
     VEC(const Decl *) called; /* templates that were checked at least once */

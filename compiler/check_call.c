@@ -390,6 +390,9 @@ static Val evaluate_callee(Checker *ck, const Decl *d, const Args *args, const i
         ctx.base = ck->fn->base;
     bool fast = ck->b.fast;
     ck->b.fast |= find_attr(&d->attrs, "fast") != NULL;
+    Span called_at = ck->called_at;
+    if (d->module->is_stdlib && ck->fn && !ck->fn->module->is_stdlib)
+        ck->called_at = args->span;
     ck->frames = &frame;
     ck->fn = &ctx;
     ck->depth++;
@@ -397,7 +400,11 @@ static Val evaluate_callee(Checker *ck, const Decl *d, const Args *args, const i
     bind_params(ck, d, args, at, &env);
     if (d->fn.result && !has_fn_type(d->fn.result))
         ctx.result = eval_type(ck, d->fn.result);
+    int checks = ctx.checks.len; /* of the parameters */
     Val v = check_body(ck, d->fn.body, d->fn.body->span);
+    for (int i = 0; i < checks && !is_poison(ck, v) && type_is_flat(type_of(ck, v)); i++)
+        v.id = ir_check(&ck->b, v.id, ctx.checks.at[i].cond, ctx.checks.at[i].fault,
+                        ctx.checks.at[i].nums, 2);
     if (d->fn.result && !is_poison(ck, v))
         v = coerce_written(ck, v, d->fn.result, d->fn.body->span, false,
                            arena_printf(ck->arena, "the result of %s", d->name));
@@ -406,6 +413,7 @@ static Val evaluate_callee(Checker *ck, const Decl *d, const Args *args, const i
     ck->fn = ctx.outer;
     ck->frames = frame.outer;
     ck->b.fast = fast;
+    ck->called_at = called_at;
     return v;
 }
 
@@ -959,6 +967,9 @@ static Val call_closure(Checker *ck, Val fn, Type *type, Args *args) {
                  .effects = ck->fn && ck->fn->effects,
                  .actor = ck->fn ? ck->fn->actor : NULL};
     int locals = ck->locals.len;
+    Span called_at = ck->called_at;
+    if (!l->module->is_stdlib)
+        ck->called_at = (Span){0};
     for (int i = 0; i < l->count; i++)
         local_add(ck, l->names[i], get_member(ck, fn, i), l->expr->span, false);
     ck->frames = &frame;
@@ -975,6 +986,7 @@ static Val call_closure(Checker *ck, Val fn, Type *type, Args *args) {
     ck->fn = ctx.outer;
     ck->frames = frame.outer;
     ck->locals.len = locals;
+    ck->called_at = called_at;
     return v;
 }
 

@@ -1039,7 +1039,7 @@ static const char *format_misfit(const char *format, const Type *type) {
         return "it has no digits";
     if (digits && type_is_int(type))
         return "`.` and digits, and `e`, are for floats";
-    if (hex && type_is_float(type))
+    if (hex && (type_is_float(type) || (type->kind == TYPE_VAR && type->var == VAR_FLOAT)))
         return "hexadecimal digits are for integers";
     return NULL;
 }
@@ -1052,7 +1052,7 @@ static IrId format_part(Checker *ck, const StringPart *part) {
         return ir_undef(&ck->b, string);
     const char *why = format_misfit(part->format, type_of(ck, v));
     if (why)
-        ck_error(ck, DIAG_BAD_FORMAT, part->hole->span, "the format `%s` does not suit %s: %s",
+        ck_error(ck, DIAG_FORMAT_OF_TYPE, part->hole->span, "the format `%s` does not suit %s: %s",
                  part->format, text_of(ck, v.type), why);
     if (type_of(ck, v)->kind == TYPE_STRING && !*part->format)
         return v.id;
@@ -1188,7 +1188,7 @@ static Val statement_value(Checker *ck, const Expr *e) {
 
 Val check_expr(Checker *ck, const Expr *e) {
     Span outer = ck->b.span;
-    ck->b.span = e->span;
+    ck->b.span = ck->called_at.to ? ck->called_at : e->span;
     Val v = check_expr_want(ck, e, NULL);
     ck->b.span = outer;
     return v;

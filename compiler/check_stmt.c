@@ -1134,7 +1134,7 @@ static bool has_no_value(const Expr *e) {
 
 void check_statement(Checker *ck, const Expr *e) {
     Span outer = ck->b.span;
-    ck->b.span = e->span;
+    ck->b.span = ck->called_at.to ? ck->called_at : e->span;
     switch ((int)e->kind) {
     case EXPR_LET: check_let(ck, e); break;
     case EXPR_ASSIGN: check_assign(ck, e); break;

@@ -582,6 +582,8 @@ static void written_dim(Checker *ck, Val v, int axis, const Expr *e, Span span) 
     fault->other_text = "this size is asked for here";
     IrId same = ir_binary(&ck->b, IR_EQ, dim, want);
     IrId checked = ir_check(&ck->b, want, same, fault, (IrId[]){dim, want}, 2);
+    if (ck->fn)
+        vec_push(ck->arena, &ck->fn->checks, (SizeCheck){same, fault, {dim, want}});
     ck_assume_dim(ck, v.id, 0, axis, checked);
 }
 
