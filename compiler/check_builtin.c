@@ -55,7 +55,7 @@ static Val scalar_op(Checker *ck, Val *args, int n, void *ctx) {
 
 static Val call_scalar(Checker *ck, const Builtin *self, Args *args) {
     Span outer = ck->b.span;
-    ck->b.span = args->span;
+    ck->b.span = ck->called_at.to ? ck->called_at : args->span;
     Val v = lift(ck, scalar_op, args->vals, args->spans, args->n, (void *)self, args->span);
     ck->b.span = outer;
     return v;
@@ -944,7 +944,7 @@ static Val call_rt(Checker *ck, const Builtin *self, Args *args) {
     if (self->kind == RT_FORMAT && n == 1)
         ids[n++] = ir_string(&ck->b, "", 0);
     Span outer = ck->b.span;
-    ck->b.span = args->span;
+    ck->b.span = ck->called_at.to ? ck->called_at : args->span;
     IrId id = ir_rt(&ck->b, self->kind, type, ids, n);
     ck->b.span = outer;
     if (self->kind == RT_EXIT)
