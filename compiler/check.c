@@ -294,6 +294,20 @@ IrId ck_same_size(Checker *ck, IrId a, IrId b, Span span, Span aspan, Span bspan
     return ir_check(&ck->b, a, same, fault, (IrId[]){a, b}, 2);
 }
 
+Val ck_after_check(Checker *ck, Val v, IrId have, IrId checked) {
+    if (checked == have || ir_op(ck->b.func, checked)->kind != IR_CHECK)
+        return v;
+    IrOp op = *ir_op(ck->b.func, checked);
+    const IrId *args = op.args;
+    op.type = type_of(ck, v);
+    op.args = NEW_ARRAY(ck->arena, IrId, op.nargs);
+    memcpy(op.args, args, sizeof *args * (size_t)op.nargs);
+    op.args[0] = v.id;
+    Val out = val(v.type, ir_append(&ck->b, op));
+    ck_assume_like(ck, out.id, 0, op.type, v.id);
+    return out;
+}
+
 /* ---- locals ---- */
 
 int local_add(Checker *ck, Name name, Val v, Span span, bool is_var) {

@@ -190,6 +190,10 @@ IrId ck_mark(Checker *ck);
 /* a, checked to equal b; what: "these arrays"; spans say where each comes from. */
 IrId ck_same_size(Checker *ck, IrId a, IrId b, Span span, Span aspan, Span bspan, const char *what);
 
+/* v, usable only where the check holds that ck_same_size made of the size `have`: for values whose
+   use does not ask for the checked size. */
+Val ck_after_check(Checker *ck, Val v, IrId have, IrId checked);
+
 /* Locals. */
 int local_add(Checker *ck, Name name, Val v, Span span, bool is_var);
 Local *local_find(Checker *ck, Name name);

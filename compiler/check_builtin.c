@@ -336,8 +336,11 @@ static Val call_matmul(Checker *ck, const Builtin *self, Args *args) {
                        "matmul takes two matrices of one number type, not %s and %s",
                        text_of(ck, ta), text_of(ck, tb));
     IrId n = ck_dim(ck, a.id, 0), m = ck_dim(ck, b.id, 1);
-    ck_same_size(ck, ck_dim(ck, a.id, 1), ck_dim(ck, b.id, 0), args->span, args->spans[0],
-                 args->spans[1], "the columns of the first and the rows of the second matrix");
+    IrId inner = ck_dim(ck, a.id, 1);
+    IrId checked = ck_same_size(ck, inner, ck_dim(ck, b.id, 0), args->span, args->spans[0],
+                                args->spans[1],
+                                "the columns of the first and the rows of the second matrix");
+    a = ck_after_check(ck, a, inner, checked);
     IrId id = ir_matmul(&ck->b, a.id, b.id);
     ck_assume_dim(ck, id, 0, 0, n);
     ck_assume_dim(ck, id, 0, 1, m);
@@ -606,10 +609,14 @@ static Val concat_rows(Checker *ck, const Val *parts, int n, const Args *args) {
     IrId *ids = NEW_ARRAY(ck->arena, IrId, n);
     IrId total = IR_NONE;
     for (int i = 0; i < n; i++) {
-        for (int k = 1; k < type->rank && i; k++)
-            ck_same_size(ck, ck_dim(ck, parts[0].id, k), ck_dim(ck, parts[i].id, k), args->span,
-                         args->spans[0], args->spans[i], "the rows of the joined arrays");
-        ids[i] = parts[i].id;
+        Val part = parts[i];
+        for (int k = 1; k < type->rank && i; k++) {
+            IrId first = ck_dim(ck, parts[0].id, k);
+            IrId checked = ck_same_size(ck, first, ck_dim(ck, part.id, k), args->span, args->spans[0],
+                                        args->spans[i], "the rows of the joined arrays");
+            part = ck_after_check(ck, part, first, checked);
+        }
+        ids[i] = part.id;
         IrId d = ck_dim(ck, ids[i], 0);
         total = total ? ir_binary(&ck->b, IR_ADD, total, d) : d;
     }

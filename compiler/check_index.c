@@ -385,9 +385,12 @@ static Val masked_update_body(Checker *ck, const IrId *at, void *ctx) {
 static Val mask_update(Checker *ck, Val base, Sel *sel, Val v, Span span, Span vspan) {
     Type *type = type_of(ck, base), *elem = type_resolve(ck->ts, type->elem);
     Type *mask = type_of(ck, sel->list);
-    for (int k = 0; k < mask->rank && k < type->rank; k++)
-        ck_same_size(ck, ck_dim(ck, base.id, k), ck_dim(ck, sel->list.id, k), span, span, sel->span,
-                     "the array and its mask");
+    for (int k = 0; k < mask->rank && k < type->rank; k++) {
+        IrId size = ck_dim(ck, base.id, k);
+        IrId checked = ck_same_size(ck, size, ck_dim(ck, sel->list.id, k), span, span, sel->span,
+                                    "the array and its mask");
+        sel->list = ck_after_check(ck, sel->list, size, checked);
+    }
     if (type_of(ck, v)->kind != TYPE_ARRAY && type_is_flat(elem)) {
         v = coerce(ck, v, elem, vspan, "the value");
         Sel sels[2] = {*sel, {.list = v}};
@@ -432,9 +435,12 @@ static Val update_vals(Checker *ck, Val base, Sel *sels, int n, Val v, Span span
     v = coerce(ck, v, part, vspan, "the value");
     if (is_poison(ck, v))
         return v;
-    for (int k = n; k < type->rank; k++)
-        ck_same_size(ck, ck_dim(ck, base.id, k), ck_dim(ck, v.id, k - n), span, span, vspan,
-                     "the row and its value");
+    for (int k = n; k < type->rank; k++) {
+        IrId size = ck_dim(ck, base.id, k);
+        IrId checked = ck_same_size(ck, size, ck_dim(ck, v.id, k - n), span, span, vspan,
+                                    "the row and its value");
+        v = ck_after_check(ck, v, size, checked);
+    }
     IrId at[16];
     for (int k = 0; k < n; k++)
         at[k] = sels[k].at;

@@ -279,6 +279,14 @@ void compiler_remark(Compiler *c, RemarkKind kind, Span span, const char *fmt, .
     int len = vasprintf(&text, fmt, args);
     va_end(args);
     assert(len >= 0);
+    for (int i = 0; i < c->remarks.len; i++) { /* the same code may be compiled several times */
+        const Remark *r = &c->remarks.at[i];
+        if (r->kind == kind && r->span.from == span.from && r->span.to == span.to &&
+            strcmp(r->text, text) == 0) {
+            free(text);
+            return;
+        }
+    }
     vec_push(c->arena, &c->remarks,
              (Remark){.kind = kind, .span = span, .text = arena_copy(c->arena, text, (size_t)len)});
     free(text);
