@@ -254,6 +254,8 @@ Val check_name(Checker *ck, Name name, Span span);
 FnSet *find_fnset(Checker *ck, Module *module, Name name);
 FnSet *operator_fnset(Checker *ck, Operator op);
 Val check_comprehension(Checker *ck, const Expr *e);
+/* A tuple of values of one type, or of functions, as a list; another value unchanged. */
+Val tuple_as_list(Checker *ck, Val v);
 /* A kernel over dims whose body the callback evaluates at the indices. Dense or irregular. */
 typedef Val (*BodyFn)(Checker *ck, const IrId *at, void *ctx);
 Val map_space(Checker *ck, int rank, const IrId *dims, BodyFn body, void *ctx, Span span);

@@ -83,11 +83,9 @@ static Val call_where(Checker *ck, const Builtin *self, Args *args) {
 static Val array_arg(Checker *ck, const Builtin *self, Args *args, int k) {
     Val v = as_array(ck, args->vals[k]);
     Type *type = type_of(ck, v);
-    if (type->kind == TYPE_TUPLE && type->count) {
-        bool ok = true;
-        Val list = convert_to(ck, v, type_array(ck->ts, type->items[0], 1), &ok);
-        if (ok)
-            return list;
+    if (type->kind == TYPE_TUPLE) {
+        v = tuple_as_list(ck, v);
+        type = type_of(ck, v);
     }
     if (type->kind == TYPE_ARRAY || type->kind == TYPE_POISON)
         return v;
@@ -422,7 +420,7 @@ static Val call_flatten(Checker *ck, const Builtin *self, Args *args) {
     if (is_poison(ck, v))
         return v;
     Type *elem = type_resolve(ck->ts, type->elem);
-    if (elem->kind == TYPE_ARRAY) {
+    if (elem->kind == TYPE_ARRAY && type->rank == 1) {
         if (elem->rank == 1)
             return val(elem, ir_flat(&ck->b, v.id));
         return ck_fail(ck, DIAG_TYPE_MISMATCH, args->spans[0],

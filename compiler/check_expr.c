@@ -508,6 +508,22 @@ static Val list_of(Checker *ck, Val *vals, const Span *spans, int n, Span span) 
     return val(type, list);
 }
 
+Val tuple_as_list(Checker *ck, Val v) {
+    Type *type = type_of(ck, v);
+    if (type->kind != TYPE_TUPLE || !type->count)
+        return v;
+    Val *vals = NEW_ARRAY(ck->arena, Val, type->count);
+    Span *spans = NEW_ARRAY(ck->arena, Span, type->count);
+    bool functions = true, alike = true;
+    for (int k = 0; k < type->count; k++) {
+        vals[k] = get_member(ck, v, k);
+        spans[k] = ck->b.span;
+        functions &= is_function(type_of(ck, vals[k]));
+        alike &= type_unify(ck->ts, vals[0].type, vals[k].type);
+    }
+    return alike || functions ? list_of(ck, vals, spans, type->count, ck->b.span) : v;
+}
+
 static Val check_list(Checker *ck, const Expr *e) {
     int n = e->list.len;
     Val *vals = NEW_ARRAY(ck->arena, Val, n + 1);
@@ -637,10 +653,8 @@ static Iteration iteration_of(Checker *ck, const Expr *source) {
     }
     Val v = as_array(ck, check_expr(ck, source));
     Type *type = type_of(ck, v);
-    if (type->kind == TYPE_TUPLE && type->count) {
-        bool ok = true;
-        Type *list = type_array(ck->ts, type->items[0], 1);
-        v = convert_to(ck, v, list, &ok);
+    if (type->kind == TYPE_TUPLE) {
+        v = tuple_as_list(ck, v);
         type = type_of(ck, v);
     }
     if (type->kind == TYPE_POISON)

@@ -230,17 +230,9 @@ static Val select_vals(Checker *ck, Val base, Sel *sels, int n, Span span) {
 static bool indexable(Checker *ck, Val *base, Span span) {
     *base = as_array(ck, *base);
     Type *type = type_of(ck, *base);
-    if (type->kind == TYPE_TUPLE && type->count) {
-        bool ok = true;
-        Val list = convert_to(ck, *base, type_array(ck->ts, type->items[0], 1), &ok);
-        if (ok) {
-            *base = list;
-            type = type_of(ck, list);
-        } else if (is_function(type_resolve(ck->ts, type->items[0]))) {
-            ck_error(ck, DIAG_BAD_INDEX, span, "a tuple of different functions has no index: use "
-                     "a list [f, g]");
-            return false;
-        }
+    if (type->kind == TYPE_TUPLE) {
+        *base = tuple_as_list(ck, *base);
+        type = type_of(ck, *base);
     }
     if (type->kind == TYPE_ARRAY)
         return true;

@@ -761,9 +761,8 @@ static bool for_source(Checker *ck, const Expr *source, ForCtx *c, IrId *count) 
     }
     c->source = as_array(ck, check_expr(ck, source));
     Type *type = type_of(ck, c->source);
-    if (type->kind == TYPE_TUPLE && type->count) {
-        bool ok = true;
-        c->source = convert_to(ck, c->source, type_array(ck->ts, type->items[0], 1), &ok);
+    if (type->kind == TYPE_TUPLE) {
+        c->source = tuple_as_list(ck, c->source);
         type = type_of(ck, c->source);
     }
     if (type->kind == TYPE_ARRAY) {

@@ -380,14 +380,13 @@ static Val row_body(Checker *ck, const IrId *at, void *ctx) {
 }
 
 /* A matrix as a list of its rows. */
-static Val matrix_to_list(Checker *ck, Val v, Type *want) {
+static Val matrix_to_list(Checker *ck, Val v, Type *want, bool *ok) {
     IrId n = ck_dim(ck, v.id, 0);
     IrRegion *outer = ck->b.region, *body = ir_region_new(ck->c->ir);
     IrId i = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
     ck->b.region = body;
     Val row = row_body(ck, &i, &v);
-    bool ok = true;
-    row = convert_to(ck, row, want->elem, &ok);
+    row = convert_to(ck, row, want->elem, ok);
     vec_push(ck->arena, &body->results, row.id);
     ck->b.region = outer;
     return val(want, ir_kernel(&ck->b, 1, &n, body, SINK_LIST, 0, NULL, 0, NULL));
@@ -433,7 +432,7 @@ static Val convert_array(Checker *ck, Val v, Type *from, Type *want, bool *ok) {
         return val(want, ir_list(&ck->b, want, NULL, 0));
     Type *row = type_resolve(ck->ts, want->elem);
     if (from->rank > want->rank && want->rank == 1 && row->kind == TYPE_ARRAY)
-        return matrix_to_list(ck, v, want);
+        return matrix_to_list(ck, v, want, ok);
     *ok = false;
     return v;
 }

@@ -335,11 +335,19 @@ static void verify(Compiler *c, const Pass *pass) {
     const char *broken = ir_verify(c->ir);
     if (!broken)
         return;
-    Buf text = {.arena = c->arena};
-    ir_print(&text, c->ir);
-    fprintf(stderr, "%s\ngactc: internal error: after the pass %s: %s\n", buf_text(&text),
-            pass->name, broken);
-    abort();
+    char path[] = "/tmp/gactc-bug-XXXXXX";
+    int fd = mkstemp(path);
+    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+    if (out) {
+        Buf text = {.arena = c->arena};
+        ir_print(&text, c->ir);
+        fputs(buf_text(&text), out);
+        fclose(out);
+    }
+    fprintf(stderr, "gactc: internal error: after the pass %s: %s\n", pass->name, broken);
+    if (out)
+        fprintf(stderr, "gactc: the program as it stood is in %s\n", path);
+    exit(3);
 }
 
 bool compiler_run(Compiler *c, const RunOptions *options) {
