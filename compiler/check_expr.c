@@ -742,14 +742,95 @@ static Val nested_outer(Checker *ck, const IrId *at, void *ctx) {
     return map_space(ck, inner.rank - 1, inner.dims + 1, nested_inner, &inner, inner.span);
 }
 
+/* Moving ops out of a body, to before it. */
+typedef struct {
+    Checker *ck;
+    IrRegion *body;
+    IrId mark; /* ids below are outside */
+} Hoist;
+
+static int place_in(const IrRegion *region, IrId id) {
+    for (int i = region->ops.len - 1; i >= 0; i--)
+        if (region->ops.at[i] == id)
+            return i;
+    return -1;
+}
+
+static bool hoist_value(Hoist *h, IrId id);
+
+static bool defines(const IrFunc *f, const IrRegion *region, IrId id) {
+    for (int i = 0; i < region->params.len; i++)
+        if (region->params.at[i] == id)
+            return true;
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        if (region->ops.at[i] == id)
+            return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (defines(f, op->regions[r], id))
+                return true;
+    }
+    return false;
+}
+
+/* What the region at the top uses from outside of it is outside of the body. */
+static bool hoist_uses(Hoist *h, const IrOp *top, const IrRegion *region) {
+    const IrFunc *f = h->ck->b.func;
+    VEC(IrId) uses = {0};
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        for (int k = 0; k < op->nargs; k++)
+            vec_push(h->ck->arena, &uses, op->args[k]);
+        for (int r = 0; r < op->nregions; r++)
+            if (!hoist_uses(h, top, op->regions[r]))
+                return false;
+    }
+    for (int i = 0; i < region->results.len; i++)
+        vec_push(h->ck->arena, &uses, region->results.at[i]);
+    for (int i = 0; i < uses.len; i++) {
+        bool inside = false;
+        for (int r = 0; r < top->nregions && uses.at[i] >= h->mark && !inside; r++)
+            inside = defines(f, top->regions[r], uses.at[i]);
+        if (!inside && !hoist_value(h, uses.at[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Moves a pure op, and what it needs, from the body to the current region; false if it depends on
+   the body's parameters. */
+static bool hoist_value(Hoist *h, IrId id) {
+    Checker *ck = h->ck;
+    if (id < h->mark || place_in(ck->b.region, id) >= 0)
+        return true;
+    const IrOp op = *ir_op(ck->b.func, id);
+    if (place_in(h->body, id) < 0 || ir_has_effect(ck->b.func, id) || (op.flags & IRF_PINNED))
+        return false;
+    for (int k = 0; k < op.nargs; k++)
+        if (!hoist_value(h, op.args[k]))
+            return false;
+    for (int r = 0; r < op.nregions; r++)
+        if (!hoist_uses(h, &op, op.regions[r]))
+            return false;
+    int at = place_in(h->body, id);
+    memmove(h->body->ops.at + at, h->body->ops.at + at + 1,
+            sizeof *h->body->ops.at * (size_t)(h->body->ops.len - at - 1));
+    h->body->ops.len--;
+    vec_push(ck->arena, &ck->b.region->ops, id);
+    return true;
+}
+
 /* The dims of an array that a body yields as values from before it, or false: it is irregular. */
 static bool hoisted_dims(Checker *ck, IrRegion *body, Val v, int rank, IrId mark, IrId *out) {
     IrRegion *outer = ck->b.region;
+    Hoist h = {ck, body, mark};
     for (int k = 0; k < rank; k++) {
         ck->b.region = body;
         IrId inner = ck_dim(ck, v.id, k);
         ck->b.region = outer;
         out[k] = ck_outside(ck, inner, mark);
+        if (!out[k] && hoist_value(&h, inner))
+            out[k] = inner;
         if (!out[k])
             return false;
     }

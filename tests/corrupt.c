@@ -33,7 +33,9 @@ typedef struct {
     char word[64]; /* the token's text, shortened */
 } Edit;
 
-/* How a check ended: the exit status of its process. */
+/* How a check ended: the exit status of its process, from STATUS_BASE on, so that no other end of
+   it is taken for one of these. */
+enum { STATUS_BASE = 64 };
 typedef enum {
     RESULT_FINE,
     RESULT_COMPILES,
@@ -190,15 +192,15 @@ static Result check_apart(const char *library, const char *path, const Edit *edi
     pid_t child = fork();
     if (child == 0) {
         alarm(CHECK_SECONDS);
-        _exit(check(library, path, edit));
+        _exit(STATUS_BASE + (int)check(library, path, edit));
     }
     int status;
     if (child < 0 || waitpid(child, &status, 0) < 0) {
         perror("fork");
         exit(2);
     }
-    bool ended = WIFEXITED(status) && WEXITSTATUS(status) < RESULT_CRASH;
-    return ended ? (Result)WEXITSTATUS(status) : RESULT_CRASH;
+    int result = WIFEXITED(status) ? WEXITSTATUS(status) - STATUS_BASE : -1;
+    return result >= 0 && result < RESULT_CRASH ? (Result)result : RESULT_CRASH;
 }
 
 /* ---- one file ---- */

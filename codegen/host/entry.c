@@ -106,6 +106,18 @@ static Set pinned_needs(Plan *p, const IrOp *op) {
     return all;
 }
 
+/* Does an op do something besides giving its value: an effect, or an assert somewhere inside? */
+static bool is_pinned(const Plan *p, IrId id) {
+    const IrOp *op = ir_op(p->ir, id);
+    if ((op->flags & IRF_PINNED) || ir_has_effect(p->ir, id))
+        return true;
+    for (int r = 0; r < op->nregions; r++)
+        for (int k = 0; k < op->regions[r]->ops.len; k++)
+            if (is_pinned(p, op->regions[r]->ops.at[k]))
+                return true;
+    return false;
+}
+
 static void find_needs(Plan *p) {
     const IrRegion *body = p->ir->body;
     p->words = (p->entry->noutputs + 64) / 64;
@@ -119,7 +131,7 @@ static void find_needs(Plan *p) {
         for (int k = body->ops.len - 1; k >= 0; k--) {
             IrId id = body->ops.at[k];
             const IrOp *op = ir_op(p->ir, id);
-            if (round > 0 && is_empty(p, p->needs[id]) && ir_has_effect(p->ir, id))
+            if (round > 0 && is_empty(p, p->needs[id]) && is_pinned(p, id))
                 changed |= add_all(p, &p->needs[id], pinned_needs(p, op));
             if (!is_empty(p, p->needs[id]))
                 need_uses(p, op, p->needs[id]);
