@@ -316,6 +316,9 @@ Val inline_decl(Checker *ck, const Decl *decl, Args *args, const TypeEnv *env);
 
 /* ---- check_builtin.c ---- */
 
+/* What a scalar function takes. */
+enum { ANY_NUMBER, FLOATS, INTEGERS };
+
 struct Builtin {
     const char *name;
     int min, max; /* number of arguments */
@@ -331,6 +334,12 @@ extern const int builtin_count;
 bool effect_allowed(Checker *ck, Span span, const char *what);
 
 /* ---- check_stmt.c ---- */
+
+/* How an expression may leave what it stands in, and whether it talks to actors. */
+typedef struct {
+    bool returns, breaks, continues, asks;
+} Exits;
+
 
 Val check_block(Checker *ck, const Expr *e, bool want);
 Val check_if(Checker *ck, const Expr *e, bool want, bool tail);
@@ -388,5 +397,66 @@ Module *prelude_module(Checker *ck);
 /* A constructor by name in a module's view; fills *ctor. */
 Decl *find_ctor(Checker *ck, Module *m, Name module, Name name, int *ctor);
 Decl *find_decl(Checker *ck, Module *m, Name name, DeclKind kind);
+
+/* ---- shared between the files of the checker ---- */
+
+/* check_name.c: t.0 and p.x, module.name */
+Val check_tuple_field(Checker *ck, const Expr *e);
+Val check_field_expr(Checker *ck, const Expr *e);
+
+/* check_stmt.c: hidden locals for what `return`, `break` and `continue` do; exit_flag is the bool that
+   tells whether one of them has been set, IR_NONE if surely none. */
+int pseudo(Checker *ck, const char *name, Val v);
+Exits exits_of(const Expr *e);
+void clear_flags(Checker *ck);
+IrId exit_flag(Checker *ck);
+
+/* check_loop.c: the loop statements; strip takes parentheses off. */
+const Expr *strip(const Expr *e);
+void with_break(Checker *ck, const Expr *e, void (*run)(Checker *ck, const Expr *e));
+void run_while(Checker *ck, const Expr *e);
+void run_for(Checker *ck, const Expr *e);
+
+/* check_call.c: at[k] is the argument of parameter k, or -1 for its default. */
+const ParamList *params_of(const Decl *d);
+bool has_fn_type(const TypeExpr *te);
+void wrong_count(Checker *ck, const Decl *d, const Args *args);
+bool place_args(const Decl *d, const Args *args, int *at);
+FnCtx signature_ctx(Checker *ck, const Decl *d);
+bool too_deep(Checker *ck, const Decl *d, const Args *args);
+Val evaluate_callee(Checker *ck, const Decl *d, const Args *args, const int *at,
+                    const TypeEnv *env);
+
+/* check_builtin.c: arguments of builtins, and the regions of operators (T, T) -> T */
+bool const_arg(Checker *ck, Args *args, int k, int64_t *out);
+IrRegion *element_body(Checker *ck, Val x, IrId *index);
+Type *unify_element(Checker *ck, Val x, Val *zero, Span span);
+Val array_arg(Checker *ck, const Builtin *self, Args *args, int k);
+void also_yield(Checker *ck, IrRegion *body, Val x, IrId index);
+IrRegion *operator_region(Checker *ck, Val op, Type *type, Span span, Val *sample);
+bool takes(Type *type, int kind);
+IrId zero_index(Checker *ck);
+
+/* check_array.c: what the table of builtins calls */
+Val call_along(Checker *ck, const Builtin *self, Args *args);
+Val call_rank(Checker *ck, const Builtin *self, Args *args);
+Val call_transpose(Checker *ck, const Builtin *self, Args *args);
+Val call_is_list(Checker *ck, const Builtin *self, Args *args);
+Val call_unzip(Checker *ck, const Builtin *self, Args *args);
+Val call_argsort(Checker *ck, const Builtin *self, Args *args);
+Val call_dim(Checker *ck, const Builtin *self, Args *args);
+Val call_zip(Checker *ck, const Builtin *self, Args *args);
+Val call_reshape(Checker *ck, const Builtin *self, Args *args);
+Val call_flatten(Checker *ck, const Builtin *self, Args *args);
+Val call_shape(Checker *ck, const Builtin *self, Args *args);
+Val call_len(Checker *ck, const Builtin *self, Args *args);
+Val call_scan(Checker *ck, const Builtin *self, Args *args);
+Val call_sort(Checker *ck, const Builtin *self, Args *args);
+Val call_matmul(Checker *ck, const Builtin *self, Args *args);
+Val call_reduce(Checker *ck, const Builtin *self, Args *args);
+Val call_concat(Checker *ck, const Builtin *self, Args *args);
+Val call_scatter(Checker *ck, const Builtin *self, Args *args);
+Val call_histogram(Checker *ck, const Builtin *self, Args *args);
+Val call_is_float(Checker *ck, const Builtin *self, Args *args);
 
 #endif

@@ -80,9 +80,12 @@ static void check_arguments(Checker *ck, const Decl *h, const Expr *e, bool many
             for (k = 0; k < params->len && params->at[k].name != args->at[i].name; k++)
                 ;
         if (k >= params->len || given[k]) {
-            Diag *d = ck_error(ck, DIAG_ARGUMENTS, args->at[i].value->span,
-                               "message %s takes %d argument%s", h->name, params->len,
-                               params->len == 1 ? "" : "s");
+            const Arg *a = &args->at[i];
+            Diag *d = a->name ? ck_error(ck, DIAG_ARGUMENTS, a->name_span,
+                                         "message %s has no parameter `%s` left", h->name, a->name)
+                              : ck_error(ck, DIAG_ARGUMENTS, a->value->span,
+                                         "message %s takes %d argument%s", h->name, params->len,
+                                         params->len == 1 ? "" : "s");
             diag_span(ck->diags, d, h->name_span, "declared here");
             return;
         }
@@ -187,8 +190,12 @@ Val check_spawn(Checker *ck, const Expr *e) {
             for (k = 0; k < d->actor.params.len && d->actor.params.at[k].name != a->name; k++)
                 ;
         if (k >= d->actor.params.len || given[k]) {
-            Diag *diag = ck_error(ck, DIAG_ARGUMENTS, a->value->span,
-                                  "actor %s has no such parameter", d->name);
+            Diag *diag =
+                a->name ? ck_error(ck, DIAG_ARGUMENTS, a->name_span, "actor %s has no parameter `%s`"
+                                   " left", d->name, a->name)
+                        : ck_error(ck, DIAG_ARGUMENTS, a->value->span,
+                                   "actor %s takes %d argument%s", d->name, d->actor.params.len,
+                                   d->actor.params.len == 1 ? "" : "s");
             diag_span(ck->diags, diag, d->name_span, "declared here");
             return val_poison(ck);
         }

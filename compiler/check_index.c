@@ -2,7 +2,6 @@
    a list of items, one an axis: a number, a slice, an array of numbers, or one mask for all. */
 #include "check.h"
 
-#include <string.h>
 
 typedef enum { SEL_AT, SEL_SLICE, SEL_LIST, SEL_MASK } SelKind;
 

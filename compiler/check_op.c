@@ -1,7 +1,6 @@
 /* Operators: typing, elementwise lifting over arrays, structural comparison and order. */
 #include "check.h"
 
-#include <string.h>
 
 /* ---- lifting ---- */
 

@@ -156,6 +156,8 @@ static Type *eval_named(Checker *ck, const TypeExpr *te) {
                      : NULL;
     if (!decl) {
         TypeKind kind = te->name.module ? TYPE_KIND_COUNT : basic_named(name);
+        if (kind != TYPE_KIND_COUNT && te->name.args.len)
+            ck_error(ck, DIAG_TYPE_ARGUMENTS, te->span, "%s takes no type arguments", name);
         return basic(ck, kind == TYPE_KIND_COUNT ? TYPE_POISON : kind);
     }
     const NameList *params =
@@ -477,6 +479,8 @@ void report_mismatch(Checker *ck, Type *want, Type *got, Span span, const char *
     diag_label(ck->diags, d, "this is %s", text_of(ck, got));
     if (type_is_number(want) && (type_is_number(got) || got->kind == TYPE_VAR))
         diag_help(ck->diags, d, "%s(…) converts", text_of(ck, want));
+    if (want->kind == TYPE_DURATION && type_is_number(got))
+        diag_help(ck->diags, d, "durations have a unit: 10us, 5ms, 2s, 3min");
     if (want->kind == TYPE_BOOL && got->kind == TYPE_ARRAY)
         diag_help(ck->diags, d, "all(…) and any(…) make one bool of an array");
     if (want->kind == TYPE_ARRAY && want->rank > 1 && got->kind == TYPE_ARRAY && got->rank == 1 &&
