@@ -142,7 +142,6 @@ typedef struct Checker {
     VEC(const TypeEnv *) type_envs;
     Scope *scopes;
     int loop_depth; /* of kernels and loops, for cost decisions */
-    bool quiet;     /* evaluating for a type only */
     Span called_at; /* inside a library function: the user's call, where its faults are shown */
     bool lone;      /* a function nobody calls: what its callers would decide stays open */
     VEC(Name) unknown; /* names reported as unknown in the current root */
@@ -226,7 +225,7 @@ Type *nominal_instance(Checker *ck, const Decl *decl, Type **args, int nargs);
 /* How well an argument fits a written type: 0 no, 1 generic, 2 a literal adapts, 3 exact. */
 int type_fit(Checker *ck, const TypeExpr *te, Type *type, const NameList *generics);
 /* Is a written type only a name for any type: `_` or one of the generics? */
-bool is_generic(Checker *ck, const NameList *generics, const TypeExpr *te);
+bool is_generic(const NameList *generics, const TypeExpr *te);
 /* Binds generics of te by type. */
 void type_bind(Checker *ck, const TypeExpr *te, Type *type, const NameList *generics,
                const TypeEnv **env);
@@ -248,8 +247,6 @@ bool is_view_record(const Type *type);
 /* ---- check_expr.c ---- */
 
 Val check_expr(Checker *ck, const Expr *e);
-/* With a type that the context wants, or NULL: only a hint. */
-Val check_expr_want(Checker *ck, const Expr *e, Type *want);
 Val check_name(Checker *ck, Name name, Span span);
 FnSet *find_fnset(Checker *ck, Module *module, Name name);
 FnSet *operator_fnset(Checker *ck, Operator op);
@@ -375,7 +372,8 @@ void check_duplicates(Checker *ck, Module *m);
 
 void check_actor_decl(Checker *ck, const Decl *d);
 void check_entries(Checker *ck);
-void check_attrs(Checker *ck, const AttrList *attrs, const char *where, Span span);
+/* Reports attributes that are unknown or do not stand on a `where`. */
+void check_attrs(Checker *ck, const AttrList *attrs, const char *where);
 const Attr *find_attr(const AttrList *attrs, const char *name);
 void resolve_uncalled(Checker *ck, const Decl *d);
 /* Ends a root: defaults what no context decided and checks that literals fit. */

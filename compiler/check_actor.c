@@ -249,7 +249,7 @@ static void bind_state(Checker *ck, const Decl *d) {
         Val init = check_expr(ck, s->constant.value);
         Type *type = s->constant.type ? eval_type(ck, s->constant.type) : type_of(ck, init);
         if (s->constant.type)
-            init = coerce_written(ck, init, s->constant.type, s->constant.value->span, false,
+            coerce_written(ck, init, s->constant.type, s->constant.value->span, false,
                                   "this state");
         else if (type->has_var) {
             ck_error(ck, DIAG_ENTRY_TYPE, s->name_span, "state `%s` needs a type", s->name);
@@ -259,7 +259,6 @@ static void bind_state(Checker *ck, const Decl *d) {
         if (type->has_closure)
             ck_error(ck, DIAG_CLOSURE_ESCAPES, s->span, "state cannot hold a function");
         Val v = val(type, ir_param(ck->b.func, ck->b.func->body, type));
-        (void)init;
         local_add(ck, s->name, v, s->name_span, true);
     }
 }
@@ -317,7 +316,7 @@ static void end_part(Checker *ck) {
 static void check_handler(Checker *ck, const Decl *actor, const Decl *h) {
     FnCtx ctx;
     begin_part(ck, actor, &ctx, h->name ? h->name : "handler", h->span);
-    check_attrs(ck, &h->attrs, "on", h->span);
+    check_attrs(ck, &h->attrs, "on");
     Type *self = nominal_instance(ck, actor, NULL, 0);
     add_local(ck, "sender", self, false);
     add_local(ck, "sent", basic(ck, TYPE_HLC), false);
@@ -365,7 +364,7 @@ static void check_item_names(Checker *ck, const Decl *d) {
 }
 
 void check_actor_decl(Checker *ck, const Decl *d) {
-    check_attrs(ck, &d->attrs, "actor", d->span);
+    check_attrs(ck, &d->attrs, "actor");
     check_item_names(ck, d);
     if (d->actor.type_params.len)
         return; /* checked where it is spawned */

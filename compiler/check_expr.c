@@ -312,16 +312,7 @@ static Val statement_value(Checker *ck, const Expr *e) {
     return val_unit(ck);
 }
 
-Val check_expr(Checker *ck, const Expr *e) {
-    Span outer = ck->b.span;
-    ck->b.span = ck->called_at.to ? ck->called_at : e->span;
-    Val v = check_expr_want(ck, e, NULL);
-    ck->b.span = outer;
-    return v;
-}
-
-Val check_expr_want(Checker *ck, const Expr *e, Type *want) {
-    (void)want;
+static Val check_kind(Checker *ck, const Expr *e) {
     switch (e->kind) {
     case EXPR_ERROR: return val_poison(ck);
     case EXPR_INT: return int_literal(ck, e->integer.value, e->integer.suffix, false, e->span);
@@ -372,4 +363,12 @@ Val check_expr_want(Checker *ck, const Expr *e, Type *want) {
     case EXPR_KIND_COUNT: break;
     }
     UNREACHABLE();
+}
+
+Val check_expr(Checker *ck, const Expr *e) {
+    Span outer = ck->b.span;
+    ck->b.span = ck->called_at.to ? ck->called_at : e->span;
+    Val v = check_kind(ck, e);
+    ck->b.span = outer;
+    return v;
 }

@@ -251,13 +251,17 @@ static bool virtual_actor(Checker *ck, const Expr *e, Val *out) {
     Decl *d = find_decl(ck, ck->fn->module, base->name, DECL_ACTOR);
     if (!d)
         return false;
-    Val key = e->index.items.len == 1 ? check_expr(ck, e->index.items.at[0]) : val_poison(ck);
-    (void)key;
-    if (!find_attr(&d->attrs, "virtual"))
-        *out = ck_fail(ck, DIAG_BAD_INDEX, e->span, "actor %s is not @virtual", d->name);
-    else
-        *out = val(nominal_instance(ck, d, NULL, 0),
-                   ir_undef(&ck->b, nominal_instance(ck, d, NULL, 0)));
+    if (!find_attr(&d->attrs, "virtual") || e->index.items.len != 1 || !d->actor.params.len) {
+        *out = ck_fail(ck, DIAG_BAD_INDEX, e->span,
+                       "only a @virtual actor is addressed so, by its first parameter");
+        return true;
+    }
+    const Param *key = &d->actor.params.at[0];
+    Val v = check_expr(ck, e->index.items.at[0]);
+    if (key->type)
+        coerce(ck, v, eval_type(ck, key->type), e->index.items.at[0]->span, "this key");
+    Type *type = nominal_instance(ck, d, NULL, 0);
+    *out = val(type, ir_undef(&ck->b, type));
     return true;
 }
 

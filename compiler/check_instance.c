@@ -61,8 +61,6 @@ static void reach_decl(Reach *r, const Decl *d) {
 
 /* May d call itself, directly or through others? By names, so too often rather than too seldom. */
 static bool is_recursive(Checker *ck, const Decl *d) {
-    static const int unknown = 0;
-    (void)unknown;
     for (Instance *i = ck->instances; i; i = i->next)
         if (i->decl == d && i->ntypes == -1)
             return i->busy;
@@ -131,7 +129,7 @@ static void settle_open(Checker *ck, const Decl *d, const TypeExpr *te, Type *ty
     type = type_resolve(ck->ts, type);
     if (!te || type_fit(ck, te, type, &d->fn.type_params) != 1)
         return;
-    if (is_generic(ck, &d->fn.type_params, te))
+    if (is_generic(&d->fn.type_params, te))
         settle_literals(ck, type);
     else if (te->kind == TE_ARRAY && type->kind == TYPE_ARRAY)
         settle_open(ck, d, te->array.elem, type->elem);

@@ -240,7 +240,7 @@ static Val check_stmts(Checker *ck, const ExprList *list, int from, bool tail, b
             return check_guard(ck, list, i, tail, want);
         check_statement(ck, e);
         if (ck->dead) {
-            if (!last && !ck->quiet)
+            if (!last)
                 diag_report(ck->diags, DIAG_UNREACHABLE, list->at[i + 1]->span,
                             "this is never reached");
             return (Val){0};
@@ -330,7 +330,7 @@ static bool in_dag(Checker *ck) {
 static void check_let(Checker *ck, const Expr *e) {
     const Pattern *p = e->let.pattern;
     int node = ck->b.node;
-    check_attrs(ck, &e->let.attrs, "let", e->span);
+    check_attrs(ck, &e->let.attrs, "let");
     if (in_dag(ck) && p->kind == PAT_NAME && !e->let.is_var)
         ck->b.node = node_of(ck, p->name, e->span, &e->let.attrs);
     Val v = check_expr(ck, e->let.value);

@@ -229,7 +229,7 @@ Type *eval_type(Checker *ck, const TypeExpr *te) {
 
 /* ---- fitting arguments ---- */
 
-bool is_generic(Checker *ck, const NameList *generics, const TypeExpr *te) {
+bool is_generic(const NameList *generics, const TypeExpr *te) {
     if (te->kind != TE_NAME || te->name.module || te->name.args.len)
         return false;
     if (!strcmp(te->name.name, "_"))
@@ -237,7 +237,6 @@ bool is_generic(Checker *ck, const NameList *generics, const TypeExpr *te) {
     for (int i = 0; generics && i < generics->len; i++)
         if (generics->at[i] == te->name.name)
             return true;
-    (void)ck;
     return false;
 }
 
@@ -304,7 +303,7 @@ static int fit_array(Checker *ck, const TypeExpr *te, Type *type, const NameList
 
 int type_fit(Checker *ck, const TypeExpr *te, Type *type, const NameList *generics) {
     type = type_resolve(ck->ts, type);
-    if (!te || is_generic(ck, generics, te))
+    if (!te || is_generic(generics, te))
         return 1;
     if (type->kind == TYPE_POISON)
         return 3;
@@ -341,7 +340,7 @@ void type_bind(Checker *ck, const TypeExpr *te, Type *type, const NameList *gene
     type = type_resolve(ck->ts, type);
     if (!te)
         return;
-    if (is_generic(ck, generics, te)) {
+    if (is_generic(generics, te)) {
         if (strcmp(te->name.name, "_") && !bound_here(*env, te->name.name))
             *env = type_env(ck, *env, te->name.name, type);
         return;
@@ -590,12 +589,11 @@ static void written_dim(Checker *ck, Val v, int axis, const Expr *e, Span span) 
     ck_assume_dim(ck, v.id, 0, axis, checked);
 }
 
-static Val written_array(Checker *ck, Val v, const TypeExpr *te, Span span, bool bind,
-                         const char *what) {
+static void written_array(Checker *ck, Val v, const TypeExpr *te, Span span) {
     Val array = as_array(ck, v);
     Type *type = type_of(ck, array);
     if (type->kind != TYPE_ARRAY)
-        return v;
+        return;
     int rank = te->array.dims.len;
     for (int i = 0; i < rank && i < type->rank; i++)
         written_dim(ck, array, i, te->array.dims.at[i], span);
@@ -605,32 +603,32 @@ static Val written_array(Checker *ck, Val v, const TypeExpr *te, Span span, bool
             written_dim(ck, array, done, inner->array.dims.at[i], span);
         inner = inner->array.elem;
     }
-    (void)bind;
-    (void)what;
-    return array;
 }
 
-/* Visits the sizes of a type that a value already has. */
-static void written_sizes(Checker *ck, Val v, const TypeExpr *te, Span span, bool bind,
-                          const char *what) {
+/* The declaration of the alias that a written type names, or NULL. */
+static const Decl *alias_named(Checker *ck, const TypeExpr *te) {
+    Name name = te->name.name;
+    bool bound = ck->fn && !te->name.module && (env_lookup(ck->fn->types, name) || !strcmp(name, "_"));
+    if (bound || (!te->name.module && basic_named(name) != TYPE_KIND_COUNT))
+        return NULL;
+    const Decl *decl = find_type_decl(ck, te->name.module, name, te->span);
+    return decl && decl->kind == DECL_TYPE && decl->type.kind == TYPEDEF_ALIAS ? decl : NULL;
+}
+
+/* Binds and checks the sizes of a type that a value already has. */
+static void written_sizes(Checker *ck, Val v, const TypeExpr *te, Span span) {
     switch (te->kind) {
-    case TE_ARRAY: written_array(ck, v, te, span, bind, what); return;
+    case TE_ARRAY: written_array(ck, v, te, span); return;
     case TE_TUPLE: {
         Type *type = type_of(ck, v);
         for (int i = 0; i < te->tuple.len && type->kind == TYPE_TUPLE && i < type->count; i++)
-            written_sizes(ck, get_member(ck, v, i), te->tuple.at[i].type, span, bind, what);
+            written_sizes(ck, get_member(ck, v, i), te->tuple.at[i].type, span);
         return;
     }
     case TE_NAME: {
-        Decl *decl = te->name.module || basic_named(te->name.name) == TYPE_KIND_COUNT
-                         ? (ck->fn && !te->name.module &&
-                                    (env_lookup(ck->fn->types, te->name.name) ||
-                                     !strcmp(te->name.name, "_"))
-                                ? NULL
-                                : find_type_decl(ck, te->name.module, te->name.name, te->span))
-                         : NULL;
-        if (decl && decl->kind == DECL_TYPE && decl->type.kind == TYPEDEF_ALIAS)
-            written_sizes(ck, v, decl->type.alias, span, bind, what);
+        const Decl *alias = alias_named(ck, te);
+        if (alias)
+            written_sizes(ck, v, alias->type.alias, span);
         return;
     }
     case TE_FN: return;
@@ -666,6 +664,6 @@ Val coerce_written(Checker *ck, Val v, const TypeExpr *te, Span span, bool bind,
         if (is_poison(ck, v))
             return v;
     }
-    written_sizes(ck, v, te, span, bind, what);
+    written_sizes(ck, v, te, span);
     return v;
 }
