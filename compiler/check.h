@@ -402,6 +402,10 @@ Decl *find_decl(Checker *ck, Module *m, Name name, DeclKind kind);
 Val check_tuple_field(Checker *ck, const Expr *e);
 Val check_field_expr(Checker *ck, const Expr *e);
 
+/* check_stmt.c: bindings of a dag are nodes */
+bool in_dag(Checker *ck);
+int node_of(Checker *ck, Name name, Span span, const AttrList *attrs);
+
 /* check_stmt.c: hidden locals for what `return`, `break` and `continue` do; exit_flag is the bool that
    tells whether one of them has been set, IR_NONE if surely none. */
 int pseudo(Checker *ck, const char *name, Val v);

@@ -34,13 +34,29 @@ static Val float_literal(Checker *ck, const Expr *e, bool negative) {
 
 /* ---- tuples and lists ---- */
 
+/* The output of the dag being checked that member k of a tuple would be, or NULL. */
+static Name output_name(Checker *ck, const Expr *e, int k) {
+    if (!in_dag(ck))
+        return NULL;
+    if (e->tuple.at[k].name)
+        return e->tuple.at[k].name;
+    const TypeExpr *result = ck->fn->decl->fn.result;
+    bool fits = result && result->kind == TE_TUPLE && result->tuple.len == e->tuple.len;
+    return fits ? result->tuple.at[k].name : NULL;
+}
+
 static Val check_tuple(Checker *ck, const Expr *e) {
-    int n = e->tuple.len;
+    int n = e->tuple.len, node = ck->b.node;
     Type **types = NEW_ARRAY(ck->arena, Type *, n + 1);
     Name *names = NEW_ARRAY(ck->arena, Name, n + 1);
     IrId *ids = NEW_ARRAY(ck->arena, IrId, n + 1);
     for (int i = 0; i < n; i++) {
-        Val v = check_expr(ck, e->tuple.at[i].value);
+        const Expr *value = e->tuple.at[i].value;
+        Name output = node == 0 ? output_name(ck, e, i) : NULL;
+        if (output && value->kind != EXPR_NAME) /* what stands in a return belongs to its output */
+            ck->b.node = node_of(ck, output, value->span, NULL);
+        Val v = check_expr(ck, value);
+        ck->b.node = node;
         types[i] = type_of(ck, v);
         names[i] = e->tuple.at[i].name;
         ids[i] = v.id;

@@ -134,6 +134,8 @@ static Name suggest(Checker *ck, Name name) {
 static const char *defined_elsewhere(Checker *ck, Name name) {
     for (int m = 0; m < ck->c->modules.len; m++) {
         Module *mod = ck->c->modules.at[m];
+        if (ck->fn && mod == ck->fn->module)
+            continue;
         for (int i = 0; i < mod->decls.len && name[0] != '_'; i++)
             if (mod->decls.at[i]->name == name && !mod->decls.at[i]->owner)
                 return mod->name;
@@ -321,7 +323,7 @@ static int member_named(const Type *type, Name name) {
 /* What is called a field or a method elsewhere. */
 static void help_field(Checker *ck, Diag *d, const Type *type, Name name) {
     if (type->kind == TYPE_ACTOR)
-        diag_help(ck->diags, d, "messages are sent, a ! %s(), or asked, a ? %s()", name, name);
+        diag_help(ck->diags, d, "only messages reach an actor: a ! m(…) sends, a ? m(…) asks");
     else if (!strcmp(name, "size") || !strcmp(name, "length"))
         diag_help(ck->diags, d, "len(x) is its length");
     else if (!strcmp(name, "push") || !strcmp(name, "append"))

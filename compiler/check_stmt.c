@@ -311,11 +311,11 @@ Val check_try(Checker *ck, const Expr *e) {
 /* ---- other statements ---- */
 
 /* A binding of a dag is a node, which keeps its name. */
-static int node_of(Checker *ck, Name name, Span span, const AttrList *attrs) {
+int node_of(Checker *ck, Name name, Span span, const AttrList *attrs) {
     IrNode node = {.name = name, .span = span};
-    if (find_attr(attrs, "gpu"))
+    if (attrs && find_attr(attrs, "gpu"))
         node.place = PLACE_GPU;
-    if (find_attr(attrs, "host"))
+    if (attrs && find_attr(attrs, "host"))
         node.place = PLACE_HOST;
     if (!ck->b.func->nodes.len)
         vec_push(ck->arena, &ck->b.func->nodes, (IrNode){0});
@@ -323,7 +323,7 @@ static int node_of(Checker *ck, Name name, Span span, const AttrList *attrs) {
     return ck->b.func->nodes.len - 1;
 }
 
-static bool in_dag(Checker *ck) {
+bool in_dag(Checker *ck) {
     return ck->fn->decl && ck->fn->decl->kind == DECL_DAG && !ck->fn->is_lambda;
 }
 

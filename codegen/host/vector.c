@@ -65,14 +65,19 @@ static void split_row(Points *p, LLVMValueRef number, LLVMValueRef *outer) {
         outer[0] = number;
 }
 
-/* Lanes from … from + count - 1. Numbers of lanes fit a byte. */
+/* Lanes from … from + count - 1. Numbers of lanes fit a byte, but the comparison fills a register:
+   LLVM widens a shorter one without clearing the mask's new bits, and a masked store of bytes then
+   writes behind its last lane. */
 static LLVMValueRef lane_mask(Points *p, LLVMValueRef from, LLVMValueRef count) {
+    enum { REGISTER_BITS = 128 };
     Vec *v = &p->v;
     Emit *e = v->f->e;
-    LLVMTypeRef type = LLVMVectorType(e->i8, (unsigned)v->lanes);
-    LLVMValueRef iota = LLVMBuildTrunc(B, vec_iota(v), type, "");
-    from = LLVMBuildTrunc(B, from, e->i8, "");
-    count = LLVMBuildTrunc(B, count, e->i8, "");
+    int bits = v->lanes * 8 >= REGISTER_BITS ? 8 : REGISTER_BITS / v->lanes;
+    LLVMTypeRef lane_type = LLVMIntTypeInContext(e->C, (unsigned)bits);
+    LLVMTypeRef type = LLVMVectorType(lane_type, (unsigned)v->lanes);
+    LLVMValueRef iota = LLVMBuildTruncOrBitCast(B, vec_iota(v), type, "");
+    from = LLVMBuildTruncOrBitCast(B, from, lane_type, "");
+    count = LLVMBuildTruncOrBitCast(B, count, lane_type, "");
     LLVMValueRef lane = LLVMBuildSub(B, iota, vec_splat(v, from), "");
     return LLVMBuildICmp(B, LLVMIntULT, lane, vec_splat(v, count), "");
 }
