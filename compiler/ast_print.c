@@ -280,7 +280,7 @@ static void put_string(Buf *out, const StringPartList *parts) {
         } else if (*part->format) {
             buf_puts(out, "(format");
             put_optional(out, part->hole);
-            buf_printf(out, " %s)", part->format);
+            put_format(out, part->format);
         } else {
             put_expr(out, part->hole);
         }

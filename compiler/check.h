@@ -132,6 +132,7 @@ typedef struct Checker {
     FnCtx *fn;
     Frame *frames;
     int depth; /* of frames */
+    int calls; /* evaluated for the outermost call at hand */
     bool dead; /* the code being evaluated cannot be reached */
     VEC(Assumed) assumed;
     VEC(Type *) vars; /* literals of the current root */
@@ -220,6 +221,8 @@ Val fork_join(Checker *ck, Fork *f, IrId cond, Branch *a, Branch *b, bool want, 
 
 const TypeEnv *type_env(Checker *ck, const TypeEnv *next, Name name, Type *type);
 Type *eval_type(Checker *ck, const TypeExpr *te);
+/* Reports a type of too many parts: of a record that holds two of a record that holds two of … */
+bool type_too_large(Checker *ck, const Type *type, Span span);
 /* The members of a record or sum whose arguments are known. */
 Type *nominal_instance(Checker *ck, const Decl *decl, Type **args, int nargs);
 /* How well an argument fits a written type: 0 no, 1 generic, 2 a literal adapts, 3 exact. */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MAX_DEPTH = 160, MAX_SAME = 64, MAX_PARTS = 1024, MAX_SHOWN = 40 };
+enum { MAX_DEPTH = 160, MAX_SAME = 64, MAX_PARTS = 1024, MAX_SHOWN = 40, MAX_CALLS = 100000 };
 
 Args args_make(Checker *ck, int n, Span span) {
     Args args = {.n = n, .span = span};
@@ -358,7 +358,20 @@ static const char *frame_text(Checker *ck, const Decl *d, const Args *args) {
 }
 
 /* Too deep, or arguments too large? Reports what grows. */
+/* Counts the calls that are evaluated for one outermost call: each function of a chain that calls the
+   next one twice doubles them. */
+static bool too_many(Checker *ck, Span span) {
+    if (ck->depth == 0)
+        ck->calls = 0;
+    if (++ck->calls == MAX_CALLS)
+        ck_error(ck, DIAG_TOO_LARGE, span, "this call grows to more than %d calls when compiled",
+                 MAX_CALLS);
+    return ck->calls >= MAX_CALLS;
+}
+
 bool too_deep(Checker *ck, const Decl *d, const Args *args) {
+    if (too_many(ck, args->span))
+        return true;
     int same = 0, parts = 0;
     for (Frame *f = ck->frames; f; f = f->outer)
         same += f->decl == d;
@@ -596,6 +609,8 @@ static Val call_closure(Checker *ck, Val fn, Type *type, Args *args) {
         return ck_fail(ck, DIAG_ARGUMENTS, args->span,
                        "this function takes %d argument%s, not %d", params->len,
                        params->len == 1 ? "" : "s", args->n);
+    if (too_many(ck, args->span))
+        return val_poison(ck);
     if (ck->depth >= MAX_DEPTH)
         return ck_fail(ck, DIAG_RECURSION_GROWS, args->span,
                        "calls of this function nest without an end while compiling");

@@ -447,8 +447,10 @@ Val check_loop(Checker *ck, const Expr *e) {
                            "a loop cannot carry a function");
     }
     l.hidden = ck->locals.len;
-    for (int k = 0; k < n; k++)
-        ck->locals.at[pseudo(ck, "$var", inits[k])].is_var = true;
+    for (int k = 0; k < n; k++) {
+        int local = pseudo(ck, "$var", inits[k]); /* may move the locals */
+        ck->locals.at[local].is_var = true;
+    }
     Loop loop = {.body = loop_body, .ctx = &l, .span = e->span};
     if (e->loop.source && !for_source(ck, e->loop.source, &l.source, &loop.count))
         return val_poison(ck);

@@ -216,6 +216,28 @@ static const char *ctor_text(Checker *ck, const Type *type, int ctor, const char
     return buf_text(&out);
 }
 
+static bool all_any(Row row, int columns) {
+    for (int k = 0; k < columns; k++)
+        if (row.cells[k]->kind != NP_ANY)
+            return false;
+    return true;
+}
+
+static bool names_ctor(const Normal *n, int ctor) {
+    for (int k = 0; n->kind == NP_OR && k < n->count; k++)
+        if (names_ctor(n->items[k], ctor))
+            return true;
+    return n->kind == NP_CTOR && n->ctor == ctor;
+}
+
+/* Does a pattern in the first column name this constructor? Those that none names are alike. */
+static bool column_names(const Matrix *m, int ctor) {
+    for (int r = 0; r < m->len; r++)
+        if (names_ctor(m->at[r].cells[0], ctor))
+            return true;
+    return false;
+}
+
 /* A row of patterns (as texts) that no row of the matrix matches, or NULL. */
 static const char **missing(Checker *ck, const Matrix *m, Type *const *types, int columns,
                             int depth) {
@@ -223,11 +245,18 @@ static const char **missing(Checker *ck, const Matrix *m, Type *const *types, in
         return m->len ? NULL : NEW_ARRAY(ck->arena, const char *, 1);
     Type *type = type_resolve(ck->ts, types[0]);
     int ctors = 0;
-    bool tested = false;
+    bool tested = false, other = false;
+    for (int r = 0; r < m->len; r++)
+        if (all_any(m->at[r], columns))
+            return NULL;
     for (int r = 0; r < m->len; r++)
         tested |= m->at[r].cells[0]->kind != NP_ANY;
     if (is_finite(type, &ctors) && tested && depth < 40) {
         for (int c = 0; c < ctors; c++) {
+            bool named = column_names(m, c);
+            if (!named && other)
+                continue;
+            other |= !named;
             int width = width_of(type, c);
             Matrix inner = {0};
             for (int r = 0; r < m->len; r++)

@@ -61,6 +61,7 @@ static void fill_record(Checker *ck, Type *type, const Decl *decl, const TypeEnv
         type->items[i] = eval_member(ck, decl, env, decl->type.fields.at[i].type);
         type->has_closure |= type->items[i]->has_closure;
     }
+    type_count(type);
 }
 
 static void fill_sum(Checker *ck, Type *type, const Decl *decl, const TypeEnv *env) {
@@ -79,6 +80,7 @@ static void fill_sum(Checker *ck, Type *type, const Decl *decl, const TypeEnv *e
             type->has_closure |= out->items[k]->has_closure;
         }
     }
+    type_count(type);
 }
 
 static bool mentions(const Type *type, const Decl *decl, int depth) {
@@ -210,11 +212,20 @@ static Type *eval_tuple(Checker *ck, const TypeExpr *te) {
     for (int i = 0; i < n; i++) {
         items[i] = eval_type(ck, te->tuple.at[i].type);
         names[i] = te->tuple.at[i].name;
+        if (items[i]->kind == TYPE_POISON) /* reported, as the same members would be again */
+            return items[i];
     }
     return type_tuple(ck->ts, items, names, n);
 }
 
-Type *eval_type(Checker *ck, const TypeExpr *te) {
+bool type_too_large(Checker *ck, const Type *type, Span span) {
+    if (type->parts <= TYPE_MOST_PARTS)
+        return false;
+    ck_error(ck, DIAG_TOO_LARGE, span, "this type has more than %d parts", TYPE_MOST_PARTS);
+    return true;
+}
+
+static Type *eval_kind(Checker *ck, const TypeExpr *te) {
     switch (te->kind) {
     case TE_NAME: return eval_named(ck, te);
     case TE_ARRAY: return eval_array(ck, te);
@@ -225,6 +236,11 @@ Type *eval_type(Checker *ck, const TypeExpr *te) {
         return basic(ck, TYPE_POISON);
     }
     UNREACHABLE();
+}
+
+Type *eval_type(Checker *ck, const TypeExpr *te) {
+    Type *type = eval_kind(ck, te);
+    return type_too_large(ck, type, te->span) ? basic(ck, TYPE_POISON) : type;
 }
 
 /* ---- fitting arguments ---- */

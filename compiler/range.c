@@ -119,9 +119,40 @@ static void visit_bounds(Walk *w, IrId id) {
                        : "an index is not known to be within the array");
 }
 
+/* Is `part` v, or among what v is made of? Looks at no more than *budget ops. */
+static bool made_of(const IrFunc *f, IrId v, IrId part, int *budget) {
+    if (v == part)
+        return true;
+    const IrOp *op = ir_op(f, v);
+    for (int k = 0; k < op->nargs && --*budget > 0; k++)
+        if (op->args[k] && made_of(f, op->args[k], part, budget))
+            return true;
+    return false;
+}
+
+/* May making `cond` fault in a way that making v does not? Then a check of cond that guards v must
+   stay though cond is true: what proves it goes with it. Elements of arrays are of no concern. */
+static bool faults_apart(const IrFunc *f, IrId cond, IrId v, int *budget) {
+    const IrOp *op = ir_op(f, cond);
+    if (cond == v || op->kind == IR_DIM)
+        return false;
+    if (--*budget <= 0)
+        return true;
+    if (ir_may_fault(f, cond) && !made_of(f, v, cond, &(int){64}))
+        return true;
+    for (int k = 0; k < op->nargs; k++)
+        if (op->args[k] && ir_op(f, op->args[k])->type->kind != TYPE_ARRAY &&
+            faults_apart(f, op->args[k], v, budget))
+            return true;
+    return false;
+}
+
 static void visit_check(Walk *w, IrId id) {
     const IrOp op = *ir_op(w->r.f, id);
-    if (is_true(w, op.args[1]))
+    bool proven = is_true(w, op.args[1]);
+    if (proven && op.args[0] && faults_apart(w->r.f, op.args[1], op.args[0], &(int){64}))
+        return;
+    if (proven)
         vec_push(w->r.arena, &w->replaced, id);
     else if (!(op.flags & IRF_PINNED))
         say_kept(w, &op, op.fault ? op.fault->kind : "run-time",

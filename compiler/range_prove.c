@@ -158,7 +158,8 @@ static Interval bits_interval(Range *r, const IrOp *op, int depth) {
     case IR_POPCOUNT:
     case IR_CLZ:
     case IR_CTZ: return (Interval){0, 8 * type_bytes(op->type)};
-    case IR_ABS: return (Interval){a.lo == INT64_MIN ? INT64_MIN : 0, INT64_MAX};
+    case IR_ABS: /* that of the least value is itself */
+        return a.lo == type_interval(op->type).lo ? everything : (Interval){0, INT64_MAX};
     default: return everything;
     }
 }
@@ -179,7 +180,8 @@ static Interval made_interval(Range *r, const IrOp *op, int depth) {
     case IR_CONST: return (Interval){op->imm, op->imm};
     case IR_ADD:
     case IR_SUB:
-    case IR_MUL: return exact(r, op, depth, &out) ? out : everything;
+    case IR_MUL: /* what wraps can be anything */
+        return exact(r, op, depth, &out) && inside(out, type_interval(op->type)) ? out : everything;
     case IR_MIN: {
         Interval a = interval(r, op->args[0], depth), b = interval(r, op->args[1], depth);
         return (Interval){a.lo < b.lo ? a.lo : b.lo, a.hi < b.hi ? a.hi : b.hi};

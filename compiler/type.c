@@ -28,9 +28,27 @@ struct Types {
     Type *unit;
 };
 
+static void count_list(Type *type, Type *const *items, int n) {
+    for (int i = 0; i < n && type->parts <= TYPE_MOST_PARTS; i++)
+        type->parts += items[i]->parts;
+}
+
+void type_count(Type *type) {
+    type->parts = 1;
+    if (type->items)
+        count_list(type, type->items, type->count);
+    for (int i = 0; type->ctors && i < type->nctors; i++)
+        count_list(type, type->ctors[i].items, type->ctors[i].count);
+    if (type->elem)
+        count_list(type, &type->elem, 1);
+    if (type->parts > TYPE_MOST_PARTS)
+        type->parts = TYPE_MOST_PARTS + 1;
+}
+
 static Type *fresh(Types *ts, Type proto) {
     Type *type = NEW(ts->arena, Type);
     *type = proto;
+    type_count(type);
     type->id = ++ts->next_id;
     return type;
 }
@@ -266,6 +284,7 @@ Type *type_resolve(Types *ts, Type *type) {
             }
             for (int i = 0; i < done->count; i++)
                 done->has_closure |= done->items[i]->has_closure;
+            type_count(done);
         }
         return done;
     }

@@ -45,6 +45,7 @@ struct Type {
     uint32_t id;      /* small, dense: orders and hashes types */
     bool has_var;     /* contains an unsolved TYPE_VAR */
     bool has_closure; /* contains a TYPE_CLOSURE, _CHOICE or _FNSET */
+    int parts;        /* types inside, itself included, however often shared; see type_count */
     Decl *decl;       /* of a RECORD, SUM, ACTOR */
     Type **args;      /* type arguments of a generic RECORD, SUM, ACTOR */
     int nargs;
@@ -100,6 +101,11 @@ bool type_is_product(const Type *type); /* TUPLE, RECORD, CLOSURE, FNSET, TYPENA
 bool type_is_sum(const Type *type);     /* SUM, CHOICE */
 /* A value that lives in registers alone: no array or string inside. */
 bool type_is_flat(const Type *type);
+
+/* Counts the parts of a type whose members are there: a RECORD or SUM gets them after it is made. The
+   count stops at TYPE_MOST_PARTS + 1; code walks a type part by part, so that is too large. */
+enum { TYPE_MOST_PARTS = 2048 };
+void type_count(Type *type);
 
 /* As the user would write it: "[_, _]f32", "(i64, string)", "Option[f32]". */
 void type_print(Buf *out, const Type *type);

@@ -91,14 +91,30 @@ static void find_outputs(Plan *p) {
     }
 }
 
+/* Ops that are cheap to share: one may stand for what several nodes wrote. */
+static bool is_shared(const IrOp *op) {
+    return is_free(op) || ir_is_scalar_op(op->kind) || op->kind == IR_DIM || op->kind == IR_GET ||
+           op->kind == IR_TUPLE;
+}
+
+/* What the ops of a node are needed for; `proper`: those that are this node's alone. */
+static Set node_needs(Plan *p, int node, bool proper) {
+    Set all = {NEW_ARRAY(p->e->arena, uint64_t, p->words)};
+    const IrRegion *body = p->ir->body;
+    for (int k = 0; node > 0 && k < body->ops.len; k++) {
+        const IrOp *op = ir_op(p->ir, body->ops.at[k]);
+        if (op->node == node && !(proper && is_shared(op)))
+            add_all(p, &all, p->needs[body->ops.at[k]]);
+    }
+    return all;
+}
+
 /* A pinned op that nobody uses guards what its node is for; one without a node guards everything.
  */
 static Set pinned_needs(Plan *p, const IrOp *op) {
-    Set all = {NEW_ARRAY(p->e->arena, uint64_t, p->words)};
-    const IrRegion *body = p->ir->body;
-    for (int k = 0; op->node > 0 && k < body->ops.len; k++)
-        if (ir_op(p->ir, body->ops.at[k])->node == op->node)
-            add_all(p, &all, p->needs[body->ops.at[k]]);
+    Set all = node_needs(p, op->node, true);
+    if (is_empty(p, all))
+        all = node_needs(p, op->node, false);
     for (int k = 0; is_empty(p, all) && k < p->entry->noutputs; k++)
         all.bits[k / 64] |= (uint64_t)1 << k % 64;
     if (p->entry->noutputs == 0)

@@ -319,7 +319,7 @@ static LLVMValueRef range_function(Kernel *k, Env *env) {
     emit_chunks(k, LLVMGetParam(inner.fn, 2), LLVMGetParam(inner.fn, 3));
     k->f = f;
     env_close(&inner, env);
-    for (int i = 0; i < shared.vars.len; i++)
+    for (int i = shared.vars.len - 1; i >= 0; i--) /* backwards: one may stand there twice */
         *shared.vars.at[i] = shared.saved.at[i];
     outline_end(&inner, &o);
     return inner.fn;

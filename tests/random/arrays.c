@@ -13,7 +13,7 @@ static double estimate(int class_id) {
 }
 
 static char *array_literal(Type t) {
-    char *i = fresh("i");
+    char *i = fresh("k");
     if (t.rank == 1 && chance(70)) {
         return text("[%s for %s in 0..%s]", varied(t.elem, i), i, size_text(t.dims[0]));
     }
@@ -53,7 +53,7 @@ static char *indexed(Elem e, char *i, int class_id, int depth) {
 }
 
 static char *comprehension(Elem e, int class_id, int depth) {
-    char *i = fresh("i");
+    char *i = fresh("k");
     return text("[%s for %s in 0..%s]", indexed(e, i, class_id, depth), i, size_text(class_id));
 }
 
@@ -64,7 +64,7 @@ static char *mapped(Elem e, int class_id, int depth) {
         return text("map(%s, %s)", x, lambda(scalar(from.elem), e, estimate(class_id), depth));
     }
     Type second = array1((Elem)pick(SCALARS), class_id);
-    char *y = expr(&second, depth), *a = fresh("u"), *b = fresh("u");
+    char *y = expr(&second, depth), *a = fresh("w"), *b = fresh("w");
     if (!enter(estimate(class_id))) {
         return array_literal(array1(e, class_id));
     }
@@ -186,7 +186,7 @@ static char *loop_array(Type t, int depth) {
     st.name_count = mark;
     st.floor = floor;
     leave(count);
-    return text("(loop (%s = %s) for %s in 0..%d { %s })", a, start, fresh("i"), count, body);
+    return text("(loop (%s = %s) for %s in 0..%d { %s })", a, start, fresh("k"), count, body);
 }
 
 static char *call_array(Type t, int depth) {
@@ -304,7 +304,7 @@ static char *any_sized(Type *t, int depth) {
     case 7: return text("pad(%s, %d, %s)", x, pick(3), literal(t->elem));
     case 8: return grouped(t->elem, x, from, depth);
     default: {
-        char *i = fresh("i"), *j = fresh("j");
+        char *i = fresh("k"), *j = fresh("j");
         if (size > 1000) {
             return text("%s[%s / 5.. by 3]", x, n);
         }
@@ -337,7 +337,7 @@ char *array_expr(Type *t, int depth) {
 static char *matrix_exact(Type t, int depth) {
     Type row = array1(t.elem, t.dims[1]);
     Type column = array1(t.elem, t.dims[0]);
-    char *i = fresh("i"), *j = fresh("j");
+    char *i = fresh("k"), *j = fresh("j");
     switch (pick(t.elem < SCALARS ? 8 : 4)) {
     case 0: {
         Type turned = array2(t.elem, t.dims[1], t.dims[0]);

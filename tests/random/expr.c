@@ -77,7 +77,7 @@ static char *int_expr(Elem e, int depth) {
     case 0: return text("(%s %s (%s | 1))", a, chance(50) ? "/" : "%", expr_of(e, depth));
     case 1: return text("(%s %s (%s & 63))", a, chance(50) ? "<<" : ">>", expr_of(any_int(), depth));
     case 2: return text("%s(%s, (%s | 1))", chance(50) ? "div" : "mod", a, expr_of(e, depth));
-    case 3: return text("%s(%s)", chance(50) ? "abs" : "-", a);
+    case 3: return text("%s(%s)", is_signed(e) && chance(50) ? "-" : "abs", a);
     case 4: return text("%s(%s)", chance(50) ? "popcount" : "~", a);
     case 5: return text("%s(%s, %s)", chance(50) ? "min" : "max", a, expr_of(e, depth));
     case 6: return text("(%s %s %d)", a, operators[pick(8)], pick(100));
@@ -251,7 +251,7 @@ static char *about_array(Elem e, int depth) {
 
 /* Loops as expressions. */
 static char *loop_expr(Elem e, int depth) {
-    char *a = fresh("a"), *i = fresh("i");
+    char *a = fresh("a"), *i = fresh("k");
     char *start = expr_of(e, depth);
     int count = 1 + pick(6), mark = st.name_count, floor = st.floor;
     if (!enter(count)) {

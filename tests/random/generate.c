@@ -119,8 +119,9 @@ static void write_digest(void) {
            "fn number(v: (_, _)) -> i64 = number(v.0) * 7 + number(v.1)\n"
            "fn number(v: S) -> i64 =\n"
            "  match v { A(a) => number(a) * 3, B(a, b) => number(a) * 5 + number(b), C => -1 }\n"
-           "fn number(v: Option[_]) -> i64 = match v { Some(a) => number(a) + 1, None => 0 }\n"
-           "fn digest(x) {\n  var s = 17\n  for v in x { s = s * 31 + number(v) }\n  return s\n}\n\n");
+           "fn number(v: Option[%s]) -> i64 = match v { Some(a) => number(a) + 1, None => 0 }\n"
+           "fn digest(x) {\n  var s = 17\n  for v in x { s = s * 31 + number(v) }\n  return s\n}\n\n",
+           elem_name(st.shapes.option));
 }
 
 static void write_dag_call(const Function *dag, int outputs, const Type results[3]) {

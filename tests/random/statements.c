@@ -69,7 +69,7 @@ static char *update_array(int depth, const char *indent) {
     int class_id = a.type.dims[0];
     const SizeClass *c = &st.classes[class_id];
     bool number = is_int(a.type.elem) || is_float(a.type.elem);
-    char *i = fresh("i"), *value = NULL;
+    char *i = fresh("k"), *value = NULL;
     switch (pick(7)) {
     case 0:
         return text("%sif %s > %d { %s[%d] %s %s }\n", indent, c->size, 2, a.name, pick(3),
@@ -120,7 +120,7 @@ static char *update_matrix(int depth, const char *indent) {
     case 2:
         return text("%sif %s > 2 { %s[0] = %s[2] }\n", indent, rows, m.name, m.name);
     default: {
-        char *i = fresh("i"), *j = fresh("j");
+        char *i = fresh("k"), *j = fresh("j");
         return text("%sfor %s in 0..%s, %s in 0..%s { %s[%s, %s] = %s }\n", indent, i, rows, j,
                     columns, m.name, i, j, expr_of(m.type.elem, 1));
     }
@@ -186,7 +186,7 @@ static char *for_loop(int depth, const char *indent) {
     char *size = st.classes[class_id].size;
     bool over_values = chance(40);
     Type over = array1((Elem)pick(E_COUNT), class_id);
-    char *range = over_values ? expr(&over, depth) : text("0..%s", size), *i = fresh("i");
+    char *range = over_values ? expr(&over, depth) : text("0..%s", size), *i = fresh("k");
     if (!enter(count)) {
         return text("%slet _ = 1\n", indent);
     }
