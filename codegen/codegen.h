@@ -1,9 +1,11 @@
-/* The host back end: a library of its own, loaded by gactc when code is wanted, so that the front end
-   does not link LLVM. */
+/* The host back end: a library of its own, loaded by gactc when code is wanted, so that the front
+   end does not link LLVM. */
 #ifndef GACT_CODEGEN_H
 #define GACT_CODEGEN_H
 
 #include "../compiler/ir.h"
+
+#include <stdio.h>
 
 typedef enum { EMIT_IMAGE, EMIT_LLVM, EMIT_ASM, EMIT_OBJ } CodegenEmit;
 
@@ -13,6 +15,7 @@ typedef struct {
     const char *cpu;     /* "native", "x86-64-v3", … */
     const char *path;    /* the file to write */
     const char *version; /* gactc's */
+    FILE *times;         /* or NULL: print what each step took */
 } CodegenOptions;
 
 /* Compiles a planned module. Returns NULL, or what went wrong (an internal error or an unwritable

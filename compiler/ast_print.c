@@ -265,6 +265,16 @@ static void put_attrs(Buf *out, const AttrList *attrs) {
     buf_puts(out, ")");
 }
 
+/* As written; a wrong one, already reported, may hold what the layout takes for structure. */
+static void put_format(Buf *out, const char *format) {
+    buf_puts(out, " ");
+    if (strpbrk(format, "\"() "))
+        put_quoted(out, format, strlen(format));
+    else
+        buf_puts(out, format);
+    buf_puts(out, ")");
+}
+
 static void put_string(Buf *out, const StringPartList *parts) {
     if (!parts->len) {
         buf_puts(out, "\"\"");

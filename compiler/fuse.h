@@ -28,6 +28,7 @@ typedef struct {
     Arena look;        /* of the facts below; emptied by the next look */
     VEC(Place) places; /* places.at[0] is unused, places.at[1] is the function's body */
     int len;           /* number of ops the facts know */
+    int live;          /* how many of them stand somewhere */
     int *home;         /* by id: the place of an op or a parameter, 0 if it is nowhere */
     int *at;           /* by id: position in home's ops; of a parameter: -1 - its number */
     int *first;        /* by id: uses[first[id]] … uses[first[id + 1] - 1] */
@@ -87,6 +88,9 @@ bool fuse_cse(Fuse *z);
 bool fuse_sweep(Fuse *z);
 /* An identity map over f's ops, for ir_clone_ops; with room for the ops that exist now. */
 IrId *fuse_identity(Fuse *z);
+/* Takes ops that stand nowhere out of f's table, where they are most of it: all ids change. Every
+   fusion leaves the bodies that it copied. */
+bool fuse_compact(Fuse *z);
 /* A builder at the end of region, for ops of like's place; ops that it copies keep their own @fast.
  */
 IrBuilder fuse_builder(Fuse *z, IrRegion *region, const IrOp *like);

@@ -9,6 +9,7 @@
 static void look_region(Fuse *z, IrRegion *region, IrId owner, int which, int parent) {
     int place = z->places.len;
     vec_push(&z->look, &z->places, (Place){region, owner, which, parent});
+    z->live += region->params.len + region->ops.len;
     for (int i = 0; i < region->params.len; i++) {
         z->home[region->params.at[i]] = place;
         z->at[region->params.at[i]] = -1 - i;
@@ -52,6 +53,7 @@ void fuse_look(Fuse *z) {
     z->places.at = NULL;
     z->places.len = z->places.cap = 0;
     z->len = z->f->ops.len;
+    z->live = 0;
     z->home = NEW_ARRAY(&z->look, int, z->len);
     z->at = NEW_ARRAY(&z->look, int, z->len);
     z->first = NEW_ARRAY(&z->look, int, z->len + 2);
@@ -65,6 +67,42 @@ void fuse_look(Fuse *z) {
     for (int i = z->len; i > 0; i--)
         z->first[i] = z->first[i - 1];
     z->first[0] = 0;
+}
+
+enum { COMPACT_FROM = 4096 };
+
+static void renumber(const IrId *map, IrId *ids, int n) {
+    for (int i = 0; i < n; i++)
+        ids[i] = map[ids[i]];
+}
+
+bool fuse_compact(Fuse *z) {
+    IrFunc *f = z->f;
+    if (z->len < COMPACT_FROM || z->len < 3 * z->live)
+        return false;
+    IrId *map = NEW_ARRAY(&z->look, IrId, z->len);
+    int n = 1;
+    for (int i = 1; i < z->len; i++)
+        if (z->home[i]) {
+            map[i] = (IrId)n;
+            f->ops.at[n++] = f->ops.at[i];
+        }
+    f->ops.len = n;
+    for (int i = 1; i < n; i++) { /* ops may share the list that they were made from */
+        IrOp *op = &f->ops.at[i];
+        IrId *args = NEW_ARRAY(f->arena, IrId, op->nargs);
+        for (int k = 0; k < op->nargs; k++)
+            args[k] = map[op->args[k]];
+        op->args = args;
+    }
+    for (int p = 1; p < z->places.len; p++) {
+        IrRegion *region = z->places.at[p].region;
+        renumber(map, region->params.at, region->params.len);
+        renumber(map, region->ops.at, region->ops.len);
+        renumber(map, region->results.at, region->results.len);
+    }
+    fuse_look(z);
+    return true;
 }
 
 int fuse_use_count(const Fuse *z, IrId id) {
@@ -517,17 +555,20 @@ static bool trim_kernels(Fuse *z) {
 
 bool fuse_sweep(Fuse *z) {
     bool changed = fuse_cse(z), again = true;
+    fuse_look(z);
     while (again) {
-        fuse_look(z);
         int *count = NEW_ARRAY(&z->look, int, z->len);
         for (int i = 1; i < z->len; i++)
             count[i] = fuse_use_count(z, (IrId)i);
         again = sweep_region(z, count, z->f->body);
-        fuse_look(z);
-        again |= trim_kernels(z);
+        if (again)
+            fuse_look(z);
+        if (trim_kernels(z)) {
+            again = true;
+            fuse_look(z);
+        }
         changed |= again;
     }
-    fuse_look(z);
     return changed;
 }
 

@@ -61,9 +61,14 @@ bool ir_is_commutative(IrKind kind) {
     return ir_is_scalar_op(kind) && (scalar_ops[kind].flags & OPF_COMM);
 }
 
+/* Halves the way as it goes, as a chain of literals can be long. */
 Type *ir_follow(Type *type) {
-    while (type->kind == TYPE_VAR && type->solution)
-        type = type->solution;
+    while (type->kind == TYPE_VAR && type->solution) {
+        Type *next = type->solution;
+        if (next->kind == TYPE_VAR && next->solution)
+            type->solution = next->solution;
+        type = next;
+    }
     return type;
 }
 

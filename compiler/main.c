@@ -245,7 +245,8 @@ static int emit_code(Compiler *c, const Settings *s) {
                               .opt_level = s->opt_level,
                               .cpu = s->cpu,
                               .path = path,
-                              .version = GACT_VERSION};
+                              .version = GACT_VERSION,
+                              .times = s->times ? stderr : NULL};
     const char *failure = codegen(c->ir, &options);
     if (failure) {
         complain("%s", failure);

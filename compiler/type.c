@@ -233,9 +233,14 @@ Type *type_var(Types *ts, VarKind kind, Span origin) {
 }
 
 /* The end of a chain of solved variables. */
+/* Halves the way as it goes: a chain of literals that take each other's type gets long. */
 static Type *find(Type *type) {
-    while (type->kind == TYPE_VAR && type->solution)
-        type = type->solution;
+    while (type->kind == TYPE_VAR && type->solution) {
+        Type *next = type->solution;
+        if (next->kind == TYPE_VAR && next->solution)
+            type->solution = next->solution;
+        type = next;
+    }
     return type;
 }
 

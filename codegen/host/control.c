@@ -102,6 +102,7 @@ void emit_for(Fn *f, IrId id) {
     IrOp *op = ir_op(f->ir, id);
     IrRegion *body = op->regions[0];
     LLVMValueRef lo = value_scalar(f, op->args[0]), hi = value_scalar(f, op->args[1]);
+    f->has_loop = true;
     retain_init(f, op, 2);
     LLVMBasicBlockRef before = fn_here(f), head = fn_block(f, "for"), run = fn_block(f, "body"),
                       exit = fn_block(f, "done");
@@ -128,6 +129,7 @@ void emit_for(Fn *f, IrId id) {
 void emit_loop(Fn *f, IrId id) {
     IrOp *op = ir_op(f->ir, id);
     IrRegion *cond = op->regions[0], *body = op->regions[1];
+    f->has_loop = true;
     retain_init(f, op, 0);
     LLVMBasicBlockRef before = fn_here(f), head = fn_block(f, "while"), run = fn_block(f, "body"),
                       exit = fn_block(f, "done");
@@ -156,6 +158,7 @@ void emit_call(Fn *f, IrId id) {
         n += value_of(f, op->args[k])->n;
     LLVMValueRef *args = slots_new(f, n);
     args[0] = f->ctx;
+    f->has_loop = true; /* once the callee is inlined */
     n = 1;
     for (int k = 0; k < op->nargs; k++)
         for (int i = 0; i < value_of(f, op->args[k])->n; i++)

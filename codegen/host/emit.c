@@ -11,6 +11,8 @@
 
 /* ---- blocks and functions ---- */
 
+const char loops_mark[] = "gact-loops";
+
 void fn_start(Fn *f, Emit *e, const IrFunc *ir, LLVMValueRef fn) {
     f->e = e;
     f->ir = ir;
@@ -23,6 +25,13 @@ void fn_start(Fn *f, Emit *e, const IrFunc *ir, LLVMValueRef fn) {
     LLVMSetMetadata(f->api, e->md_invariant, e->empty_md);
     fn_br(f, body);
     fn_at(f, body);
+}
+
+void fn_end(Fn *f) {
+    if (f->has_loop)
+        LLVMAddAttributeAtIndex(
+            f->fn, LLVMAttributeFunctionIndex,
+            LLVMCreateStringAttribute(f->e->C, loops_mark, (unsigned)strlen(loops_mark), "", 0));
 }
 
 void fn_attribute(Emit *e, LLVMValueRef fn, const char *name) {
@@ -147,6 +156,7 @@ static void close_loop(Fn *f, Loop *loop, bool is_plain) {
         fn_plain_loop(f, LLVMBuildBr(B, loop->head));
     else
         fn_br(f, loop->head);
+    f->has_loop |= !is_plain;
     fn_at(f, loop->exit);
 }
 
@@ -497,5 +507,6 @@ Outline outline_begin(Fn *inner, Fn *outer, LLVMTypeRef type, const char *name) 
 
 void outline_end(Fn *f, Outline *o) {
     LLVMBuildRetVoid(B);
+    fn_end(f);
     fn_at(f, o->back);
 }

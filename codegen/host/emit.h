@@ -140,6 +140,8 @@ typedef struct {
     Value *values;           /* by IrId; shared by the functions outlined from one IrFunc */
     bool in_kernel;          /* kernels in here are plain loops */
     bool is_once;            /* runs once a program: not optimised, its loops are functions apart */
+    bool has_loop;           /* holds a scalar loop that may run for long */
+    bool has_vectors;        /* or one that is emitted in vectors */
     Dest dest;
     const char *kept;         /* by IrId, or NULL: values that are neither consumed nor released, as
                                  their uses do not come in the order that was planned */
@@ -150,6 +152,9 @@ typedef struct {
 
 /* emit.c: blocks, memory, calls */
 void fn_start(Fn *f, Emit *e, const IrFunc *ir, LLVMValueRef fn); /* param 0 is ctx */
+/* Marks a function with scalar loops for the optimiser, by an attribute of this name. */
+void fn_end(Fn *f);
+extern const char loops_mark[];
 void fn_attribute(Emit *e, LLVMValueRef fn, const char *name);
 LLVMBasicBlockRef fn_block(Fn *f, const char *name);
 void fn_at(Fn *f, LLVMBasicBlockRef block);

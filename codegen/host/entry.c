@@ -292,10 +292,7 @@ static LLVMValueRef segment_function(Plan *p, Fn *outer, Segment *s, Env *env, c
     Fn inner, *f = &inner;
     Outline o = outline_begin(f, outer, p->e->body_fn, "segment");
     fn_attribute(p->e, f->fn, "noinline");
-    if (p->entry->kind != ENTRY_DAG) {
-        fn_attribute(p->e, f->fn, "optnone");
-        f->is_once = true;
-    }
+    f->is_once = p->entry->kind != ENTRY_DAG;
     LLVMValueRef q = LLVMGetParam(f->fn, 1);
     env_open(f, env, q);
     emit_ops(f, &s->ops);
@@ -306,6 +303,8 @@ static LLVMValueRef segment_function(Plan *p, Fn *outer, Segment *s, Env *env, c
         slots_store(f, l, env_load(f, env, q, out[k]), value_of(f, s->exports.at[k])->s);
     }
     env_close(f, env);
+    if (f->is_once || !(f->has_loop || f->has_vectors)) /* work that a dag does once a run */
+        fn_attribute(p->e, f->fn, "optnone");
     outline_end(f, &o);
     return f->fn;
 }

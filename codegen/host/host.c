@@ -3,6 +3,7 @@
 #include "emit.h"
 
 #include "../image/link.h"
+#include "parts.h"
 
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Error.h>
@@ -10,13 +11,17 @@
 #include <llvm-c/Transforms/PassBuilder.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 /* ---- the target ---- */
 
 typedef struct {
-    LLVMTargetMachineRef machine;
+    LLVMTargetRef target;
+    LLVMTargetMachineRef machine; /* for code that is optimised, unless -O0 */
     const char *triple, *cpu, *features;
 } Target;
 
@@ -24,6 +29,11 @@ static const char *copy_message(Arena *arena, char *text) {
     const char *copy = arena_printf(arena, "%s", text);
     LLVMDisposeMessage(text);
     return copy;
+}
+
+static LLVMTargetMachineRef machine_open(const Target *t, LLVMCodeGenOptLevel level) {
+    return LLVMCreateTargetMachine(t->target, t->triple, t->cpu, t->features, level, LLVMRelocPIC,
+                                   LLVMCodeModelDefault);
 }
 
 static const char *target_open(Arena *arena, const CodegenOptions *options, Target *t) {
@@ -36,15 +46,12 @@ static const char *target_open(Arena *arena, const CodegenOptions *options, Targ
     t->cpu = is_native ? copy_message(arena, LLVMGetHostCPUName()) : options->cpu;
     t->features = is_native ? copy_message(arena, LLVMGetHostCPUFeatures())
                             : image_cpu_features(arena, t->cpu);
-    LLVMTargetRef target;
     char *error = NULL;
-    if (LLVMGetTargetFromTriple(t->triple, &target, &error))
+    if (LLVMGetTargetFromTriple(t->triple, &t->target, &error))
         return copy_message(arena, error);
-    LLVMCodeGenOptLevel level = options->opt_level == 0   ? LLVMCodeGenLevelNone
-                                : options->opt_level == 1 ? LLVMCodeGenLevelLess
-                                                          : LLVMCodeGenLevelDefault;
-    t->machine = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, level,
-                                         LLVMRelocPIC, LLVMCodeModelDefault);
+    t->machine = machine_open(t, options->opt_level == 0   ? LLVMCodeGenLevelNone
+                                 : options->opt_level == 1 ? LLVMCodeGenLevelLess
+                                                           : LLVMCodeGenLevelDefault);
     return t->machine ? NULL : "LLVM knows no such target";
 }
 
@@ -119,22 +126,23 @@ static void emit_close(Emit *e) {
     LLVMContextDispose(e->C);
 }
 
-/* ---- optimising and writing ---- */
+/* ---- optimising ---- */
 
-/* Bodies come out of the emitter vectorised, so that a few passes do: they cost a third of
-   default<O2> and give the same loops. */
+/* Bodies come out of the emitter vectorised, so that a few passes do. Those that improve scalar
+   loops cost most and run where there are some. Inlining looks at the whole module; the rest at a
+   function at a time, so that parts can go apart. */
 static const char fast_tier[] =
     "function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg)";
-static const char standard_tier[] =
-    "cgscc(inline),function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
+static const char vector_tier[] =
+    "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
+    "loop-simplify,lcssa,loop-mssa(loop-rotate,licm),early-cse,simplifycfg)";
+static const char loop_tier[] =
+    "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
     "loop-simplify,lcssa,"
     "loop-mssa(loop-rotate,licm),indvars,gvn,loop-vectorize,loop-unroll,sroa,early-cse,"
     "instcombine<no-verify-fixpoint>,simplifycfg)";
 
-static const char *optimise(Emit *e, const Target *t) {
-    const char *passes = e->options->opt_level == 0  ? fast_tier
-                         : e->options->opt_level < 3 ? standard_tier
-                                                     : "default<O3>";
+static const char *run_passes(Emit *e, const Target *t, const char *passes) {
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     LLVMPassBuilderOptionsSetLoopVectorization(options, 1);
     LLVMPassBuilderOptionsSetSLPVectorization(options, 1);
@@ -149,14 +157,62 @@ static const char *optimise(Emit *e, const Target *t) {
     return message;
 }
 
+/* What wants all functions at once. */
+static const char *optimise_module(Emit *e, const Target *t) {
+    int level = e->options->opt_level;
+    return level == 0 ? NULL : run_passes(e, t, level < 3 ? "cgscc(inline)" : "default<O3>");
+}
+
+static bool has_loops(LLVMValueRef fn) {
+    return LLVMGetStringAttributeAtIndex(fn, LLVMAttributeFunctionIndex, loops_mark,
+                                         (unsigned)strlen(loops_mark)) != NULL;
+}
+
+/* Runs passes on the functions with loops, or on those without, but never on cold ones. */
+static const char *run_some(Emit *e, const Target *t, const char *passes, bool with_loops) {
+    unsigned kind = LLVMGetEnumAttributeKindForName("optnone", strlen("optnone"));
+    VEC(LLVMValueRef) others = {0};
+    for (LLVMValueRef fn = LLVMGetFirstFunction(e->M); fn; fn = LLVMGetNextFunction(fn)) {
+        if (LLVMIsDeclaration(fn) || has_loops(fn) == with_loops || parts_is_cold(fn))
+            continue;
+        vec_push(e->arena, &others, fn);
+        fn_attribute(e, fn, "optnone");
+    }
+    const char *error = run_passes(e, t, passes);
+    for (int k = 0; k < others.len; k++)
+        LLVMRemoveEnumAttributeAtIndex(others.at[k], LLVMAttributeFunctionIndex, kind);
+    return error;
+}
+
+/* And the functions one by one. */
+static const char *optimise_functions(Emit *e, const Target *t) {
+    int level = e->options->opt_level;
+    if (level == 0 || level == 3)
+        return level == 0 ? run_passes(e, t, fast_tier) : NULL;
+    const char *error = run_some(e, t, vector_tier, false);
+    return error ? error : run_some(e, t, loop_tier, true);
+}
+
+/* ---- writing ---- */
+
+static const char *write_bytes(Arena *arena, int fd, const char *path, const char *bytes,
+                               size_t len) {
+    for (size_t done = 0; done < len;) {
+        ssize_t n = write(fd, bytes + done, len - done);
+        if (n < 0 && errno != EINTR)
+            return arena_printf(arena, "cannot write %s: %s", path, strerror(errno));
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return NULL;
+}
+
 static const char *write_file(Arena *arena, const char *path, const char *bytes, size_t len) {
-    FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
-    if (!out)
+    bool is_output = strcmp(path, "-") == 0;
+    int fd = is_output ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
         return arena_printf(arena, "cannot write %s: %s", path, strerror(errno));
-    bool is_written = fwrite(bytes, 1, len, out) == len && fflush(out) == 0;
-    const char *error =
-        is_written ? NULL : arena_printf(arena, "cannot write %s: %s", path, strerror(errno));
-    if (out != stdout && fclose(out) != 0 && !error)
+    const char *error = write_bytes(arena, fd, path, bytes, len);
+    if (!is_output && close(fd) != 0 && !error)
         error = arena_printf(arena, "cannot write %s: %s", path, strerror(errno));
     return error;
 }
@@ -168,25 +224,93 @@ static const char *write_text(Emit *e) {
     return error;
 }
 
+/* Code for the module; the caller disposes of the buffer. */
+static const char *generate(Emit *e, LLVMTargetMachineRef machine, LLVMCodeGenFileType type,
+                            LLVMMemoryBufferRef *buffer) {
+    char *message = NULL;
+    if (!LLVMTargetMachineEmitToMemoryBuffer(machine, e->M, type, &message, buffer))
+        return NULL;
+    return arena_printf(e->arena, "internal error: %s", copy_message(e->arena, message));
+}
+
+/* Assembly text or an object, of the whole module. */
 static const char *write_code(Emit *e, const Target *t) {
     LLVMMemoryBufferRef buffer;
-    char *message = NULL;
-    CodegenEmit what = e->options->emit;
-    LLVMCodeGenFileType type = what == EMIT_ASM ? LLVMAssemblyFile : LLVMObjectFile;
-    if (LLVMTargetMachineEmitToMemoryBuffer(t->machine, e->M, type, &message, &buffer))
-        return arena_printf(e->arena, "internal error: %s", copy_message(e->arena, message));
-    const char *bytes = LLVMGetBufferStart(buffer), *path = e->options->path, *error;
-    size_t len = LLVMGetBufferSize(buffer);
-    if (what == EMIT_IMAGE)
-        error =
-            image_link(e->arena, bytes, len, path, image_features(e->arena, t->cpu, t->features));
-    else
-        error = write_file(e->arena, path, bytes, len);
+    bool is_text = e->options->emit == EMIT_ASM;
+    const char *error =
+        generate(e, t->machine, is_text ? LLVMAssemblyFile : LLVMObjectFile, &buffer);
+    if (error)
+        return error;
+    error = write_file(e->arena, e->options->path, LLVMGetBufferStart(buffer),
+                       LLVMGetBufferSize(buffer));
     LLVMDisposeMemoryBuffer(buffer);
     return error;
 }
 
+/* ---- the image ---- */
+
+typedef struct {
+    Emit *e;
+    const Target *t;
+} Job;
+
+/* Prints what a step took, for --time-report; the next one begins. */
+static void note_time(const CodegenOptions *options, const char *step, double *start) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    double now = (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+    if (options->times && step) {
+        fprintf(options->times, "%-10s %8.2f ms\n", step, now - *start);
+        fflush(options->times);
+    }
+    *start = now;
+}
+
+/* One part of the image: a PartFn. Cold code is left as it is. */
+static const char *compile_part(void *data, bool is_cold, int object) {
+    const Job *job = data;
+    Emit *e = job->e;
+    double start;
+    note_time(e->options, NULL, &start);
+    const char *error = is_cold && e->options->opt_level > 0 ? NULL : optimise_functions(e, job->t);
+    if (error)
+        return error;
+    if (!is_cold)
+        note_time(e->options, "- optimise", &start);
+    LLVMTargetMachineRef machine =
+        is_cold ? machine_open(job->t, LLVMCodeGenLevelNone) : job->t->machine;
+    LLVMMemoryBufferRef buffer;
+    error = generate(e, machine, LLVMObjectFile, &buffer);
+    if (!error) {
+        error = write_bytes(e->arena, object, "an object", LLVMGetBufferStart(buffer),
+                            LLVMGetBufferSize(buffer));
+        LLVMDisposeMemoryBuffer(buffer);
+    }
+    if (is_cold)
+        LLVMDisposeTargetMachine(machine);
+    note_time(e->options, is_cold ? "- cold" : "- generate", &start);
+    return error;
+}
+
+static const char *write_image(Emit *e, const Target *t, double *start) {
+    Job job = {e, t};
+    Parts parts = parts_cut(e->arena, e->M);
+    int *objects = NEW_ARRAY(e->arena, int, parts.nparts);
+    const char *error = parts_compile(e->arena, &parts, compile_part, &job, objects);
+    note_time(e->options, "code", start);
+    if (!error)
+        error = image_link(e->arena, objects, parts.nparts, e->options->path,
+                           image_features(e->arena, t->cpu, t->features));
+    for (int k = 0; k < parts.nparts; k++)
+        if (objects[k] >= 0)
+            close(objects[k]);
+    note_time(e->options, "link", start);
+    return error;
+}
+
 static const char *compile(Emit *e, const Target *t) {
+    double start;
+    note_time(e->options, NULL, &start);
     emit_image(e);
 #ifndef NDEBUG
     char *message = NULL;
@@ -195,7 +319,13 @@ static const char *compile(Emit *e, const Target *t) {
     }
     LLVMDisposeMessage(message);
 #endif
-    const char *error = optimise(e, t);
+    note_time(e->options, "emit", &start);
+    const char *error = optimise_module(e, t);
+    note_time(e->options, "inline", &start);
+    if (!error && e->options->emit == EMIT_IMAGE)
+        return write_image(e, t, &start);
+    if (!error)
+        error = optimise_functions(e, t);
     if (error)
         return error;
     return e->options->emit == EMIT_LLVM ? write_text(e) : write_code(e, t);

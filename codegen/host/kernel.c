@@ -127,7 +127,7 @@ static VectorHow how_of(const Kernel *k, const Sink *s) {
 /* What a point does to the sinks that the vectoriser leaves to us. */
 static void each_point(Fn *f, void *data, LLVMValueRef point, LLVMValueRef *const *yields) {
     Kernel *k = data;
-    assert(f == k->f);
+    assert(f == k->f), (void)f;
     for (int i = 0; i < k->nsinks; i++)
         if (how_of(k, &k->sinks[i]) == VECTOR_EACH)
             sink_point(k, &k->sinks[i], point, yields);
@@ -157,9 +157,17 @@ static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
         k->sinks[i].total = loop.sinks[i].how == VECTOR_REDUCE ? loop.sinks[i].total : NULL;
 }
 
+/* Sinks that take points one by one undo what vectors win. */
+static bool wants_vectors(const Kernel *k) {
+    for (int i = 0; i < k->nsinks; i++)
+        if (how_of(k, &k->sinks[i]) != VECTOR_EACH)
+            return vector_wants(k->f, k->id);
+    return vector_wants_each(k->f, k->id);
+}
+
 static void emit_chunk(Kernel *k, LLVMValueRef c, LLVMValueRef from, LLVMValueRef to) {
     LLVMValueRef at[1];
-    bool is_vector = vector_wants(k->f, k->id);
+    bool is_vector = wants_vectors(k);
     for (int i = 0; i < k->nsinks; i++) {
         k->sinks[i].total = NULL;
         sink_begin(k, &k->sinks[i], c);
@@ -199,7 +207,7 @@ LLVMValueRef kernel_product(Fn *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef 
     return LLVMBuildExtractValue(B, r, 0, "");
 }
 
-static bool is_heavy(const IrFunc *ir, const IrRegion *body) {
+bool kernel_is_heavy(const IrFunc *ir, const IrRegion *body) {
     for (int k = 0; k < body->ops.len; k++) {
         const IrOp *op = ir_op(ir, body->ops.at[k]);
         switch ((int)op->kind) {
@@ -213,7 +221,7 @@ static bool is_heavy(const IrFunc *ir, const IrRegion *body) {
         default: break;
         }
         for (int r = 0; r < op->nregions; r++)
-            if (is_heavy(ir, op->regions[r]))
+            if (kernel_is_heavy(ir, op->regions[r]))
                 return true;
     }
     return false;
@@ -222,7 +230,7 @@ static bool is_heavy(const IrFunc *ir, const IrRegion *body) {
 /* Known to be little work: a function and a hand-over to threads would cost more. */
 static bool is_small(const Kernel *k) {
     return LLVMIsAConstantInt(k->total) && LLVMConstIntGetZExtValue(k->total) <= CHUNK &&
-           !is_heavy(k->f->ir, k->body);
+           !kernel_is_heavy(k->f->ir, k->body);
 }
 
 /* Fixed chunks where a sum's tree needs them; else smaller ones for bodies that do much. */
@@ -240,7 +248,7 @@ static LLVMValueRef chunk_size(Kernel *k) {
     }
     if (size)
         return size;
-    if (!is_heavy(f->ir, k->body))
+    if (!kernel_is_heavy(f->ir, k->body))
         return fn_int(f, CHUNK);
     int unit = vector_wants(f, k->id) ? LANES : 1; /* vectors want to be full */
     LLVMValueRef n = LLVMBuildUDiv(B, k->total, fn_int(f, 512 * unit), "");
@@ -327,7 +335,7 @@ static LLVMValueRef range_function(Kernel *k, Env *env) {
 
 /* About how many bytes a point reads and writes. */
 static int point_bytes(Kernel *k) {
-    int bytes = is_heavy(k->f->ir, k->body) ? 256 : 0;
+    int bytes = kernel_is_heavy(k->f->ir, k->body) ? 256 : 0;
     for (int i = 0; i < k->nsinks; i++)
         for (int c = 0; c < k->sinks[i].l->ncols; c++)
             bytes += k->sinks[i].l->cols[c].bytes;

@@ -445,4 +445,5 @@ void emit_func(Emit *e, const IrFunc *ir) {
     if (depth)
         leave(f, depth);
     emit_return(f, region_result(f, ir->body, 0));
+    fn_end(f);
 }

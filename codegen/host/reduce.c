@@ -198,7 +198,6 @@ LLVMValueRef *reduce_finish(Kernel *k, Sink *s) {
     Fn *f = k->f;
     if (!k->is_outlined && !k->is_cut)
         return sink_combine(k, s, s->zero, row_get(k, s, s->states, fn_int(f, 0)));
-    int n = s->yield->nslots;
     LLVMTypeRef row = row_type(k, s);
     LLVMValueRef result = fn_alloca(f, row, "result");
     slots_store(f, s->yield, result, s->zero);
@@ -211,6 +210,6 @@ LLVMValueRef *reduce_finish(Kernel *k, Sink *s) {
     sink_keep(k, s, s->zero);
     if_end(f, &some);
     LLVMValueRef *out = slots_load(f, s->yield, result);
-    assert(n == s->l->nslots);
+    assert(s->yield->nslots == s->l->nslots);
     return out;
 }

@@ -1,5 +1,6 @@
 /* The loop around a vectorised body. Points are taken row by row of the last axis, in pieces of at
-   most `lanes` points: full pieces by plain loads and stores, the ends of a row under a mask. Where
+   most `lanes` points: full pieces by plain loads and stores, the ends of a row under a mask, or by
+   the scalar body where they are rare. Long bodies do with the masked code alone. Where
    the kernel reduces, lane k of the accumulators belongs to the points lo + k, lo + k + 32, …, so a
    piece then begins at the lane of its first point. A piece with a failing check goes through the
    scalar body, point by point, into the same sinks. */
@@ -16,29 +17,37 @@ enum {
     STREAM_BYTES = 32 << 20, /* outputs of this size and more bypass the caches */
 };
 
+enum { REGISTER_BITS = 128 }; /* of the smallest register */
+
 typedef struct {
     Vec v;
     VectorLoop *loop;
     const IrRegion *body;
     int rank;
-    bool reduces, has_each, may_stream;
-    LLVMValueRef next;   /* memory of the next point */
-    LLVMValueRef piece;  /* memory of the number of points in the piece under way */
-    LLVMValueRef *accs;  /* memory of the accumulators of REDUCE sinks */
-    LLVMValueRef *outer; /* indices of all axes but the last, of the row under way */
-    LLVMValueRef row;    /* the point where the row begins */
+    bool reduces, has_each, may_stream, has_scalar_end;
+    LLVMValueRef next;       /* memory of the next point */
+    LLVMValueRef piece;      /* memory of the number of points in the piece under way */
+    LLVMValueRef *accs;      /* memory of the accumulators of REDUCE sinks, */
+    LLVMValueRef *lanes;     /* and of their lanes while the scalar body runs */
+    LLVMValueRef *outer;     /* indices of all axes but the last, of the row under way */
+    LLVMValueRef row;        /* the point where the row begins */
     LLVMValueRef rows_at[2]; /* memory of the row's number and its first point */
-    LLVMValueRef end;    /* and the one where it ends, or what is wanted of it */
+    LLVMValueRef end;        /* and the one where it ends, or what is wanted of it */
 } Points;
 
 bool vector_wants(Fn *f, IrId kernel) {
     const IrOp *op = ir_op(f->ir, kernel);
     int64_t size;
-    if (f->e->options->opt_level == 0 || op->kernel->rank == 0)
+    if (f->e->options->opt_level == 0 || op->kernel->rank == 0 || f->is_once)
         return false;
     if (ir_const_int(f->ir, op->args[op->kernel->rank - 1], &size) && size < 8)
         return false;
     return vector_plan(f, kernel, 0).lanes > 0;
+}
+
+bool vector_wants_each(Fn *f, IrId kernel) {
+    enum { WORTH = 8 };
+    return vector_wants(f, kernel) && vector_plan(f, kernel, 0).nops >= WORTH;
 }
 
 static LLVMValueRef read(Points *p, LLVMValueRef memory) {
@@ -69,7 +78,6 @@ static void split_row(Points *p, LLVMValueRef number, LLVMValueRef *outer) {
    LLVM widens a shorter one without clearing the mask's new bits, and a masked store of bytes then
    writes behind its last lane. */
 static LLVMValueRef lane_mask(Points *p, LLVMValueRef from, LLVMValueRef count) {
-    enum { REGISTER_BITS = 128 };
     Vec *v = &p->v;
     Emit *e = v->f->e;
     int bits = v->lanes * 8 >= REGISTER_BITS ? 8 : REGISTER_BITS / v->lanes;
@@ -119,6 +127,23 @@ static LLVMValueRef call(Points *p, const char *name, LLVMTypeRef over, LLVMValu
     return LLVMBuildCall2(B, LLVMIntrinsicGetType(e->C, id, &over, 1), fn, args, (unsigned)n, "");
 }
 
+/* The lanes to keep, moved to the front. Less than a register is widened: LLVM cannot. */
+static LLVMValueRef compressed(Points *p, LLVMValueRef value, LLVMValueRef keep, int bytes) {
+    Emit *e = p->v.f->e;
+    unsigned lanes = (unsigned)p->v.lanes, bits = 8 * (unsigned)bytes;
+    LLVMTypeRef type = LLVMTypeOf(value);
+    LLVMTypeRef same = LLVMVectorType(LLVMIntTypeInContext(e->C, bits), lanes);
+    LLVMTypeRef wide = type;
+    if (lanes * bits < REGISTER_BITS) {
+        wide = LLVMVectorType(LLVMIntTypeInContext(e->C, REGISTER_BITS / lanes), lanes);
+        value = LLVMBuildZExt(B, LLVMBuildBitCast(B, value, same, ""), wide, "");
+    }
+    LLVMValueRef args[] = {value, LLVMConstNull(wide), keep};
+    value = call(p, "llvm.x86.avx512.mask.compress", wide, args, 3);
+    return wide == type ? value
+                        : LLVMBuildBitCast(B, LLVMBuildTrunc(B, value, same, ""), type, "");
+}
+
 /* Stores the lanes to keep, one after the other, at `to`. A register's worth is moved to the front
    and stored with as many lanes as there are points in the piece: there is room, and what comes
    next replaces those that are not kept. */
@@ -130,8 +155,7 @@ static void store_packed(Points *p, LLVMValueRef value, LLVMValueRef keep, int b
         call(p, "llvm.masked.compressstore", type, (LLVMValueRef[]){value, to, keep}, 3);
         return;
     }
-    LLVMValueRef args[] = {value, LLVMConstNull(type), keep};
-    value = call(p, "llvm.x86.avx512.mask.compress", type, args, 3);
+    value = compressed(p, value, keep, bytes);
     Vec here = p->v;
     p->v.mask = here.mask ? lane_mask(p, fn_int(f, 0), here.count) : NULL;
     p->v.stream_align = 0;
@@ -225,8 +249,8 @@ static LLVMValueRef **lane_yields(Points *p, LLVMValueRef *const *spilled, LLVMV
         LLVMValueRef *s = region_result(f, p->body, k);
         all[k] = slots_new(f, l->nslots);
         for (int i = 0; i < l->nslots; i++)
-            all[k][i] = scalar_is_vector(s[i]) ? lane_of(p, &l->slots[i], spilled[k][i], lane)
-                                               : s[i];
+            all[k][i] =
+                scalar_is_vector(s[i]) ? lane_of(p, &l->slots[i], spilled[k][i], lane) : s[i];
     }
     return all;
 }
@@ -238,7 +262,7 @@ static void each_lane(Points *p, LLVMValueRef point) {
     Loop loop = loop_begin(f, p->v.first, end, "each");
     LLVMValueRef **yields = lane_yields(p, spilled, loop.i);
     p->loop->each(f, p->loop->data, fn_add(f, point, loop.i), yields);
-    loop_end(f, &loop);
+    loop_end_plain(f, &loop);
 }
 
 static void sink_piece(Points *p, LLVMValueRef point) {
@@ -255,15 +279,45 @@ static void sink_piece(Points *p, LLVMValueRef point) {
 
 /* ---- the scalar way ---- */
 
+/* Puts the accumulators where single lanes can be reached, and back. */
+static void open_accs(Points *p) {
+    Fn *f = p->v.f;
+    Scalar *s = &f->e->scalar;
+    for (int k = 0; k < p->loop->nsinks; k++) {
+        const VectorSink *sink = &p->loop->sinks[k];
+        if (sink->how != VECTOR_REDUCE)
+            continue;
+        LLVMValueRef acc = fn_get(f, acc_type(p, sink), p->accs[k]);
+        p->lanes[k] = fn_alloca(f, scalar_memory_type(s, yield_type(p, sink), p->v.lanes), "lanes");
+        fn_set(f, p->lanes[k], scalar_to_memory(s, yield_type(p, sink), acc));
+    }
+}
+
+static void close_accs(Points *p) {
+    Fn *f = p->v.f;
+    Scalar *s = &f->e->scalar;
+    for (int k = 0; k < p->loop->nsinks; k++) {
+        const VectorSink *sink = &p->loop->sinks[k];
+        if (sink->how != VECTOR_REDUCE)
+            continue;
+        LLVMTypeRef type = scalar_memory_type(s, yield_type(p, sink), p->v.lanes);
+        LLVMValueRef acc = fn_get(f, type, p->lanes[k]);
+        fn_set(f, p->accs[k], scalar_from_memory(s, yield_type(p, sink), acc));
+    }
+}
+
 static void reduce_one(Points *p, int k, LLVMValueRef point) {
     Fn *f = p->v.f;
+    Scalar *s = &f->e->scalar;
     const VectorSink *sink = &p->loop->sinks[k];
-    LLVMValueRef lane = fn_bin(f, LLVMAnd, fn_sub(f, point, p->loop->lo),
-                               fn_int(f, REDUCE_LANES - 1));
-    LLVMValueRef acc = fn_get(f, acc_type(p, sink), p->accs[k]);
-    LLVMValueRef old = LLVMBuildExtractElement(B, acc, lane, "");
+    Type *type = yield_type(p, sink);
+    LLVMValueRef lane =
+        fn_bin(f, LLVMAnd, fn_sub(f, point, p->loop->lo), fn_int(f, REDUCE_LANES - 1));
+    LLVMTypeRef memory = scalar_memory_type(s, type, 1);
+    LLVMValueRef at = fn_at_index(f, memory, p->lanes[k], lane);
+    LLVMValueRef old = scalar_from_memory(s, type, fn_get(f, memory, at));
     LLVMValueRef next = combine(p, sink, old, yield_slots(p, sink)[0], 1);
-    fn_set(f, p->accs[k], LLVMBuildInsertElement(B, acc, next, lane, ""));
+    fn_set(f, at, scalar_to_memory(s, type, next));
 }
 
 static void pack_one(Points *p, const VectorSink *sink) {
@@ -301,6 +355,7 @@ static void emit_slow(Points *p, LLVMBasicBlockRef head) {
         return;
     fn_at(f, p->v.slow);
     LLVMValueRef from = read(p, p->next), to = fn_add(f, from, read(p, p->piece));
+    open_accs(p);
     Loop loop = loop_begin(f, from, to, "point");
     LLVMValueRef *index = slots_new(f, p->rank);
     for (int k = 0; k < p->rank - 1; k++)
@@ -311,7 +366,8 @@ static void emit_slow(Points *p, LLVMBasicBlockRef head) {
         params[k] = &index[k];
     emit_region(f, p->body, params);
     sink_one(p, loop.i);
-    loop_end(f, &loop);
+    loop_end_plain(f, &loop);
+    close_accs(p);
     fn_set(f, p->next, to);
     fn_br(f, head);
 }
@@ -361,7 +417,7 @@ static bool may_stream(Points *p, const VectorPlan *plan) {
     for (int k = 0; k < p->loop->nsinks; k++)
         if (p->loop->sinks[k].how == VECTOR_STORE)
             stores |= elements_of(p, &p->loop->sinks[k])->ncols > 0;
-    return stores && p->loop->is_outer && !p->reduces && plan->nops <= 48;
+    return stores && p->loop->is_outer && !p->reduces && plan->nops <= 24;
 }
 
 static void emit_fence(Points *p) {
@@ -400,6 +456,21 @@ static void emit_fulls(Points *p) {
     if_end(f, &large);
 }
 
+/* The end of a row that fills no piece. */
+static void emit_part(Points *p, LLVMBasicBlockRef head, LLVMValueRef point, LLVMValueRef first,
+                      LLVMValueRef left) {
+    Fn *f = p->v.f;
+    if (p->has_scalar_end) {
+        p->v.slow = p->v.slow ? p->v.slow : fn_block(f, "slow");
+        fn_set(f, p->piece, left);
+        fn_br(f, p->v.slow);
+        return;
+    }
+    LLVMValueRef room = fn_sub(f, fn_int(f, p->v.lanes), first);
+    emit_piece(p, point, first, fn_min(f, left, room), false);
+    fn_br(f, head);
+}
+
 /* What is left of the row; then on to `exit`. */
 static void emit_row(Points *p, LLVMBasicBlockRef exit, bool has_full) {
     Fn *f = p->v.f;
@@ -413,12 +484,11 @@ static void emit_row(Points *p, LLVMBasicBlockRef exit, bool has_full) {
     fn_at(f, more);
     if (p->reduces && p->rank > 1)
         first = fn_bin(f, LLVMAnd, fn_sub(f, point, p->loop->lo), fn_int(f, REDUCE_LANES - 1));
-    LLVMValueRef is_full = fn_bin(f, LLVMAnd, fn_cmp(f, LLVMIntEQ, first, zero),
-                                  fn_cmp(f, LLVMIntSGE, left, lanes));
+    LLVMValueRef is_full =
+        fn_bin(f, LLVMAnd, fn_cmp(f, LLVMIntEQ, first, zero), fn_cmp(f, LLVMIntSGE, left, lanes));
     fn_cond(f, is_full, full, part);
     fn_at(f, part);
-    emit_piece(p, point, first, fn_min(f, left, fn_sub(f, lanes, first)), false);
-    fn_br(f, head);
+    emit_part(p, head, point, first, left);
     if (has_full) {
         fn_at(f, full);
         emit_fulls(p);
@@ -480,6 +550,7 @@ static void init_accs(Points *p) {
     Fn *f = p->v.f;
     Scalar *s = &f->e->scalar;
     p->accs = slots_new(f, p->loop->nsinks);
+    p->lanes = slots_new(f, p->loop->nsinks);
     for (int k = 0; k < p->loop->nsinks; k++) {
         const VectorSink *sink = &p->loop->sinks[k];
         if (sink->how != VECTOR_REDUCE)
@@ -529,9 +600,23 @@ static int pack_lanes(Points *p) {
     return widest ? 64 / (widest < 4 ? 4 : widest) : 0;
 }
 
+/* Is the body worth a second copy, that does without a mask? */
+static bool wants_full(Points *p, const VectorPlan *plan) {
+    Emit *e = p->v.f->e;
+    if (p->has_scalar_end)
+        return true;
+    return plan->nops <= (strstr(e->features, "+avx512vl") ? 16 : 400);
+}
+
+/* Of a large space of one axis, the end is little, and the scalar body is the smaller code. */
+static bool has_scalar_end(Points *p) {
+    return p->rank == 1 && p->loop->is_outer && !kernel_is_heavy(p->v.f->ir, p->body);
+}
+
 void vector_points(Fn *f, VectorLoop *loop) {
     Points points = {.v.f = f, .loop = loop, .body = ir_op(f->ir, loop->kernel)->regions[0]};
     Points *p = &points;
+    f->has_vectors = true;
     p->rank = p->body->params.len;
     for (int k = 0; k < loop->nsinks; k++) {
         p->reduces |= loop->sinks[k].how == VECTOR_REDUCE;
@@ -547,6 +632,7 @@ void vector_points(Fn *f, VectorLoop *loop) {
     fn_set(f, p->next, loop->lo);
     init_accs(p);
     p->may_stream = may_stream(p, &plan);
-    emit_rows(p, plan.nops <= 400);
+    p->has_scalar_end = has_scalar_end(p);
+    emit_rows(p, wants_full(p, &plan));
     total_accs(p);
 }

@@ -25,8 +25,8 @@ typedef struct {
     LLVMValueRef place;       /* PACK: memory of the next place, never more than the point's number;
                                  there is room for an element a point */
     IrKind op;                /* REDUCE */
-    LLVMValueRef total;       /* REDUCE: set by vector_points: the points of lo … hi - 1 combined by
-                                 the fixed tree, without the zero */
+    LLVMValueRef total; /* REDUCE: set by vector_points: the points of lo … hi - 1 combined by
+                           the fixed tree, without the zero */
 } VectorSink;
 
 typedef struct VectorLoop {
@@ -44,6 +44,10 @@ typedef struct VectorLoop {
 
 /* Can the body be vectorised, and does it pay? */
 bool vector_wants(Fn *f, IrId kernel);
+/* And does it where all sinks are EACH, which undo it? */
+bool vector_wants_each(Fn *f, IrId kernel);
+/* Does the body of a kernel hold loops or calls? kernel.c */
+bool kernel_is_heavy(const IrFunc *ir, const IrRegion *body);
 /* Can the target pack elements of these columns? */
 bool vector_packs(const Emit *e, const Layout *array);
 /* Emits the loop. */

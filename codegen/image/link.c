@@ -1,4 +1,4 @@
-/* The image writer: object in memory -> memfd -> ld -> temporary file -> trailer -> rename. */
+/* The image writer: objects in memory -> ld -> temporary file -> trailer -> rename. */
 #include "link.h"
 
 #include "../../lang/image.h"
@@ -67,17 +67,8 @@ const char *image_cpu_features(Arena *arena, const char *cpu) {
 
 /* ---- linking ---- */
 
-static int memory_file(const void *bytes, size_t len) {
-    int fd = memfd_create("gact-object", 0);
-    for (size_t done = 0; fd >= 0 && done < len;) {
-        ssize_t n = write(fd, (const char *)bytes + done, len - done);
-        if (n < 0 && errno != EINTR) {
-            close(fd);
-            return -1;
-        }
-        done += n > 0 ? (size_t)n : 0;
-    }
-    return fd;
+int image_memory_file(void) {
+    return memfd_create("gact-object", 0);
 }
 
 /* What a program wrote to a memory file, for a message. */
@@ -91,28 +82,30 @@ static const char *complaint(Arena *arena, int fd) {
     return arena_printf(arena, "%s", text);
 }
 
-static const char *run_ld(Arena *arena, int object, const char *output) {
-    const char *input = arena_printf(arena, "/proc/self/fd/%d", object);
-    const char *args[] = {
-        "ld",
-        "-shared",
-        "--hash-style=gnu",
-        "-z",
-        "noexecstack",
-        "-z",
-        "now",
-        "--no-undefined",
-        "--build-id=none",
-        "-soname",
-        "gact",
-        "-o",
-        output,
-        input,
-        "--as-needed",
-        "-l:libm.so.6",
-        "-l:libc.so.6",
-        NULL,
-    };
+/* Symbols of libc are left to the process that loads the image: to look at libc takes longer than
+   the rest of linking. */
+static const char *const ld_options[] = {
+    "ld",  "-shared",         "--hash-style=gnu", "-z",   "noexecstack", "-z",
+    "now", "--build-id=none", "-soname",          "gact", "-o",
+};
+static const char *const ld_libraries[] = {"--as-needed", "-l:libm.so.6"};
+
+static const char **ld_command(Arena *arena, const int *objects, int n, const char *output) {
+    const char **args =
+        NEW_ARRAY(arena, const char *, ARRAY_LEN(ld_options) + ARRAY_LEN(ld_libraries) + n + 2);
+    const char **to = args;
+    for (int k = 0; k < ARRAY_LEN(ld_options); k++)
+        *to++ = ld_options[k];
+    *to++ = output;
+    for (int k = 0; k < n; k++)
+        *to++ = arena_printf(arena, "/proc/self/fd/%d", objects[k]);
+    for (int k = 0; k < ARRAY_LEN(ld_libraries); k++)
+        *to++ = ld_libraries[k];
+    return args;
+}
+
+static const char *run_ld(Arena *arena, const int *objects, int n, const char *output) {
+    const char **args = ld_command(arena, objects, n, output);
     int errors = memfd_create("gact-ld", 0), status = 0;
     posix_spawn_file_actions_t actions;
     pid_t pid;
@@ -162,14 +155,10 @@ static const char *add_trailer(Arena *arena, const char *path, const char *featu
     return error;
 }
 
-const char *image_link(Arena *arena, const void *object, size_t len, const char *path,
+const char *image_link(Arena *arena, const int *objects, int n, const char *path,
                        const char *features) {
     const char *temporary = arena_printf(arena, "%s.%ld.tmp", path, (long)getpid());
-    int fd = memory_file(object, len);
-    if (fd < 0)
-        return arena_printf(arena, "cannot make a file in memory: %s", strerror(errno));
-    const char *error = run_ld(arena, fd, temporary);
-    close(fd);
+    const char *error = run_ld(arena, objects, n, temporary);
     if (!error)
         error = add_trailer(arena, temporary, features);
     if (!error && rename(temporary, path) != 0)

@@ -1,12 +1,14 @@
-/* Makes a program image of an object: a shared object, linked by ld, and its trailer. */
+/* Makes a program image of objects: a shared object, linked by ld, and its trailer. */
 #ifndef GACT_IMAGE_LINK_H
 #define GACT_IMAGE_LINK_H
 
 #include "../../compiler/arena.h"
 
-/* Writes the image of an object in memory to path, by way of a temporary file beside it, so that
-   path is never half written. Returns NULL, or what went wrong. */
-const char *image_link(Arena *arena, const void *object, size_t len, const char *path,
+/* A file in memory for an object, which ld can read; -1 with errno set if there is none. */
+int image_memory_file(void);
+/* Writes the image of n objects to path, by way of a temporary file beside it, so that path is
+   never half written. Returns NULL, or what went wrong. */
+const char *image_link(Arena *arena, const int *objects, int n, const char *path,
                        const char *features);
 /* The CPU features that code for this LLVM target may use: "avx,avx2,…". features: LLVM's list
    ("+avx,-sse4a,…"), empty for all of a generic CPU's. */

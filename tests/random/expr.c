@@ -45,7 +45,7 @@ char *varied(Elem e, const char *i) {
     case E_SUM:
         return text("(if %s %% 3 == 1 { A(%s) } else { B(%s, %s) })", i, varied(s->sum[0], i),
                     varied(s->sum[1], i), varied(s->sum[2], i));
-    case E_OPT: return text("(if %s %% 2 == 1 { Some(%s) } else { None })", i, varied(s->option, i));
+    case E_OPT: return text("maybe(%s %% 2 == 1, %s)", i, varied(s->option, i));
     default: return text("%s((%s * %d + %d) %% %d)", elem_name(e), i, 1 + pick(40), pick(10),
                          2 + pick(300));
     }
@@ -125,8 +125,7 @@ static char *composite(Elem e, int depth) {
         if (chance(60)) {
             return text("Some(%s)", expr_of(s->option, depth));
         }
-        return text("(if %s { Some(%s) } else { None })", expr_of(E_BOOL, depth),
-                    expr_of(s->option, depth));
+        return text("maybe(%s, %s)", expr_of(E_BOOL, depth), expr_of(s->option, depth));
     }
 }
 
@@ -222,7 +221,7 @@ static char *of_array(Elem e, int depth) {
     case 7: return text("reduce(%s, %s, (+))", x, literal(e));
     case 8: return text("reduce(%s, %s, (a, b) -> max(a, b))", x, literal(e));
     case 9: return text("sum(map(%s, %s))", x, lambda(scalar(e), e, size_of(t), depth));
-    case 10: return text("dot(%s, %s)", x, expr(&t, depth));
+    case 10: return st.classes[t.dims[0]].size ? text("dot(%s, %s)", x, expr(&t, depth)) : text("sum(%s)", x);
     default: return text("sum(%s)", x);
     }
 }
@@ -303,6 +302,9 @@ static char *call_expr(Elem e, int depth) {
 
 char *call(const Function *f, int class_id, int depth) {
     char *args = "";
+    if (class_id == ANY) {
+        class_id = known_class();
+    }
     for (int i = 0; i < f->param_count; i++) {
         Type t = f->params[i];
         if (t.rank > 0) {

@@ -109,6 +109,8 @@ static void print_value(const char *name, Type t) {
 }
 
 static void write_digest(void) {
+    printf("fn maybe(c: bool, v: %s) -> %s = if c { Some(v) } else { None }\n",
+           elem_name(st.shapes.option), elem_name(E_OPT));
     printf("fn number(v: bool) -> i64 = i64(v)\n");
     for (Elem e = E_I8; e <= E_U64; e++) {
         printf("fn number(v: %s) -> i64 = i64(v)\n", elem_name(e));
@@ -150,6 +152,11 @@ static void write_main(const Function *dags, const int *outputs, Type results[][
     printf("main(args: []string) {\n  let z = len(args)\n");
     st.floor = st.name_count = 0;
     st.cost = 0;
+    for (Elem e = 0; e < SCALARS; e++) {
+        char *name = fresh("s");
+        printf("  let %s = %s(z + %d)\n", name, elem_name(e), pick(20));
+        declare(name, scalar(e), false, ANY);
+    }
     for (int i = 0; i < 3; i++) {
         int n = sizes[pick(6)], class_id = new_class(text("(%d + z)", n), n);
         for (int k = 0; k < 2; k++) {

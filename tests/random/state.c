@@ -8,7 +8,8 @@
 
 State st = {.times = 1};
 
-static char *arena, *arena_end;
+/* The blocks that texts are taken from; each begins with the address of the one before. */
+static char *last_block, *arena, *arena_end;
 static uint64_t seed;
 
 /* Splitmix64. */
@@ -33,13 +34,15 @@ bool chance(int percent) {
 
 static void *take(size_t size) {
     if ((size_t)(arena_end - arena) < size) {
-        size_t block = size > (1u << 20) ? size : 1u << 20;
-        char *new_arena = malloc(block);
-        if (!new_arena) {
+        size_t block = sizeof last_block + (size > (1u << 20) ? size : 1u << 20);
+        char *new_block = malloc(block);
+        if (!new_block) {
             abort();
         }
-        arena = new_arena;
-        arena_end = new_arena + block;
+        memcpy(new_block, &last_block, sizeof last_block);
+        last_block = new_block;
+        arena = new_block + sizeof last_block;
+        arena_end = new_block + block;
     }
     void *at = arena;
     arena += size;
