@@ -483,21 +483,24 @@ static void check_host_entry(Checker *ck, const Decl *d) {
     ck->fn = NULL;
 }
 
+/* Does the type leave nothing open, as `_` in Option[_] does? */
+static bool is_closed(const TypeExpr *te) {
+    while (te && te->kind == TE_ARRAY)
+        te = te->array.elem;
+    if (!te || te->kind != TE_NAME || !strcmp(te->name.name, "_"))
+        return false;
+    for (int i = 0; i < te->name.args.len; i++)
+        if (!is_closed(te->name.args.at[i]))
+            return false;
+    return true;
+}
+
 static bool fully_annotated(const Decl *d) {
     if (d->fn.type_params.len)
         return false;
-    for (int k = 0; k < d->fn.params.len; k++) {
-        const Param *p = &d->fn.params.at[k];
-        const TypeExpr *te = p->type;
-        while (te && te->kind == TE_ARRAY)
-            te = te->array.elem;
-        if (!te || te->kind == TE_FN || p->is_const)
+    for (int k = 0; k < d->fn.params.len; k++)
+        if (d->fn.params.at[k].is_const || !is_closed(d->fn.params.at[k].type))
             return false;
-        if (te->kind == TE_NAME && !strcmp(te->name.name, "_"))
-            return false;
-        if (te->kind == TE_TUPLE)
-            return false;
-    }
     return true;
 }
 

@@ -56,6 +56,19 @@ static void emit_point(Kernel *k, LLVMValueRef const *at, LLVMValueRef lin) {
         sink_point(k, &k->sinks[i], lin, yields);
 }
 
+/* Could LLVM make more of the loop over the points of a row than it is? Not where each point waits
+   for the one before. */
+static bool is_row_plain(const Kernel *k) {
+    enum { SHORT = 16 }; /* worth unrolling */
+    LLVMValueRef n = k->dims[k->rank - 1];
+    if (LLVMIsAConstantInt(n) && LLVMConstIntGetZExtValue(n) <= SHORT)
+        return false;
+    for (int i = 0; i < k->nsinks; i++)
+        if (k->sinks[i].sink->kind == SINK_MAP)
+            return false;
+    return true;
+}
+
 /* The points of a part of a row: place at[rank - 1] from lo to hi, numbers from lin on. */
 static void emit_row(Kernel *k, LLVMValueRef *at, LLVMValueRef lo, LLVMValueRef hi,
                      LLVMValueRef lin) {
@@ -64,7 +77,10 @@ static void emit_row(Kernel *k, LLVMValueRef *at, LLVMValueRef lo, LLVMValueRef 
     Loop loop = loop_begin(f, lo, hi, "point");
     at[k->rank - 1] = loop.i;
     emit_point(k, at, base ? LLVMBuildNSWAdd(B, base, loop.i, "") : loop.i);
-    loop_end(f, &loop);
+    if (is_row_plain(k))
+        loop_end_plain(f, &loop);
+    else
+        loop_end(f, &loop);
 }
 
 /* Moves the outer places (in memory) on to the next row. */

@@ -140,8 +140,7 @@ static LLVMValueRef compressed(Points *p, LLVMValueRef value, LLVMValueRef keep,
     }
     LLVMValueRef args[] = {value, LLVMConstNull(wide), keep};
     value = call(p, "llvm.x86.avx512.mask.compress", wide, args, 3);
-    return wide == type ? value
-                        : LLVMBuildBitCast(B, LLVMBuildTrunc(B, value, same, ""), type, "");
+    return wide == type ? value : LLVMBuildBitCast(B, LLVMBuildTrunc(B, value, same, ""), type, "");
 }
 
 /* Stores the lanes to keep, one after the other, at `to`. A register's worth is moved to the front
@@ -355,6 +354,7 @@ static void emit_slow(Points *p, LLVMBasicBlockRef head) {
         return;
     fn_at(f, p->v.slow);
     LLVMValueRef from = read(p, p->next), to = fn_add(f, from, read(p, p->piece));
+    bool has_loop = f->has_loop;
     open_accs(p);
     Loop loop = loop_begin(f, from, to, "point");
     LLVMValueRef *index = slots_new(f, p->rank);
@@ -368,6 +368,7 @@ static void emit_slow(Points *p, LLVMBasicBlockRef head) {
     sink_one(p, loop.i);
     loop_end_plain(f, &loop);
     close_accs(p);
+    f->has_loop = has_loop; /* those in here run too rarely to matter */
     fn_set(f, p->next, to);
     fn_br(f, head);
 }

@@ -1,5 +1,5 @@
-/* Expressions whose value is an array. exact() makes one of a given size class; any_sized() one whose
-   size only the running program knows. */
+/* Expressions whose value is an array. exact() makes one of a given size class; any_sized() one
+   whose size only the running program knows. */
 #include "generate.h"
 
 #include <stddef.h>
@@ -19,8 +19,9 @@ static char *array_literal(Type t) {
     }
     if (chance(50) && t.rank == 2) {
         char *j = fresh("j");
-        return text("[%s for %s in 0..%s, %s in 0..%s]", varied(t.elem, text("(%s * 3 + %s)", i, j)),
-                    i, size_text(t.dims[0]), j, size_text(t.dims[1]));
+        return text("[%s for %s in 0..%s, %s in 0..%s]",
+                    varied(t.elem, text("(%s * 3 + %s)", i, j)), i, size_text(t.dims[0]), j,
+                    size_text(t.dims[1]));
     }
     if (t.rank == 1) {
         return text("fill(%s, %s)", size_text(t.dims[0]), literal(t.elem));
@@ -206,8 +207,9 @@ static char *moved(Type t, int depth) {
     case 0: return text("reverse(%s)", x);
     case 1: return text("rotate(%s, %s)", x, expr_of(E_I32, depth));
     case 2: return text("sort(%s%s)", x, chance(30) ? ", descending = true" : "");
-    case 3: return text("sort_by(%s, %s)", x, lambda(scalar(t.elem), (Elem)pick(SCALARS),
-                                                     estimate(t.dims[0]), depth));
+    case 3:
+        return text("sort_by(%s, %s)", x,
+                    lambda(scalar(t.elem), (Elem)pick(SCALARS), estimate(t.dims[0]), depth));
     default: {
         char *k = expr_of(E_I8, depth);
         return text("concat(take(%s, %s), drop(%s, %s))", x, k, x, k);

@@ -1,4 +1,5 @@
-/* Expressions whose value is no array. Every composite is in parentheses, so precedence is not asked. */
+/* Expressions whose value is no array. Every composite is in parentheses, so precedence is not
+ * asked. */
 #include "generate.h"
 
 #include <stddef.h>
@@ -17,10 +18,8 @@ char *literal(Elem e) {
     case E_REC:
         return text("R(%s, %s, %s)", literal(st.shapes.record[0]), literal(st.shapes.record[1]),
                     literal(st.shapes.record[2]));
-    case E_TUP:
-        return text("(%s, %s)", literal(st.shapes.tuple[0]), literal(st.shapes.tuple[1]));
-    case E_SUM:
-        return chance(30) ? "C" : text("A(%s)", literal(st.shapes.sum[0]));
+    case E_TUP: return text("(%s, %s)", literal(st.shapes.tuple[0]), literal(st.shapes.tuple[1]));
+    case E_SUM: return chance(30) ? "C" : text("A(%s)", literal(st.shapes.sum[0]));
     case E_OPT: return text("Some(%s)", literal(st.shapes.option));
     default: break;
     }
@@ -46,8 +45,9 @@ char *varied(Elem e, const char *i) {
         return text("(if %s %% 3 == 1 { A(%s) } else { B(%s, %s) })", i, varied(s->sum[0], i),
                     varied(s->sum[1], i), varied(s->sum[2], i));
     case E_OPT: return text("maybe(%s %% 2 == 1, %s)", i, varied(s->option, i));
-    default: return text("%s((%s * %d + %d) %% %d)", elem_name(e), i, 1 + pick(40), pick(10),
-                         2 + pick(300));
+    default:
+        return text("%s((%s * %d + %d) %% %d)", elem_name(e), i, 1 + pick(40), pick(10),
+                    2 + pick(300));
     }
 }
 
@@ -75,7 +75,8 @@ static char *int_expr(Elem e, int depth) {
     char *a = expr_of(e, depth);
     switch (pick(12)) {
     case 0: return text("(%s %s (%s | 1))", a, chance(50) ? "/" : "%", expr_of(e, depth));
-    case 1: return text("(%s %s (%s & 63))", a, chance(50) ? "<<" : ">>", expr_of(any_int(), depth));
+    case 1:
+        return text("(%s %s (%s & 63))", a, chance(50) ? "<<" : ">>", expr_of(any_int(), depth));
     case 2: return text("%s(%s, (%s | 1))", chance(50) ? "div" : "mod", a, expr_of(e, depth));
     case 3: return text("%s(%s)", is_signed(e) && chance(50) ? "-" : "abs", a);
     case 4: return text("%s(%s)", chance(50) ? "popcount" : "~", a);
@@ -113,8 +114,7 @@ static char *composite(Elem e, int depth) {
         return text(chance(50) ? "R(%s, %s, %s)" : "R(a = %s, b = %s, c = %s)",
                     expr_of(s->record[0], depth), expr_of(s->record[1], depth),
                     expr_of(s->record[2], depth));
-    case E_TUP:
-        return text("(%s, %s)", expr_of(s->tuple[0], depth), expr_of(s->tuple[1], depth));
+    case E_TUP: return text("(%s, %s)", expr_of(s->tuple[0], depth), expr_of(s->tuple[1], depth));
     case E_SUM:
         switch (pick(3)) {
         case 0: return text("A(%s)", expr_of(s->sum[0], depth));
@@ -221,7 +221,9 @@ static char *of_array(Elem e, int depth) {
     case 7: return text("reduce(%s, %s, (+))", x, literal(e));
     case 8: return text("reduce(%s, %s, (a, b) -> max(a, b))", x, literal(e));
     case 9: return text("sum(map(%s, %s))", x, lambda(scalar(e), e, size_of(t), depth));
-    case 10: return st.classes[t.dims[0]].size ? text("dot(%s, %s)", x, expr(&t, depth)) : text("sum(%s)", x);
+    case 10:
+        return st.classes[t.dims[0]].size ? text("dot(%s, %s)", x, expr(&t, depth))
+                                          : text("sum(%s)", x);
     default: return text("sum(%s)", x);
     }
 }
@@ -369,14 +371,14 @@ char *expr_of(Elem e, int depth) {
     if (s) {
         return s;
     }
-    return e == E_BOOL ? bool_expr(depth)
-         : is_int(e)   ? int_expr(e, depth)
-         : is_float(e) ? float_expr(e, depth)
-                       : composite(e, depth);
+    return e == E_BOOL   ? bool_expr(depth)
+           : is_int(e)   ? int_expr(e, depth)
+           : is_float(e) ? float_expr(e, depth)
+                         : composite(e, depth);
 }
 
 char *expr(Type *t, int depth) {
-    return t->rank == 0 ? expr_of(t->elem, depth)
-         : t->rank == 1 ? array_expr(t, depth)
-                        : matrix_expr(t, depth);
+    return t->rank == 0   ? expr_of(t->elem, depth)
+           : t->rank == 1 ? array_expr(t, depth)
+                          : matrix_expr(t, depth);
 }

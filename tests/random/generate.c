@@ -1,5 +1,5 @@
-/* Writes a random gact program to the standard output: generate SEED. The program is typed, ends, and
-   prints what it computes; lines that begin with "check" must end in "true".
+/* Writes a random gact program to the standard output: generate SEED. The program is typed, ends,
+   and prints what it computes; lines that begin with "check" must end in "true".
 
    Array sizes are symbolic classes, so that arrays which are combined have equal shapes; what may
    fault stands in a try. A budget on the product of loop counts keeps programs short-running. */
@@ -115,15 +115,16 @@ static void write_digest(void) {
     for (Elem e = E_I8; e <= E_U64; e++) {
         printf("fn number(v: %s) -> i64 = i64(v)\n", elem_name(e));
     }
-    printf("fn number(v: f32) -> i64 = i64(v * 1000)\n"
-           "fn number(v: f64) -> i64 = i64(v * 1000)\n"
-           "fn number(v: R) -> i64 = number(v.a) * 7 + number(v.b) * 5 + number(v.c)\n"
-           "fn number(v: (_, _)) -> i64 = number(v.0) * 7 + number(v.1)\n"
-           "fn number(v: S) -> i64 =\n"
-           "  match v { A(a) => number(a) * 3, B(a, b) => number(a) * 5 + number(b), C => -1 }\n"
-           "fn number(v: Option[%s]) -> i64 = match v { Some(a) => number(a) + 1, None => 0 }\n"
-           "fn digest(x) {\n  var s = 17\n  for v in x { s = s * 31 + number(v) }\n  return s\n}\n\n",
-           elem_name(st.shapes.option));
+    printf(
+        "fn number(v: f32) -> i64 = i64(v * 1000)\n"
+        "fn number(v: f64) -> i64 = i64(v * 1000)\n"
+        "fn number(v: R) -> i64 = number(v.a) * 7 + number(v.b) * 5 + number(v.c)\n"
+        "fn number(v: (_, _)) -> i64 = number(v.0) * 7 + number(v.1)\n"
+        "fn number(v: S) -> i64 =\n"
+        "  match v { A(a) => number(a) * 3, B(a, b) => number(a) * 5 + number(b), C => -1 }\n"
+        "fn number(v: Option[%s]) -> i64 = match v { Some(a) => number(a) + 1, None => 0 }\n"
+        "fn digest(x) {\n  var s = 17\n  for v in x { s = s * 31 + number(v) }\n  return s\n}\n\n",
+        elem_name(st.shapes.option));
 }
 
 static void write_dag_call(const Function *dag, int outputs, const Type results[3]) {

@@ -1,5 +1,5 @@
-/* What the parts of the generator of random programs share: text in an arena, random choices, types,
-   names in scope, and the budget that keeps programs short-running. */
+/* What the parts of the generator of random programs share: text in an arena, random choices,
+   types, names in scope, and the budget that keeps programs short-running. */
 #ifndef GACT_TESTS_GENERATE_H
 #define GACT_TESTS_GENERATE_H
 
@@ -9,8 +9,7 @@
 /* ---- text and choices ---- */
 
 /* Formatted text that lives until the program ends. */
-char *text(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
+char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void start_choices(uint64_t from);
 /* A number from 0 to n - 1. */
 int pick(int n);
@@ -19,8 +18,21 @@ bool chance(int percent);
 /* ---- types ---- */
 
 typedef enum {
-    E_BOOL, E_I8, E_I16, E_I32, E_I64, E_U8, E_U16, E_U32, E_U64, E_F32, E_F64,
-    E_REC, E_TUP, E_SUM, E_OPT, /* composites */
+    E_BOOL,
+    E_I8,
+    E_I16,
+    E_I32,
+    E_I64,
+    E_U8,
+    E_U16,
+    E_U32,
+    E_U64,
+    E_F32,
+    E_F64,
+    E_REC,
+    E_TUP,
+    E_SUM,
+    E_OPT, /* composites */
     E_COUNT,
     SCALARS = E_REC
 } Elem;
@@ -71,8 +83,8 @@ typedef struct {
     Function functions[MAX_FUNCTIONS];
     int function_count;
     Shapes shapes;
-    double times;  /* how often the text now generated runs */
-    double cost;   /* what the function so far costs */
+    double times; /* how often the text now generated runs */
+    double cost;  /* what the function so far costs */
     int next_name;
     int loop_depth; /* of loops in which break and continue may stand */
     bool in_function;
@@ -108,7 +120,8 @@ void leave(double count);
 char *literal(Elem e);
 /* A value of the type that depends on the integer i, an operand. */
 char *varied(Elem e, const char *i);
-/* An expression of the type; of array types with class ANY, the class it has is stored in the type. */
+/* An expression of the type; of array types with class ANY, the class it has is stored in the type.
+ */
 char *expr(Type *t, int depth);
 char *expr_of(Elem e, int depth);
 char *array_expr(Type *t, int depth);

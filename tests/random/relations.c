@@ -1,4 +1,5 @@
-/* Relations that hold for every array of integers: each is printed as a line that must end in true. */
+/* Relations that hold for every array of integers: each is printed as a line that must end in true.
+ */
 #include "generate.h"
 
 #include <stddef.h>
@@ -18,7 +19,8 @@ static const char *const templates[] = {
     "same(concat(take($x, $k), drop($x, $k)), $x)",
     "same(rotate(rotate($x, $k), -$k), $x)",
     "same(flatten([[v] for v in $x]), $x)",
-    "same(cumsum($x), { var s = $T(0)\n var y = $x\n for i in 0..$n { s += $x[i]\n y[i] = s }\n y })",
+    "same(cumsum($x), { var s = $T(0)\n var y = $x\n for i in 0..$n { s += $x[i]\n y[i] = s }\n y "
+    "})",
     "same(exscan($x, $T(3), (+)), cumsum($x) - $x + $T(3))",
     "same(unique($x), [a.key for a in group_by($x, v -> v)])",
     "same(unique($x), reduce_by_key($x, $x, $T(0), (+)).keys)",
@@ -38,7 +40,8 @@ static const char *const templates[] = {
     "dot($x, $x) == sum($x * $x)",
     "same(windows($x, 1)[.., 0], $x)",
     "same(pad($x, 2, $T(1))[2..$n + 2], $x)",
-    "same({ var y = $x\n let z2 = y\n for i in 0..$n { y[i] += $T(1) }\n y - z2 }, fill($n, $T(1)))",
+    "same({ var y = $x\n let z2 = y\n for i in 0..$n { y[i] += $T(1) }\n y - z2 }, fill($n, "
+    "$T(1)))",
     "same({ var y = $x\n y[reverse(0..$n)] = $x\n y }, reverse($x))",
     "same(loop (y = $x) for i in 0..$n { y with [i] = y[i] * $T(2) }, $x + $x)",
     "same(sum(outer($x, fill(3, $T(2)), (a, b) -> a * b), axis = 1), $x * $T(6))",
@@ -51,9 +54,11 @@ static const char *const templates[] = {
     "same(map(sort_by(zip($x, 0..$n), a -> a.0), a -> a.1), argsort($x))",
     "same({ var y = [$x, $x]\n let w = y\n if $n > 0 { y[1, 0] += $T(1)\n y[0] = y[1] }\n "
     "y[0] - w[1] }, [if i == 0 { $T(1) } else { $T(0) } for i in 0..$n])",
-    "same({ var t = ($x, $x)\n for i in 0..$n { t.0[i] = t.1[$n - 1 - i] }\n t.0 }, reverse(({ var t = ($x, "
+    "same({ var t = ($x, $x)\n for i in 0..$n { t.0[i] = t.1[$n - 1 - i] }\n t.0 }, reverse(({ var "
+    "t = ($x, "
     "$x)\n for i in 0..$n { t.0[i] -= $T(1) }\n t.1 })))",
-    "same({ var y = $x\n let g = i -> y[i]\n for i in 0..$n { y[i] = $T(0) }\n [g(i) for i in 0..$n] }, $x)",
+    "same({ var y = $x\n let g = i -> y[i]\n for i in 0..$n { y[i] = $T(0) }\n [g(i) for i in "
+    "0..$n] }, $x)",
     "same({ var y = $x\n var i = 0\n while i < $n { if i % 3 == 1 { i += 1\n continue }\n "
     "if i > 60 { break }\n y[i] = $T(7)\n i += 1 }\n y }, "
     "[if i % 3 == 1 or i > 60 { $x[i] } else { $T(7) } for i in 0..$n])",
@@ -63,7 +68,8 @@ static const char *const templates[] = {
     "same({ var y = $x\n for i in 1..$n { y[i] += y[i - 1] }\n y }, cumsum($x))",
     "same({ var y = $x\n for i in 1..$n { let a = y[i - 1]\n (y[i - 1], y[i]) = (y[i], a) }\n y }, "
     "rotate($x, 1))",
-    "same({ var y = reshape(concat($x, $x, $x, $x), (2, 2, $n))\n let w = y[1]\n y[1, 0] = fill($n, $T(1))\n "
+    "same({ var y = reshape(concat($x, $x, $x, $x), (2, 2, $n))\n let w = y[1]\n y[1, 0] = "
+    "fill($n, $T(1))\n "
     "y[0] = w\n concat(y[0, 1], y[1, 0]) }, concat($x, fill($n, $T(1))))",
     "same(transpose(reshape(concat($x, $x, $x, $x), (2, 2, $n)), (2, 0, 1))[.., 1, 0], $x)",
     "same([i for i in 0..$n if (match $x[i] { 0 | 1 => false, 2..9 => true, _ => true })], "
@@ -71,9 +77,11 @@ static const char *const templates[] = {
     "{ let h = reduce([(v, 1) for v in $x], ($T(0), 0), (a, b) -> (a.0 + b.0, a.1 + b.1))\n "
     "h.0 == sum($x) and h.1 == $n }",
     "same(scan([(v, v) for v in $x], ($T(1), $T(0)), (a, b) -> (b.0, a.1 + b.1)).1, cumsum($x))",
-    "same(segmented_scan($x, [i for i in 0..$n + 1], $T(5), (a, b) -> a - b), [$T(5) - v for v in $x])",
+    "same(segmented_scan($x, [i for i in 0..$n + 1], $T(5), (a, b) -> a - b), [$T(5) - v for v in "
+    "$x])",
     "same({ var y = $x\n y[map(0..$n, i -> i / 2)] = $x\n y }, "
-    "[if 2 * i + 1 < $n { $x[2 * i + 1] } else if 2 * i < $n { $x[2 * i] } else { $x[i] } for i in 0..$n])",
+    "[if 2 * i + 1 < $n { $x[2 * i + 1] } else if 2 * i < $n { $x[2 * i] } else { $x[i] } for i in "
+    "0..$n])",
     "same([first(w) for w in windows($x, 1)], $x)",
     "same(map(windows(pad($x, 1, $T(0)), 3), w -> w[1]), $x)",
     "\"{sum($x)} {len($x):>5}\" == \"{reduce($x, $T(0), (a, b) -> a + b)} {$n:>5}\"",
@@ -111,12 +119,12 @@ static char *fill_in(const char *from, const Name *x) {
         const char *with = NULL;
         if (*p == '$') {
             p++;
-            with = *p == 'x' ? x->name
-                 : *p == 'n' ? st.classes[x->type.dims[0]].size
-                 : *p == 'e' ? element
-                 : *p == 'p' ? condition
-                 : *p == 'T' ? elem_name(e)
-                             : "7";
+            with = *p == 'x'   ? x->name
+                   : *p == 'n' ? st.classes[x->type.dims[0]].size
+                   : *p == 'e' ? element
+                   : *p == 'p' ? condition
+                   : *p == 'T' ? elem_name(e)
+                               : "7";
         }
         s = with ? text("%s%s", s, with) : text("%s%c", s, *p);
     }

@@ -19,7 +19,8 @@ static Type any_type(void) {
     if (rank < 9) {
         return array1(any_elem(), chance(40) ? ANY : known_class());
     }
-    return array2(chance(80) ? E_I64 : (Elem)pick(SCALARS), pick(5), chance(70) ? pick(5) : known_class());
+    return array2(chance(80) ? E_I64 : (Elem)pick(SCALARS), pick(5),
+                  chance(70) ? pick(5) : known_class());
 }
 
 static char *binding(int depth, const char *indent, bool is_var) {
@@ -84,8 +85,8 @@ static char *update_array(int depth, const char *indent) {
         value = expr_of(a.type.elem, depth);
         st.name_count = mark;
         leave(c->estimate);
-        char *place = chance(70) ? text("%s[%s]", a.name, i)
-                                 : text("%s[%s - 1 - %s]", a.name, c->size, i);
+        char *place =
+            chance(70) ? text("%s[%s]", a.name, i) : text("%s[%s - 1 - %s]", a.name, c->size, i);
         return text("%sfor %s in 0..%s { %s %s %s }\n", indent, i, c->size, place,
                     number && chance(50) ? "+=" : "=", value);
     }
@@ -112,13 +113,11 @@ static char *update_matrix(int depth, const char *indent) {
     char *rows = st.classes[m.type.dims[0]].size, *columns = st.classes[m.type.dims[1]].size;
     Type row = array1(m.type.elem, m.type.dims[1]);
     switch (pick(4)) {
-    case 0:
-        return text("%sif %s > 1 { %s[1] = %s }\n", indent, rows, m.name, expr(&row, depth));
+    case 0: return text("%sif %s > 1 { %s[1] = %s }\n", indent, rows, m.name, expr(&row, depth));
     case 1:
         return text("%sif %s > 1 and %s > 2 { %s[1, 2] = %s }\n", indent, rows, columns, m.name,
                     expr_of(m.type.elem, depth));
-    case 2:
-        return text("%sif %s > 2 { %s[0] = %s[2] }\n", indent, rows, m.name, m.name);
+    case 2: return text("%sif %s > 2 { %s[0] = %s[2] }\n", indent, rows, m.name, m.name);
     default: {
         char *i = fresh("k"), *j = fresh("j");
         return text("%sfor %s in 0..%s, %s in 0..%s { %s[%s, %s] = %s }\n", indent, i, rows, j,
@@ -149,8 +148,9 @@ static char *alias(int depth, const char *indent) {
         declare(c, a.type, false, ANY);
         return s;
     default:
-        s = text("%slet %s = k -> try %s[k] else %s\n%sif %s > 1 { %s[1] = %s }\n%slet %s = %s(1)\n",
-                 indent, b, a.name, literal(a.type.elem), indent, size, a.name, value, indent, c, b);
+        s = text(
+            "%slet %s = k -> try %s[k] else %s\n%sif %s > 1 { %s[1] = %s }\n%slet %s = %s(1)\n",
+            indent, b, a.name, literal(a.type.elem), indent, size, a.name, value, indent, c, b);
         declare(c, scalar(a.type.elem), false, ANY);
         return s;
     }
@@ -210,8 +210,9 @@ static char *while_loop(int depth, const char *indent) {
     st.loop_depth--;
     st.name_count = mark;
     leave(count);
-    return text("%svar %s = %d\n%swhile %s > 0%s {\n%s%s -= 1\n%s%s}\n", indent, fuel, count, indent,
-                fuel, chance(50) ? text(" and %s", condition) : "", inner, fuel, body, indent);
+    return text("%svar %s = %d\n%swhile %s > 0%s {\n%s%s -= 1\n%s%s}\n", indent, fuel, count,
+                indent, fuel, chance(50) ? text(" and %s", condition) : "", inner, fuel, body,
+                indent);
 }
 
 static char *statement(int depth, const char *indent) {
