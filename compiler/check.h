@@ -133,6 +133,7 @@ typedef struct Checker {
     Frame *frames;
     int depth; /* of frames */
     int calls; /* evaluated for the outermost call at hand */
+    int type_depth; /* of the written types that are being evaluated */
     bool dead; /* the code being evaluated cannot be reached */
     VEC(Assumed) assumed;
     VEC(Type *) vars; /* literals of the current root */

@@ -274,6 +274,31 @@ static Val branch_value(Checker *ck, const Expr *e, bool want, bool tail) {
     return (Val){0};
 }
 
+/* Is a type argument or an element still unknown, as of None and []? The library prunes branches by the
+   rank of its arguments, so there nothing is inferred from them. */
+static bool is_open(Checker *ck, Type *type) {
+    type = type_resolve(ck->ts, type);
+    if (ck->fn->module->is_stdlib)
+        return false;
+    if (type->kind == TYPE_VAR)
+        return type->var == VAR_ANY;
+    for (int i = 0; i < type->nargs; i++)
+        if (is_open(ck, type->args[i]))
+            return true;
+    return type->kind == TYPE_ARRAY && is_open(ck, type->elem);
+}
+
+/* The branch that is not taken still says what type an empty list or None of the other one has. */
+static void infer_from(Checker *ck, const Expr *branch, Val v) {
+    Fork f = fork_begin(ck);
+    Branch unused;
+    branch_begin(ck, &f, &unused);
+    Val other = check_expr(ck, branch);
+    branch_end(ck, &f, &unused, other);
+    if (other.type && !unused.dead)
+        type_unify(ck->ts, v.type, other.type);
+}
+
 Val check_if(Checker *ck, const Expr *e, bool want, bool tail) {
     Val c = condition(ck, check_expr(ck, e->branch.cond), e->branch.cond->span, "the condition");
     int64_t known;
@@ -284,6 +309,9 @@ Val check_if(Checker *ck, const Expr *e, bool want, bool tail) {
     if (fold_const(ck, c, &known)) {
         const Expr *taken = known ? e->branch.then : e->branch.otherwise;
         Val v = taken ? branch_value(ck, taken, want, tail) : val_unit(ck);
+        const Expr *other = known ? e->branch.otherwise : e->branch.then;
+        if (want && !tail && other && v.type && is_open(ck, v.type))
+            infer_from(ck, other, v);
         return want && !v.type && !ck->dead ? val_unit(ck) : v;
     }
     bool value = want && e->branch.otherwise && !tail;

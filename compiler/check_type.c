@@ -99,6 +99,9 @@ static bool mentions(const Type *type, const Decl *decl, int depth) {
 }
 
 static void refuse_recursion(Checker *ck, Type *type, const Decl *decl) {
+    for (int i = 0; i < type->nargs; i++)
+        if (mentions(type->args[i], decl, 0))
+            return; /* Pair[Pair[i64]]: the inner one was looked at */
     for (int i = 0; i < type->count; i++)
         if (mentions(type->items[i], decl, 0)) {
             ck_error(ck, DIAG_RECURSIVE_TYPE, decl->name_span, "type %s contains itself",
@@ -114,6 +117,13 @@ static void refuse_recursion(Checker *ck, Type *type, const Decl *decl) {
             }
 }
 
+enum { MAX_TYPE_DEPTH = 64 };
+
+static Type *endless_type(Checker *ck, const Decl *decl) {
+    ck_error(ck, DIAG_RECURSIVE_TYPE, decl->name_span, "type %s contains itself", decl->name);
+    return basic(ck, TYPE_POISON);
+}
+
 Type *nominal_instance(Checker *ck, const Decl *decl, Type **args, int nargs) {
     TypeKind kind = decl->kind == DECL_ACTOR                ? TYPE_ACTOR
                     : decl->type.kind == TYPEDEF_SUM ? TYPE_SUM : TYPE_RECORD;
@@ -122,11 +132,15 @@ Type *nominal_instance(Checker *ck, const Decl *decl, Type **args, int nargs) {
     Type *type = type_nominal(ck->ts, kind, (Decl *)decl, args, nargs);
     if (kind == TYPE_ACTOR || type->items || type->ctors)
         return type;
+    if (ck->type_depth >= MAX_TYPE_DEPTH)
+        return endless_type(ck, decl);
     const TypeEnv *env = decl_env(ck, decl, args);
+    ck->type_depth++;
     if (kind == TYPE_SUM)
         fill_sum(ck, type, decl, env);
     else
         fill_record(ck, type, decl, env);
+    ck->type_depth--;
     refuse_recursion(ck, type, decl);
     return type;
 }
@@ -173,13 +187,11 @@ static Type *eval_named(Checker *ck, const TypeExpr *te) {
     for (int i = 0; i < params->len; i++)
         args[i] = eval_type(ck, te->name.args.at[i]);
     if (decl->kind == DECL_TYPE && decl->type.kind == TYPEDEF_ALIAS) {
-        if (ck->depth++ > 64) {
-            ck_error(ck, DIAG_RECURSIVE_TYPE, te->span, "type %s contains itself", name);
-            ck->depth--;
-            return basic(ck, TYPE_POISON);
-        }
+        if (ck->type_depth >= MAX_TYPE_DEPTH)
+            return endless_type(ck, decl);
+        ck->type_depth++;
         Type *type = eval_member(ck, decl, decl_env(ck, decl, args), decl->type.alias);
-        ck->depth--;
+        ck->type_depth--;
         return type;
     }
     return nominal_instance(ck, decl, args, params->len);

@@ -68,6 +68,17 @@ static IrId fold_add(Fold *s) {
     return IR_NONE;
 }
 
+/* Would dropping v drop a fault: a division or an index that is not known to be right? */
+static bool hides_fault(const Fold *s, IrId v, int depth) {
+    const IrOp *op = op_of(s, v);
+    if (op->flags & (IRF_CHECKED | IRF_CHECKED_ZERO))
+        return true;
+    for (int k = 0; depth < 6 && ir_is_scalar_op(op->kind) && k < op->nargs; k++)
+        if (hides_fault(s, op->args[k], depth + 1))
+            return true;
+    return false;
+}
+
 static IrId fold_sub(Fold *s) {
     if (s->is_float)
         return s->y_const && s->c == 0 ? s->x : IR_NONE; /* x - (+0) */
@@ -76,7 +87,7 @@ static IrId fold_sub(Fold *s) {
     if (s->y_const)
         return ir_binary(s->b, IR_ADD, s->x, constant(s, (int64_t)(0 - (uint64_t)s->c)));
     int64_t difference;
-    if (ir_difference(s->b->func, s->x, s->y, &difference))
+    if (ir_difference(s->b->func, s->x, s->y, &difference) && !hides_fault(s, s->x, 0))
         return constant(s, difference);
     const IrOp *x = op_of(s, s->x), *y = op_of(s, s->y);
     if (x->kind == IR_ADD && x->args[0] == s->y)
@@ -100,7 +111,7 @@ static IrId fold_mul(Fold *s) {
     if (!s->is_int || !s->y_const)
         return IR_NONE;
     if (s->c == 0)
-        return s->y;
+        return hides_fault(s, s->x, 0) ? IR_NONE : s->y;
     IrOp inner = *op_of(s, s->x);
     int64_t more;
     if (inner.kind == IR_MUL && ir_const_int(s->b->func, inner.args[1], &more))
@@ -115,7 +126,7 @@ static IrId fold_divide(Fold *s) {
     if (!is_one(s) || (s->is_float && s->op->kind != IR_DIV))
         return IR_NONE;
     bool quotient = s->op->kind == IR_DIV || s->op->kind == IR_FDIV;
-    return quotient ? s->x : constant(s, 0);
+    return quotient ? s->x : hides_fault(s, s->x, 0) ? IR_NONE : constant(s, 0);
 }
 
 static IrId fold_power(Fold *s) {
@@ -127,21 +138,26 @@ static IrId fold_power(Fold *s) {
     if (!s->y_const || !type_is_int(exponent))
         return IR_NONE;
     if (s->c == 0)
-        return constant(s, 1);
+        return hides_fault(s, s->x, 0) ? IR_NONE : constant(s, 1);
     if (s->c == 1)
         return s->x;
     return s->c == 2 ? ir_binary(s->b, IR_MUL, s->x, s->x) : IR_NONE;
 }
 
 static IrId fold_bits(Fold *s) {
-    if (s->x == s->y && (s->is_int || s->type->kind == TYPE_BOOL))
-        return s->op->kind == IR_BITXOR ? constant(s, 0) : s->x;
+    bool same = s->x == s->y && (s->is_int || s->type->kind == TYPE_BOOL);
+    if (same && s->op->kind != IR_BITXOR)
+        return s->x;
+    if (same)
+        return hides_fault(s, s->x, 0) ? IR_NONE : constant(s, 0);
     if (!s->y_const || s->is_float)
         return IR_NONE;
     int64_t ones = ir_wrap(s->type->kind, -1);
     switch (s->op->kind) {
-    case IR_BITAND: return s->c == ones ? s->x : s->c == 0 ? s->y : IR_NONE;
-    case IR_BITOR: return s->c == 0 ? s->x : s->c == ones ? s->y : IR_NONE;
+    case IR_BITAND:
+        return s->c == ones ? s->x : s->c == 0 && !hides_fault(s, s->x, 0) ? s->y : IR_NONE;
+    case IR_BITOR:
+        return s->c == 0 ? s->x : s->c == ones && !hides_fault(s, s->x, 0) ? s->y : IR_NONE;
     case IR_BITXOR: return s->c == 0 ? s->x : IR_NONE;
     default: return IR_NONE;
     }

@@ -28,11 +28,13 @@ fuzz_one() {
     for folder in $(cat "$root/tests/fuzz/$name.seeds" 2>/dev/null); do
         [ ! -d "$root/$folder" ] || seeds="$seeds $root/$folder"
     done
+    words=
+    case $name in parse | front) words=-dict=$root/tests/fuzz/gact.dict ;; esac
     cd "$found" || return 1
     # A folder each.
     # shellcheck disable=SC2086
     "$1" -rss_limit_mb=2048 -timeout=10 -runs=0 $known </dev/null >log 2>&1 &&
-        "$1" -rss_limit_mb=2048 -timeout=10 -max_total_time="$seconds" -max_len=4096 "$new" \
+        "$1" -rss_limit_mb=2048 -timeout=10 -max_total_time="$seconds" -max_len=4096 $words "$new" \
             $known $seeds >>log 2>&1
     status=$?
     echo "$name: $(tail -n 1 log)"

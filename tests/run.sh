@@ -2,7 +2,8 @@
 # One golden test: run.sh STAGE FILE.gact. Compares what the stage prints with the file beside the
 # program; BLESS=1 writes that file instead. A line `// needs PATH` in the program skips the test
 # (status 77) where PATH is absent.
-#   lex .tokens  parse .ast  check .types  ir .ir  fuse .fused  error .err
+#   lex .tokens  parse .ast  check .types  ir .ir  error .err
+#   fuse    .kernels: the counts of kernels, array reads and writes of each entry, after fusion
 #   run     .out: the standard output of gactrun and, unless it is 0, the exit status; .err: its
 #           diagnostics, where the file exists; .args: the arguments after the image. Run at -O0
 #           and -O2, on one thread and on two: the results must be equal.
@@ -71,7 +72,11 @@ lex) emit tokens tokens ;;
 parse) emit ast ast ;;
 check) emit types types ;;
 ir) emit ir ir ;;
-fuse) emit fused fused ;;
+fuse)
+    "$GACTC" --emit=fused "$file" >"$work/module" 2>"$work/err" || { cat "$work/err"; exit 1; }
+    sed -n 's|^// ||p' "$work/module" >"$work/out"
+    compare "$base.kernels" "$work/out"
+    ;;
 error)
     "$GACTC" --check "$file" >"$work/out" 2>&1
     compare "$base.err" "$work/out"
