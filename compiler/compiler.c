@@ -330,7 +330,7 @@ enum { VERIFIES = false };
 enum { VERIFIES = true };
 #endif
 
-/* Ends the process if a pass left a program that breaks the rules of the IR. */
+/* Notes whether a pass left a program that breaks the rules of the IR. */
 static void verify(Compiler *c, const Pass *pass) {
     const char *broken = ir_verify(c->ir);
     if (!broken)
@@ -347,12 +347,12 @@ static void verify(Compiler *c, const Pass *pass) {
     fprintf(stderr, "gactc: internal error: after the pass %s: %s\n", pass->name, broken);
     if (out)
         fprintf(stderr, "gactc: the program as it stood is in %s\n", path);
-    exit(3);
+    c->is_broken = true;
 }
 
 bool compiler_run(Compiler *c, const RunOptions *options) {
     int have = HAS_SYNTAX;
-    for (int k = 0; k < PASS_COUNT && !c->diags.errors; k++) {
+    for (int k = 0; k < PASS_COUNT && !c->diags.errors && !c->is_broken; k++) {
         const Pass *pass = &passes[k];
         if (pass->level <= c->opt_level) {
             assert((have & pass->needs) == pass->needs);
@@ -369,5 +369,5 @@ bool compiler_run(Compiler *c, const RunOptions *options) {
         if (options->last == (PassId)k)
             break;
     }
-    return c->diags.errors == 0;
+    return c->diags.errors == 0 && !c->is_broken;
 }

@@ -30,6 +30,7 @@ typedef struct Compiler {
     const char *base_dir;   /* of the program, for imports of modules beside it */
     int opt_level;
     bool want_tests; /* compile test blocks */
+    bool is_broken;  /* a pass broke the rules of the IR: our mistake, and reported */
 } Compiler;
 
 void compiler_remark(Compiler *c, RemarkKind kind, Span span, const char *fmt, ...)

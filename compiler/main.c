@@ -290,7 +290,7 @@ static int emit_syntax(Compiler *c, const Settings *s) {
     else
         ast_print(&out, parse_source(c->arena, c->names, &c->diags, source));
     int status = write_buf(s->output, &out);
-    return c->diags.errors ? STATUS_ERRORS : status;
+    return status == STATUS_OK && c->diags.errors ? STATUS_ERRORS : status;
 }
 
 /* Writes what was asked for of a program without errors. */
@@ -318,7 +318,7 @@ static int run_passes(Compiler *c, const Settings *s) {
     bool good = compiler_run(c, &run);
     if (good && s->dump_after != PASS_COUNT)
         return write_buf(s->output, &dump);
-    return good ? STATUS_OK : STATUS_ERRORS;
+    return good ? STATUS_OK : c->is_broken ? STATUS_INTERNAL : STATUS_ERRORS;
 }
 
 static int compile(Compiler *c, const Settings *s) {
