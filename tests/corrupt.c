@@ -181,6 +181,8 @@ static Result check(const char *library, const char *path, const Edit *edit) {
         exit(RESULT_CRASH);
     }
     compiler_run(&c, &run);
+    if (c.is_broken)
+        exit(RESULT_CRASH);
     Result result = edit ? judge(&c, edit, path) : c.diags.errors ? RESULT_FAR : RESULT_COMPILES;
     arena_free(&arena);
     return result;

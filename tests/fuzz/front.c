@@ -22,6 +22,8 @@ static void compile(const char *path) {
     if (!compiler_load(&c, path))
         abort();
     compiler_run(&c, &run);
+    if (c.is_broken)
+        abort();
     char *text = NULL;
     size_t len;
     FILE *out = open_memstream(&text, &len);
