@@ -2,6 +2,7 @@
    feature that needs it absent. */
 #include "cpu.h"
 
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,8 +82,10 @@ static bool state_saved(State state) {
     return (saved & masks[state]) == masks[state];
 }
 
+/* CPUID costs microseconds in a virtual machine: it is asked once a process. */
 static bool has(const char *name, size_t len) {
-    read_words();
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, read_words);
     for (size_t i = 0; i < sizeof features / sizeof *features; i++)
         if (strlen(features[i].name) == len && !memcmp(features[i].name, name, len))
             return words[features[i].word] >> features[i].bit & 1 && state_saved(features[i].state);
