@@ -121,6 +121,10 @@ static int find_code(struct dl_phdr_info *info, size_t size, void *arg) {
 }
 
 static GactStatus load(GactProgram *program, GactError *error) {
+    /* An image names no library: the mathematical functions it calls are found among the global symbols,
+       also where this library was itself opened with RTLD_LOCAL. */
+    if (!dlopen("libm.so.6", RTLD_NOW | RTLD_GLOBAL))
+        return error_set(error, GACT_BAD_INPUT, "libm cannot be loaded: %s", dlerror());
     program->handle = dlopen(program->path, RTLD_NOW | RTLD_LOCAL);
     if (!program->handle)
         return error_set(error, GACT_BAD_INPUT, "%s: cannot be loaded: %s", program->path,

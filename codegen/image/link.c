@@ -82,25 +82,22 @@ static const char *complaint(Arena *arena, int fd) {
     return arena_printf(arena, "%s", text);
 }
 
-/* Symbols of libc are left to the process that loads the image: to look at libc takes longer than
-   the rest of linking. */
+/* Symbols of libc and libm are left to the process that loads the image: to look at them takes longer
+   than the rest of linking. */
 static const char *const ld_options[] = {
     "ld",  "-shared",         "--hash-style=gnu", "-z",   "noexecstack", "-z",
     "now", "--build-id=none", "-soname",          "gact", "-o",
 };
-static const char *const ld_libraries[] = {"--as-needed", "-l:libm.so.6"};
 
 static const char **ld_command(Arena *arena, const int *objects, int n, const char *output) {
     const char **args =
-        NEW_ARRAY(arena, const char *, ARRAY_LEN(ld_options) + ARRAY_LEN(ld_libraries) + n + 2);
+        NEW_ARRAY(arena, const char *, ARRAY_LEN(ld_options) + n + 2);
     const char **to = args;
     for (int k = 0; k < ARRAY_LEN(ld_options); k++)
         *to++ = ld_options[k];
     *to++ = output;
     for (int k = 0; k < n; k++)
         *to++ = arena_printf(arena, "/proc/self/fd/%d", objects[k]);
-    for (int k = 0; k < ARRAY_LEN(ld_libraries); k++)
-        *to++ = ld_libraries[k];
     return args;
 }
 
