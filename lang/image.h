@@ -1,6 +1,7 @@
 /* The program image (.gactx) and the calls between compiled code and the runtime. An image is an ELF
    shared object that exports one symbol, `gact_image`, imports functions of libc and libm alone, which
-   the process that loads it has, and is followed by a GactTrailer. Included by gactc's back ends and by the runtime. */
+   the process that loads it has, and is followed by a GactTrailer. Included by gactc's back ends and by
+   the runtime. */
 #ifndef GACT_IMAGE_H
 #define GACT_IMAGE_H
 
