@@ -192,7 +192,7 @@ static CodegenFn load_backend(Arena *arena) {
     for (int k = 0; k < ARRAY_LEN(places) && !library; k++) {
         if (!places[k] || (strchr(places[k], '/') && access(places[k], F_OK) != 0 && k > 0))
             continue;
-        library = dlopen(places[k], RTLD_NOW | RTLD_LOCAL);
+        library = dlopen(places[k], RTLD_LAZY | RTLD_LOCAL);
         if (!library) {
             reason = arena_printf(arena, "%s", dlerror());
             break;
