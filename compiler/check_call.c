@@ -544,14 +544,19 @@ static Val call_typename(Checker *ck, Type *to, Args *args) {
     return convert_scalar(ck, args->vals[0], to, args->span);
 }
 
-bool fnset_fits(Checker *ck, const FnSet *set, Args *args) {
+/* The overload that fits best: of the file, else of its imports, else of the prelude. */
+static Choice choose_overload(Checker *ck, const FnSet *set, const Args *args) {
     Choice c = {0};
     consider(ck, set->own.at, set->own.len, args, &c);
     if (!c.best)
         consider(ck, set->imported.at, set->imported.len, args, &c);
     if (!c.best)
         consider(ck, set->prelude.at, set->prelude.len, args, &c);
-    return c.best != NULL;
+    return c;
+}
+
+bool fnset_fits(Checker *ck, const FnSet *set, Args *args) {
+    return choose_overload(ck, set, args).best != NULL;
 }
 
 Val call_fnset(Checker *ck, const FnSet *set, Args *args) {
@@ -560,12 +565,7 @@ Val call_fnset(Checker *ck, const FnSet *set, Args *args) {
             return val_poison(ck);
     if (set->is_ctor)
         return construct(ck, set->own.at[0], set->ctor, args);
-    Choice c = {0};
-    consider(ck, set->own.at, set->own.len, args, &c);
-    if (!c.best)
-        consider(ck, set->imported.at, set->imported.len, args, &c);
-    if (!c.best)
-        consider(ck, set->prelude.at, set->prelude.len, args, &c);
+    Choice c = choose_overload(ck, set, args);
     if (c.tie)
         return ambiguous(ck, &c, args);
     if (c.best)

@@ -276,18 +276,19 @@ typedef struct {
 
 static void for_clause(Checker *ck, const Expr *e, int clause);
 
+/* What a loop's pattern meets in round i. */
+static Val round_value(Checker *ck, const ForCtx *c, IrId i) {
+    if (!c->range)
+        return element(ck, c->source, i);
+    IrId offset = c->step ? ir_binary(&ck->b, IR_MUL, i, c->step) : i;
+    Type *type = type_of(ck, c->lo);
+    return val(type, ir_binary(&ck->b, IR_ADD, ir_convert(&ck->b, type, offset), c->lo.id));
+}
+
 static void for_body(Checker *ck, Loop *loop, IrId i) {
     const ForCtx *c = loop->ctx;
     const Expr *e = c->e;
-    Val v;
-    if (c->range) {
-        IrId offset = c->step ? ir_binary(&ck->b, IR_MUL, i, c->step) : i;
-        Type *type = type_of(ck, c->lo);
-        IrId value = ir_convert(&ck->b, type, offset);
-        v = val(type, ir_binary(&ck->b, IR_ADD, value, c->lo.id));
-    } else {
-        v = element(ck, c->source, i);
-    }
+    Val v = round_value(ck, c, i);
     int locals = ck->locals.len;
     bind_pattern(ck, e->for_loop.clauses.at[c->clause].pattern, v, false);
     if (c->clause + 1 < e->for_loop.clauses.len)
@@ -401,15 +402,7 @@ static void loop_body(Checker *ck, Loop *loop, IrId i) {
     int locals = ck->locals.len, n = l->e->loop.vars.len;
     bind_loop_vars(ck, l);
     if (l->e->loop.pattern) {
-        Val v;
-        if (l->source.range) {
-            IrId offset = l->source.step ? ir_binary(&ck->b, IR_MUL, i, l->source.step) : i;
-            Type *type = type_of(ck, l->source.lo);
-            v = val(type, ir_binary(&ck->b, IR_ADD, ir_convert(&ck->b, type, offset),
-                                    l->source.lo.id));
-        } else {
-            v = element(ck, l->source.source, i);
-        }
+        Val v = round_value(ck, &l->source, i);
         bind_pattern(ck, l->e->loop.pattern, v, false);
     }
     Val next = check_expr(ck, l->e->loop.body);

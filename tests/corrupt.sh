@@ -9,7 +9,7 @@ for folder in stdlib examples tests/lang; do
     [ ! -d "$folder" ] || cp -r --parents "$folder" "$work"
 done
 find "$work" -name '*.gact' | sort >"$work/files"
-[ -s "$work/files" ] || { echo "skipped: there are no programs"; exit 77; }
+[ -s "$work/files" ] || { echo "there are no programs to break"; exit 1; }
 # No name holds a blank: they are names of modules.
 # shellcheck disable=SC2046
 "$1" "${CORRUPT_SEED:-1}" "${CORRUPT_SECONDS:-60}" "$work/stdlib" $(cat "$work/files") >"$work/log"
