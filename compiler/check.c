@@ -460,7 +460,7 @@ static bool join_flags(Checker *ck, IrId cond, Val a, Val b, Val *out) {
         !ir_const_int(ck->b.func, b.id, &y))
         return false;
     if (x == y)
-        *out = a;
+        *out = val_bool(ck, x); /* a's constant lies inside its branch */
     else
         *out = val(a.type, x ? cond : ir_unary(&ck->b, IR_BITNOT, cond));
     return true;

@@ -1,4 +1,5 @@
-/* The image writer: objects in memory -> ld -> temporary file -> trailer -> rename. */
+/* The image writer: objects in memory -> ld -> temporary file -> trailer -> rename. A device or a
+   pipe is never replaced: the finished image is copied into it. */
 #include "link.h"
 
 #include "../../lang/image.h"
@@ -6,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,15 +154,60 @@ static const char *add_trailer(Arena *arena, const char *path, const char *featu
     return error;
 }
 
+/* ---- the output's place ---- */
+
+static bool is_special(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+/* A new file to link into: beside the output, or in /tmp if that is special; NULL: errno. */
+static const char *new_temporary(Arena *arena, const char *path, bool special) {
+    char *name = (char *)arena_printf(arena, "%s.XXXXXX", special ? "/tmp/gact" : path);
+    int fd = mkstemp(name);
+    mode_t mask = umask(0);
+    umask(mask);
+    if (fd < 0 || fchmod(fd, 0777 & ~mask) != 0)
+        name = NULL;
+    if (fd >= 0)
+        close(fd);
+    return name;
+}
+
+static bool copy_bytes(int from, int to) {
+    char bytes[1 << 16];
+    ssize_t n;
+    while ((n = read(from, bytes, sizeof bytes)) > 0)
+        for (ssize_t done = 0, part; done < n; done += part)
+            if ((part = write(to, bytes + done, (size_t)(n - done))) < 0)
+                return false;
+    return n == 0;
+}
+
+static bool copy_file(const char *from, const char *to) {
+    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CLOEXEC);
+    bool ok = in >= 0 && out >= 0 && copy_bytes(in, out);
+    int kept = errno;
+    if (in >= 0)
+        close(in);
+    if (out >= 0)
+        close(out);
+    errno = kept;
+    return ok;
+}
+
 const char *image_link(Arena *arena, const int *objects, int n, const char *path,
                        const char *features) {
-    const char *temporary = arena_printf(arena, "%s.%ld.tmp", path, (long)getpid());
+    bool special = is_special(path);
+    const char *temporary = new_temporary(arena, path, special);
+    if (!temporary)
+        return arena_printf(arena, "cannot write %s: %s", path, strerror(errno));
     const char *error = run_ld(arena, objects, n, temporary);
     if (!error)
         error = add_trailer(arena, temporary, features);
-    if (!error && rename(temporary, path) != 0)
+    if (!error && (special ? !copy_file(temporary, path) : rename(temporary, path) != 0))
         error = arena_printf(arena, "cannot write %s: %s", path, strerror(errno));
-    if (error)
+    if (error || special)
         unlink(temporary);
     return error;
 }

@@ -52,3 +52,9 @@ expect 2 'cannot load the back end' env GACT_LLVM=/none "$GACTC" good.gact
 [ ! -e good.gactx ] || { echo "an image is left after a failure"; exit 1; }
 expect 0 '' "$GACTC" good.gact
 [ -s good.gactx ] || { echo "no image at the default place"; exit 1; }
+# What is no regular file is written into, not replaced.
+mkfifo pipe
+timeout 60 cat pipe >through.gactx &
+expect 0 '' "$GACTC" good.gact -o pipe
+wait
+[ -p pipe ] && cmp good.gactx through.gactx || { echo "an image through a pipe differs"; exit 1; }
