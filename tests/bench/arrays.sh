@@ -1,6 +1,7 @@
 #!/bin/sh
 # The array workloads in arrays/ against hand-written C and the peers of ../shared/bench/arrays that are
-# installed, on one thread (in CPU time) and on all; prints a table each and gact's ratios. Settings:
+# installed, on one thread (in CPU time) and on all; prints a table each and gact's ratios, and compares the
+# bits of the results on 1 and 2 threads and at -O0. Settings:
 #   ARRAYS_ONLY=sum,dot   these workloads alone      ARRAYS_PEERS=c-hand,numpy   these peers beside gact
 #   ARRAYS_THREADS="1 2"  the thread counts          ARRAYS_ROUNDS=5, ARRAYS_BUDGET=6, ARRAYS_SMALL=1
 set -eu
@@ -31,18 +32,38 @@ for name in ["reference.json", "reference-small.json"]:
     json.dump(kept, open(path, "w"))
 EOF
 
-mkdir "$work/images"
+mkdir "$work/O0" "$work/O2"
+names=
 for file in "$here"/arrays/*.gact; do
     name=$(basename "$file" .gact)
     case ,${ARRAYS_ONLY:-$name}, in
-    *,"$name",*) "$GACTC" "$file" -o "$work/images/$name.gactx" ;;
+    *,"$name",*) ;;
+    *) continue ;;
     esac
+    names="$names $name"
+    for level in 0 2; do "$GACTC" -O$level "$file" -o "$work/O$level/$name.gactx"; done
 done
 
 LIBGACT=${LIBGACT:-$(dirname "$GACTC")/../runtime/libgact.so}
-GACT_IMAGES=$work/images ARRAYS=$work/arrays TMPDIR=$work
+GACT_IMAGES=$work/O2 ARRAYS=$work/arrays TMPDIR=$work
 export LIBGACT GACT_IMAGES ARRAYS TMPDIR
 small=${ARRAYS_SMALL:+--small}
+
+# digests LEVEL THREADS: what the workloads give at the small sizes.
+digests() {
+    # A word each.
+    # shellcheck disable=SC2086
+    GACT_IMAGES=$work/O$1 GACT_THREADS=$2 "$python" "$here/arrays/same.py" $names
+}
+mkdir "$work/arrays-bench-same"
+gcc -O2 -fopenmp -shared -fPIC -w -Wno-psabi "$work/arrays/c/gen.c" -o "$work/arrays-bench-same/libgen.so" -lm
+digests 2 1 >"$work/bits"
+for case in "2 2" "0 1"; do
+    # A word each.
+    # shellcheck disable=SC2086
+    digests $case | diff "$work/bits" - || { echo "arrays: -O2 on one thread and -O${case% *} on ${case#* } differ" >&2; exit 1; }
+done
+echo "same bits on 1 and 2 threads and at -O0:$names"
 
 # The bench builds its C code in a new folder below TMPDIR, which the server finds by its name.
 for threads in ${ARRAYS_THREADS:-1 2}; do

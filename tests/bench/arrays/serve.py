@@ -142,4 +142,5 @@ def main():
             print("no " + repr(error)[:200].replace("\n", " "), file=out)
 
 
-main()
+if __name__ == "__main__":
+    main()
