@@ -76,6 +76,13 @@ static Val call_where(Checker *ck, const Builtin *self, Args *args) {
     return lift(ck, choose, args->vals, args->spans, 3, NULL, args->span);
 }
 
+/* A condition that is seldom true. */
+static Val call_rare(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    Val c = condition(ck, args->vals[0], args->spans[0], "what is rare");
+    return is_poison(ck, c) ? c : val(c.type, ir_unary(&ck->b, IR_RARE, c.id));
+}
+
 /* ---- helpers ---- */
 
 Val array_arg(Checker *ck, const Builtin *self, Args *args, int k) {
@@ -361,7 +368,8 @@ const Builtin builtins[] = {
     SCALAR("max", MAX, 2, ANY_NUMBER),       SCALAR("is_nan", IS_NAN, 1, FLOATS),
     SCALAR("popcount", POPCOUNT, 1, INTEGERS), SCALAR("clz", CLZ, 1, INTEGERS),
     SCALAR("ctz", CTZ, 1, INTEGERS),         SCALAR("div", FDIV, 2, ANY_NUMBER),
-    SCALAR("mod", FMOD, 2, ANY_NUMBER),
+    SCALAR("mod", FMOD, 2, ANY_NUMBER),      SCALAR("__scale", SCALE, 2, FLOATS),
+    {"__rare", 1, 1, call_rare, 0, 0, NULL},
     {"where", 3, 3, call_where, 0, 0, "where(c, a, b)"},
     {"select", 3, 3, call_where, 0, 0, "select(c, a, b)"},
     {"__reduce", 3, 3, call_reduce, 0, 0, NULL},

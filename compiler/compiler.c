@@ -264,6 +264,16 @@ bool compiler_load(Compiler *c, const char *path) {
     return true;
 }
 
+Module *compiler_library(Compiler *c, const char *file) {
+    Loader l = {.c = c};
+    Name name = stem_of(c->names, file);
+    for (int k = 0; k < c->modules.len; k++)
+        if (c->modules.at[k]->is_stdlib && c->modules.at[k]->name == name)
+            return c->modules.at[k];
+    Source *source = library_source(c, file);
+    return source ? load(&l, source, arena_printf(c->arena, LIBRARY "%s", file), NULL) : NULL;
+}
+
 void compiler_print_deps(Buf *out, const Compiler *c) {
     for (int k = 0; k < c->sources.all.len; k++) {
         const char *path = c->sources.all.at[k]->path;

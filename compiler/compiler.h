@@ -39,6 +39,8 @@ void compiler_remark(Compiler *c, RemarkKind kind, Span span, const char *fmt, .
 /* Parses the file at path, then the prelude and what these import, each module once. False, with
    errno set, if the file cannot be read; what is wrong with an import is a diagnostic. */
 bool compiler_load(Compiler *c, const char *path);
+/* Parses a module of the library that no import names ("math_exp.gact"), once; NULL without it. */
+Module *compiler_library(Compiler *c, const char *file);
 /* The names of all files read so far, a line each, without those of the embedded library. */
 void compiler_print_deps(Buf *out, const Compiler *c);
 
@@ -68,8 +70,14 @@ void check_program(Compiler *c);    /* modules -> c->ir, unless there were error
 void contract_module(Compiler *c);  /* a * b + c on floats -> fma; the same at every level */
 void simplify_module(Compiler *c);  /* folding, CSE, dead code, inlining, loop-invariant motion */
 void fuse_module(Compiler *c);      /* vertical, sibling and horizontal fusion of kernels */
+void math_module(Compiler *c);      /* functions of floats -> the library's code for them */
 void range_module(Compiler *c);     /* proves bounds and zero checks: clears IRF_CHECKED… */
 void plan_module(Compiler *c);      /* owners, releases, in-place updates */
+/* An IR function of a library function whose parameters all have written types, settled; NULL if
+   there is none, or after a report. */
+IrFunc *check_library_function(Compiler *c, Module *m, const char *name);
+/* Folds, shares and drops within one function, until it gets no smaller. */
+void simplify_func(Compiler *c, IrFunc *f);
 /* What --emit=types prints: the entries and functions with their types. */
 void check_print_types(Buf *out, Compiler *c);
 /* What --emit=graph prints: the dags in DOT. */

@@ -350,6 +350,7 @@ enum { LITERAL_INT = 1, LITERAL_FLOAT = 2 /* imm: the bits of the f64 */ };
 void ir_settle_literal(IrOp *op);
 /* After checking: replaces every type by its resolved one and settles all literals. */
 void ir_settle(IrModule *m);
+void ir_settle_func(IrModule *m, IrFunc *f);
 /* The bits of a float type for a value (rounded once, halves to even), and the reverse. */
 int64_t ir_float_bits(TypeKind kind, double value);
 double ir_float_value(TypeKind kind, int64_t bits);

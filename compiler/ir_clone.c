@@ -128,15 +128,17 @@ static void settle_flags(const IrFunc *f, IrOp *op) {
                 op->kernel->sinks[i].op = ir_region_op(f, op->regions[op->kernel->sinks[i].region]);
 }
 
+void ir_settle_func(IrModule *m, IrFunc *f) {
+    f->result = type_resolve(m->types, f->result);
+    for (int id = 1; id < f->ops.len; id++)
+        settle_op(m, &f->ops.at[id]);
+    for (int id = 1; id < f->ops.len; id++)
+        settle_flags(f, &f->ops.at[id]);
+}
+
 void ir_settle(IrModule *m) {
-    for (int i = 0; i < m->funcs.len; i++) {
-        IrFunc *f = m->funcs.at[i];
-        f->result = type_resolve(m->types, f->result);
-        for (int id = 1; id < f->ops.len; id++)
-            settle_op(m, &f->ops.at[id]);
-        for (int id = 1; id < f->ops.len; id++)
-            settle_flags(f, &f->ops.at[id]);
-    }
+    for (int i = 0; i < m->funcs.len; i++)
+        ir_settle_func(m, m->funcs.at[i]);
     for (int i = 0; i < m->entries.len; i++) {
         IrEntry *e = m->entries.at[i];
         for (int k = 0; k < e->ninputs; k++)

@@ -314,6 +314,11 @@ static bool exact_float(IrKind op, double a, double b, double *out) {
     }
 }
 
+/* x * 2^k; beyond these exponents nothing changes any more. */
+static double scale(double x, double k) {
+    return ldexp(x, (int)fmax(fmin(k, 3000), -3000));
+}
+
 static bool eval_f32(IrKind op, float a, float b, float c, float *out) {
     switch (op) {
     case IR_ADD: *out = a + b; return true;
@@ -322,6 +327,7 @@ static bool eval_f32(IrKind op, float a, float b, float c, float *out) {
     case IR_DIV: *out = a / b; return true;
     case IR_SQRT: *out = sqrtf(a); return true;
     case IR_FMA: *out = fmaf(a, b, c); return true;
+    case IR_SCALE: *out = (float)scale((double)a, (double)b); return true;
     default: return false;
     }
 }
@@ -334,6 +340,7 @@ static bool eval_f64(IrKind op, double a, double b, double c, double *out) {
     case IR_DIV: *out = a / b; return true;
     case IR_SQRT: *out = sqrt(a); return true;
     case IR_FMA: *out = fma(a, b, c); return true;
+    case IR_SCALE: *out = scale(a, b); return true;
     default: return false;
     }
 }

@@ -7,8 +7,7 @@
 
 enum { MAX_ROUNDS = 4 };
 
-/* Rebuilds a function until it gets no smaller. */
-static void simplify_func(Compiler *c, IrFunc *f) {
+void simplify_func(Compiler *c, IrFunc *f) {
     int size = ir_size(f, f->body);
     for (int round = 0; round < MAX_ROUNDS; round++) {
         Arena scratch = {0};

@@ -3,6 +3,7 @@
 # program; BLESS=1 writes that file instead. A line `// needs PATH` in the program skips the test
 # (status 77) where PATH is absent.
 #   lex .tokens  parse .ast  check .types  ir .ir  error .err
+#   math    .ir: the program with the library's code for exp, log, …
 #   fuse    .kernels: the counts of kernels, array reads and writes of each entry, after fusion
 #   run     .out: the standard output of gactrun and, unless it is 0, the exit status; .err: its
 #           diagnostics, where the file exists; .args: the arguments after the image. Run at -O0
@@ -82,6 +83,10 @@ error)
     compare "$base.err" "$work/out"
     ;;
 run) run ;;
+math)
+    "$GACTC" --dump-after=math "$file" >"$work/out"
+    compare "$base.ir" "$work/out"
+    ;;
 blocks)
     for level in -O0 -O2; do
         "$GACTC" test $level "$file" || { echo "$file fails at $level"; exit 1; }

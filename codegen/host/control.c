@@ -27,7 +27,11 @@ void emit_if(Fn *f, IrId id) {
     starts[0] = fn_block(f, "then");
     starts[1] = fn_block(f, "else");
     join = fn_block(f, "join");
-    fn_cond(f, value_scalar(f, op->args[0]), starts[0], starts[1]);
+    LLVMValueRef cond = value_scalar(f, op->args[0]);
+    if (ir_op(f->ir, op->args[0])->kind == IR_RARE)
+        fn_unlikely(f, LLVMBuildNot(B, cond, ""), starts[1], starts[0]);
+    else
+        fn_cond(f, cond, starts[0], starts[1]);
     for (int k = 0; k < 2; k++) {
         fn_at(f, starts[k]);
         emit_ops(f, op->regions[k]);

@@ -125,7 +125,9 @@ static void emit_open(Emit *e, const IrModule *m, const CodegenOptions *options,
     e->scalar = (Scalar){.context = e->C,
                          .module = e->M,
                          .builder = e->B,
-                         .has_f16c = strstr(t->features, "+f16c") != NULL};
+                         .has_f16c = strstr(t->features, "+f16c") != NULL,
+                         .has_avx512 = strstr(t->features, "+avx512f") != NULL,
+                         .has_avx512vl = strstr(t->features, "+avx512vl") != NULL};
     e->funcs = NEW_ARRAY(arena, LLVMValueRef, m->funcs.len + 1);
     e->needed = NEW_ARRAY(arena, int, m->funcs.len + 1);
     make_types(e);

@@ -29,6 +29,7 @@ static const Row rows[IR_KIND_COUNT] = {
     .how = HOW_CMP, .on_signed = LLVMInt##si, .on_unsigned = LLVMInt##ui, .on_float = LLVMReal##fl
 #define INTR(text)       .how = HOW_INTR, .name = "llvm." #text
 #define LIBM(text)       .how = HOW_LIBM, .name = #text
+#define MATH(file)       .how = HOW_SPECIAL
 #define SPECIAL          .how = HOW_SPECIAL
 #define OP(id, text, n, result, flags, cuda, llvm, doc) [IR_##id] = {llvm, .arity = n},
 #include "../../lang/ops.def"
@@ -36,6 +37,7 @@ static const Row rows[IR_KIND_COUNT] = {
 #undef CMP
 #undef INTR
 #undef LIBM
+#undef MATH
 #undef SPECIAL
 };
 
@@ -640,6 +642,80 @@ static LLVMValueRef rsqrt(Scalar *s, LLVMValueRef a) {
     return LLVMBuildFDiv(B, const_like(s, a, 1), intrinsic_like(s, "llvm.sqrt", &a, 1), "");
 }
 
+/* ---- scaling by powers of two ---- */
+
+/* One instruction of AVX-512, on a register's worth of lanes; a scalar is lane 0 of one. */
+static LLVMValueRef scale_register(Scalar *s, const Type *t, LLVMValueRef a, LLVMValueRef k) {
+    int bits = bits_of(t), lanes = lanes_of(a);
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(s->context), i8 = LLVMInt8TypeInContext(s->context);
+    LLVMValueRef rounding = LLVMConstInt(i32, 4, false); /* the current one */
+    const char *suffix = bits == 32 ? "ps" : "pd", *scalar = bits == 32 ? "ss" : "sd";
+    char name[64];
+    if (lanes == 1) {
+        LLVMValueRef zero = LLVMConstInt(i32, 0, false);
+        LLVMValueRef none = LLVMGetPoison(scalar_type(s, t, 128 / bits));
+        LLVMValueRef args[] = {LLVMBuildInsertElement(B, none, a, zero, ""),
+                               LLVMBuildInsertElement(B, none, k, zero, ""),
+                               LLVMConstNull(LLVMTypeOf(none)), LLVMConstInt(i8, 1, false),
+                               rounding};
+        snprintf(name, sizeof name, "llvm.x86.avx512.mask.scalef.%s", scalar);
+        return LLVMBuildExtractElement(B, intrinsic(s, name, NULL, 0, args, 5), zero, "");
+    }
+    LLVMTypeRef mask = lanes > 8 ? LLVMInt16TypeInContext(s->context) : i8;
+    LLVMValueRef args[] = {a, k, LLVMConstNull(LLVMTypeOf(a)), LLVMConstAllOnes(mask), rounding};
+    snprintf(name, sizeof name, "llvm.x86.avx512.mask.scalef.%s.%d", suffix, lanes * bits);
+    return intrinsic(s, name, NULL, 0, args, lanes * bits == 512 ? 5 : 4);
+}
+
+/* Lanes from … from + n - 1 of a vector. */
+static LLVMValueRef some_lanes(Scalar *s, LLVMValueRef a, int from, int n) {
+    LLVMValueRef which[64];
+    for (int k = 0; k < n; k++)
+        which[k] = LLVMConstInt(LLVMInt32TypeInContext(s->context), (unsigned)(from + k), false);
+    return LLVMBuildShuffleVector(B, a, LLVMGetPoison(LLVMTypeOf(a)),
+                                  LLVMConstVector(which, (unsigned)n), "");
+}
+
+/* Halves of what is longer than a register, one after the other. */
+static LLVMValueRef scale_registers(Scalar *s, const Type *t, LLVMValueRef a, LLVMValueRef k) {
+    int lanes = lanes_of(a), half = lanes / 2;
+    if (lanes * bits_of(t) <= 512)
+        return scale_register(s, t, a, k);
+    LLVMValueRef low = scale_registers(s, t, some_lanes(s, a, 0, half), some_lanes(s, k, 0, half));
+    LLVMValueRef high =
+        scale_registers(s, t, some_lanes(s, a, half, half), some_lanes(s, k, half, half));
+    LLVMValueRef all[64];
+    for (int i = 0; i < lanes; i++)
+        all[i] = LLVMConstInt(LLVMInt32TypeInContext(s->context), (unsigned)i, false);
+    return LLVMBuildShuffleVector(B, low, high, LLVMConstVector(all, (unsigned)lanes), "");
+}
+
+/* The power of two with an exponent that a normal number has. */
+static LLVMValueRef power_of_two(Scalar *s, const Type *t, LLVMValueRef exponent) {
+    int mantissa = bits_of(t) == 32 ? 23 : 52, bias = bits_of(t) == 32 ? 127 : 1023;
+    return of_bits(s, t, with(s, LLVMShl, with(s, LLVMAdd, exponent, bias), mantissa));
+}
+
+/* By two products, of which at most the last one rounds: k is cut to where the result is infinite or
+   0 whatever x is, and halved. */
+static LLVMValueRef scale_by_products(Scalar *s, const Type *t, LLVMValueRef a, LLVMValueRef k) {
+    const int most = bits_of(t) == 32 ? 250 : 2000;
+    LLVMValueRef high = const_like(s, k, most), low = const_like(s, k, -most);
+    k = select_of(s, fcmp(s, LLVMRealOLT, k, low), low, k);
+    k = select_of(s, fcmp(s, LLVMRealOGT, k, high), high, k);
+    LLVMTypeRef over[] = {ints_like(s, k, bits_of(t)), LLVMTypeOf(k)};
+    LLVMValueRef n = intrinsic(s, "llvm.fptosi.sat", over, 2, &k, 1);
+    LLVMValueRef half = with(s, LLVMAShr, n, 1);
+    LLVMValueRef once = LLVMBuildFMul(B, a, power_of_two(s, t, half), "");
+    return LLVMBuildFMul(B, once, power_of_two(s, t, LLVMBuildSub(B, n, half, "")), "");
+}
+
+static LLVMValueRef scale(Scalar *s, const Type *t, LLVMValueRef a, LLVMValueRef k) {
+    int size = bits_of(t) * lanes_of(a);
+    bool fits = size >= 512 || lanes_of(a) == 1 || (s->has_avx512vl && size >= 128);
+    return s->has_avx512 && fits ? scale_registers(s, t, a, k) : scale_by_products(s, t, a, k);
+}
+
 /* ---- dispatch ---- */
 
 static LLVMValueRef special(Scalar *s, const ScalarOp *op, LLVMValueRef *a, LLVMValueRef scalar_n) {
@@ -661,6 +737,8 @@ static LLVMValueRef special(Scalar *s, const ScalarOp *op, LLVMValueRef *a, LLVM
     case IR_ABS: return absolute(s, t, a[0]);
     case IR_SIGN: return sign(s, t, a[0]);
     case IR_RSQRT: return rsqrt(s, a[0]);
+    case IR_SCALE: return scale(s, t, a[0], a[1]);
+    case IR_RARE: return a[0];
     case IR_IS_NAN: return is_float(t) ? is_nan(s, a[0])
                                        : LLVMConstNull(ints_like(s, a[0], 1));
     case IR_CLZ: return intrinsic_defined(s, "llvm.ctlz", a[0]);

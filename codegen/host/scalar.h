@@ -18,6 +18,7 @@ typedef struct {
     LLVMModuleRef module;
     LLVMBuilderRef builder; /* at the end of a block; some ops add blocks and move on */
     bool has_f16c;          /* the target converts between half and float */
+    bool has_avx512, has_avx512vl;
     LLVMValueRef active;    /* <lanes x i1>: lanes whose results matter, or NULL: all. Saves calls
                                of libm in the others */
 } Scalar;

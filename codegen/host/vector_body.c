@@ -387,19 +387,22 @@ static Row row_of(Vec *v, const IrId *ids, int n) {
     return row;
 }
 
-/* One side of a varying IF, under its mask. Skipped by a branch where that may pay or where it must
-   not run for no lane at all. */
-static Row emit_side(Vec *v, const IrRegion *region, LLVMValueRef mask) {
+/* One side of a varying IF, under its mask. Skipped by a branch where it is said to be rare, where
+   that may pay, or where it must not run for no lane at all. */
+static Row emit_side(Vec *v, const IrRegion *region, LLVMValueRef mask, bool is_rare) {
     Vec outer = *v;
     Fn *f = v->f;
     v->mask = mask;
     v->is_nested = true;
     LLVMBasicBlockRef before = fn_here(f), side = NULL, join = NULL;
-    bool branches = !vector_is_cheap(f, region);
+    bool branches = is_rare || !vector_is_cheap(f, region);
     if (branches) {
         side = fn_block(f, "side");
         join = fn_block(f, "join");
-        fn_cond(f, any(v, mask), side, join);
+        if (is_rare)
+            fn_unlikely(f, LLVMBuildNot(B, any(v, mask), ""), join, side);
+        else
+            fn_cond(f, any(v, mask), side, join);
         fn_at(f, side);
     }
     vec_ops(v, region);
@@ -424,8 +427,9 @@ static Row emit_side(Vec *v, const IrRegion *region, LLVMValueRef mask) {
 static void emit_varying_if(Vec *v, IrId id, LLVMValueRef cond) {
     IrOp *op = ir_op(v->f->ir, id);
     LLVMValueRef other = LLVMBuildNot(B, cond, "");
-    Row then = emit_side(v, op->regions[0], masked(v, v->mask, cond));
-    Row otherwise = emit_side(v, op->regions[1], masked(v, v->mask, other));
+    bool is_rare = ir_op(v->f->ir, op->args[0])->kind == IR_RARE;
+    Row then = emit_side(v, op->regions[0], masked(v, v->mask, cond), is_rare);
+    Row otherwise = emit_side(v, op->regions[1], masked(v, v->mask, other), false);
     for (int k = 0; k < then.n; k++)
         then.s[k] = blend(v, cond, then.s[k], otherwise.s[k]);
     value_set(v->f, id, then.s, then.n);

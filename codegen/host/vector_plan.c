@@ -247,7 +247,7 @@ bool vector_is_cheap(const Fn *f, const IrRegion *region) {
         case IR_EQ: case IR_NE: case IR_LT: case IR_LE: case IR_GT: case IR_GE: case IR_MIN:
         case IR_MAX: case IR_SELECT: case IR_FMA: case IR_ABS: case IR_SIGN: case IR_FLOOR:
         case IR_CEIL: case IR_ROUND: case IR_TRUNC: case IR_CONVERT: case IR_BITS:
-        case IR_IS_NAN: break;
+        case IR_IS_NAN: case IR_SCALE: case IR_RARE: break;
         default: return false;
         }
     }
