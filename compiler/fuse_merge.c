@@ -156,11 +156,29 @@ static bool is_profitable(Fuse *z, const Pair *p) {
     return p->place == 1 && is_small(z, p->first) && is_small(z, p->second);
 }
 
+/* Do the chunks of a histogram matter to its values? */
+static bool rounds(const IrSink *sink) {
+    Type *elem = sink->type->elem;
+    return sink->op == IR_INVALID || sink->type->rank > 1 || !(type_is_int(elem) || elem->kind == TYPE_BOOL);
+}
+
+/* Would each histogram have the same chunks as alone? They follow from the number of bins. */
+static bool same_chunks(const Fuse *z, const IrOp *a, const IrOp *b) {
+    for (int i = 0; i < a->kernel->nsinks; i++)
+        for (int k = 0; k < b->kernel->nsinks; k++) {
+            const IrSink *x = &a->kernel->sinks[i], *y = &b->kernel->sinks[k];
+            if (x->kind == SINK_HIST && y->kind == SINK_HIST && (rounds(x) || rounds(y)) &&
+                !fuse_same(z->f, a->args[x->arg], b->args[y->arg]))
+                return false;
+        }
+    return true;
+}
+
 static bool is_legal(Fuse *z, Pair *p) {
     const IrOp *a = ir_op(z->f, p->first), *b = ir_op(z->f, p->second);
     if (!fuse_same_space(z->f, a, b) || !fuse_place_fits(z->f, a, b) ||
         (a->flags & IRF_FAST) != (b->flags & IRF_FAST) || fuse_is_serial(a) != fuse_is_serial(b) ||
-        a->kernel->nsinks + b->kernel->nsinks > MAX_SINKS ||
+        !same_chunks(z, a, b) || a->kernel->nsinks + b->kernel->nsinks > MAX_SINKS ||
         ir_size(z->f, a->regions[0]) + ir_size(z->f, b->regions[0]) > MAX_SIZE)
         return false;
     p->depends = NEW_ARRAY(&z->tmp, bool, z->places.at[p->place].region->ops.len + 1);

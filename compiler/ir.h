@@ -90,7 +90,7 @@ typedef enum {
     SINK_FILTER,  /* 2 yields: keep, v -> array [k] of those kept, in order (row-major) */
     SINK_FLATMAP, /* 1 yield: an array of rank 1 -> all of them joined, in order */
     SINK_HIST,    /* 2 yields: bin (i64), v; args k, zero; op -> [k]: op(zero, all v of the bin, in
-                     order). A bin outside 0 … k - 1 is a fault */
+                     order), op being associative. A bin outside 0 … k - 1 is a fault */
     SINK_SCATTER, /* 2 yields: at (i64), v; arg dest; no op: the last wins; with op: op(old, v) in
                      order. Value: dest with those rows replaced. An index outside is a fault */
     SINK_KIND_COUNT
@@ -383,6 +383,9 @@ bool ir_may_fault(const IrFunc *f, IrId id);
 bool ir_op_may_fault(const IrFunc *f, const IrOp *op); /* of an op that has no id yet */
 /* Has it (regions, callees included) an effect besides faulting? */
 bool ir_has_effect(const IrFunc *f, IrId id);
+/* Does the code of `region` read single elements of an array only, inside `kernel` (one of its ops) only
+   that of the kernel's own point, and none after it? Then the kernel may write where the array stands. */
+bool ir_reads_own_point(const IrFunc *f, const IrRegion *region, IrId kernel, IrId array);
 const char *ir_kind_name(IrKind kind);
 bool ir_is_scalar_op(IrKind kind); /* of lang/ops.def */
 

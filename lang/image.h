@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GACT_ABI_VERSION 1
+#define GACT_ABI_VERSION 2
 #define GACT_MAGIC       "GACTIMG1"
 
 /* ---- values ----
@@ -116,6 +116,9 @@ typedef struct GactApi {
        chunk. */
     void (*parallel)(GactCtx *ctx, const GactKernelInfo *info, GactRangeFn fn, void *env, int64_t n,
                      int64_t work, int64_t bytes);
+    /* On how many threads `parallel` may run the parts of a kernel over `work` points: 1 inside a part,
+       and where more would not pay. */
+    int64_t (*workers)(GactCtx *ctx, int64_t work);
     /* Sorts n keys of a scalar kind stably in the total order; perm != NULL: keys stay, perm gets the
        permutation, otherwise keys are sorted in place. */
     void (*sort)(GactCtx *ctx, int32_t kind, void *keys, int64_t n, int32_t descending,

@@ -406,6 +406,10 @@ bool pool_pays(const Thread *t, int64_t ops, int64_t bytes) {
     return !t->ctx.serial && ops / 2 + bytes / 10 > PAYS_NS && pool_threads() > 1;
 }
 
+int64_t rt_workers(GactCtx *ctx, int64_t work) {
+    return pool_pays(thread_of(ctx), work, 0) ? pool_threads() : 1;
+}
+
 /* A kernel that was measured is judged by that, others by a guess: half a nanosecond for an element
    and a tenth for a byte. */
 static bool kernel_pays(const Thread *t, KernelStat *stat, int64_t work, int64_t bytes) {

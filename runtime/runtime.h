@@ -193,6 +193,7 @@ int64_t pool_run(Thread *t, const char *name, GactRangeFn fn, void *env, int64_t
 bool pool_pays(const Thread *t, int64_t ops, int64_t bytes);
 void rt_parallel(GactCtx *ctx, const GactKernelInfo *info, GactRangeFn fn, void *env, int64_t n,
                  int64_t work, int64_t bytes);
+int64_t rt_workers(GactCtx *ctx, int64_t work);
 
 /* ---- sort.c, matmul.c ---- */
 

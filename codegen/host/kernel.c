@@ -252,18 +252,17 @@ static bool is_small(const Kernel *k) {
 /* Fixed chunks where a sum's tree needs them; else smaller ones for bodies that do much. */
 static LLVMValueRef chunk_size(Kernel *k) {
     Fn *f = k->f;
+    const Sink *table = NULL; /* one whose chunks are fixed, if there is one */
+    for (int i = 0; i < k->nsinks; i++) {
+        const Sink *s = &k->sinks[i];
+        if (s->sink->kind == SINK_HIST && (!table || s->fold != FOLD_ANY))
+            table = s;
+    }
+    if (table)
+        return table_chunk(k, table);
     for (int i = 0; i < k->nsinks; i++)
         if (k->sinks[i].sink->kind == SINK_SCAN || k->is_cut)
             return fn_int(f, CHUNK);
-    LLVMValueRef size = NULL;
-    for (int i = 0; i < k->nsinks; i++) {
-        if (k->sinks[i].sink->kind != SINK_HIST)
-            continue;
-        LLVMValueRef n = table_chunk(k, &k->sinks[i]);
-        size = size ? fn_max(f, size, n) : n;
-    }
-    if (size)
-        return size;
     if (!kernel_is_heavy(f->ir, k->body))
         return fn_int(f, CHUNK);
     int unit = vector_wants(f, k->id) ? LANES : 1; /* vectors want to be full */
@@ -298,6 +297,9 @@ static void share_all(Kernel *k, Shared *shared) {
             share(f, shared, &s->data[c]);
         for (int d = 0; s->dims && d < s->l->rank; d++)
             share(f, shared, &s->dims[d]);
+        for (int c = 0; s->more && c < s->l->ncols; c++)
+            share(f, shared, &s->more[c]);
+        share(f, shared, &s->seen);
         share(f, shared, &s->part);
         share(f, shared, &s->states);
         share(f, shared, &s->rows);
@@ -420,7 +422,8 @@ static void kernel_init(Kernel *k, Fn *f, IrId id) {
         s->yield = value_layout(f, k->body->results.at[s->sink->yield + has_two]);
         s->op = s->sink->region >= 0 ? op->regions[s->sink->region] : NULL;
         s->fold = fold_mode(k, s);
-        k->is_cut |= s->sink->kind == SINK_REDUCE && s->fold != FOLD_ANY;
+        bool is_cut = s->sink->kind == SINK_REDUCE || s->sink->kind == SINK_HIST;
+        k->is_cut |= is_cut && s->fold != FOLD_ANY;
         k->is_outlined &= !sink_is_serial(k, s);
     }
     LLVMValueRef site = site_memory(f, op);
@@ -436,7 +439,7 @@ static void kernel_init(Kernel *k, Fn *f, IrId id) {
 void emit_kernel(Fn *f, IrId id) {
     Kernel kernel, *k = &kernel;
     kernel_init(k, f, id);
-    k->chunk = k->is_outlined ? chunk_size(k) : fn_int(f, CHUNK);
+    k->chunk = k->is_outlined || k->is_cut ? chunk_size(k) : fn_int(f, CHUNK);
     LLVMValueRef most = fn_add(f, k->total, fn_sub(f, k->chunk, fn_int(f, 1)));
     k->nchunks = LLVMBuildUDiv(B, most, k->chunk, "");
     for (int i = 0; i < k->nsinks; i++)

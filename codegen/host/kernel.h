@@ -35,10 +35,15 @@ typedef struct {
     FoldMode fold;
     LLVMValueRef identity; /* of the operator, or NULL */
     /* made before the loops, shared with the outlined function: */
-    LLVMValueRef *data;  /* DIRECT, HIST, SCATTER: the columns' data */
-    LLVMValueRef *bufs;  /* and their buffers */
-    LLVMValueRef *dims;  /* of the output */
-    LLVMValueRef part;   /* elements of a row */
+    LLVMValueRef *data; /* DIRECT, HIST, SCATTER: the columns' data */
+    LLVMValueRef *bufs; /* and their buffers */
+    LLVMValueRef *dims; /* of the output */
+    LLVMValueRef part;  /* elements of a row */
+    bool is_many;       /* HIST: each chunk has a table of its own */
+    LLVMValueRef *more; /* the columns of those of chunks 1, 2, … */
+    LLVMValueRef *more_bufs;
+    LLVMValueRef seen; /* a byte for each bin of each table: has it a value? NULL: all have */
+    LLVMValueRef seen_buf;
     LLVMValueRef states; /* BUILT: the builder (and a count) of each chunk; PACKED: how many each
                             chunk keeps; REDUCE: the partial results; SCAN: the sums of pieces, then
                             what comes before each; irregular HIST, SCATTER: a table of slots */
@@ -47,9 +52,11 @@ typedef struct {
     LLVMValueRef *zero;      /* the slots of the sink's zero */
     LLVMValueRef site;
     /* while a chunk is emitted */
-    LLVMValueRef state; /* of this chunk; HIST: where its table begins */
-    LLVMValueRef total; /* REDUCE: of this chunk, where the loop is vectorised */
-    LLVMValueRef acc;   /* REDUCE: accumulators; SCAN: the local value; PACKED: the next place */
+    LLVMValueRef state;  /* of this chunk; irregular HIST, SCATTER: its table */
+    LLVMValueRef *here;  /* HIST, SCATTER: the columns of its table */
+    LLVMValueRef chosen; /* HIST: the number of its table's first bin */
+    LLVMValueRef total;  /* REDUCE: of this chunk, where the loop is vectorised */
+    LLVMValueRef acc;    /* REDUCE: accumulators; SCAN: the local value; PACKED: the next place */
     LLVMValueRef chunks, pieces, before; /* SCAN: prefixes, see reduce.c */
 } Sink;
 
@@ -111,9 +118,9 @@ void scan_end(Kernel *k, Sink *s, LLVMValueRef to);
 void scan_finish(Kernel *k, Sink *s);
 
 /* table.c */
-bool table_is_parallel(Kernel *k, const Sink *s);
-/* How many points a chunk has then. */
+/* How many points a chunk of a histogram has. */
 LLVMValueRef table_chunk(Kernel *k, const Sink *s);
+void table_begin(Kernel *k, Sink *s, LLVMValueRef c);
 void table_prepare(Kernel *k, Sink *s);
 void table_point(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v);
 LLVMValueRef *table_finish(Kernel *k, Sink *s);

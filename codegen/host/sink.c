@@ -11,8 +11,6 @@
 bool sink_is_serial(Kernel *k, const Sink *s) {
     if (s->sink->kind == SINK_SCAN)
         return !scan_is_parallel(k, s);
-    if (s->sink->kind == SINK_HIST)
-        return !table_is_parallel(k, s);
     return s->sink->kind == SINK_SCATTER;
 }
 
@@ -192,8 +190,8 @@ void sink_begin(Kernel *k, Sink *s, LLVMValueRef c) {
         reduce_begin(k, s);
     if (s->sink->kind == SINK_SCAN)
         scan_begin(k, s);
-    if (s->sink->kind == SINK_HIST && k->is_outlined)
-        s->state = fn_mul(f, c, s->dims[0]);
+    if (s->sink->kind == SINK_HIST)
+        table_begin(k, s, c);
 }
 
 void sink_end(Kernel *k, Sink *s, LLVMValueRef c, LLVMValueRef from, LLVMValueRef to) {
