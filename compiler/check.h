@@ -170,6 +170,8 @@ Diag *ck_error(Checker *ck, DiagCode code, Span span, const char *fmt, ...)
 Val ck_fail(Checker *ck, DiagCode code, Span span, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 Type *literal_var(Checker *ck, VarKind kind, Span span);
+/* Every literal's type inside a type becomes its default. */
+void settle_literals(Checker *ck, Type *type);
 IrFault *ck_fault(Checker *ck, const char *kind, Span span, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 Name ck_name(Checker *ck, const char *text);

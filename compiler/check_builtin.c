@@ -191,6 +191,13 @@ static Val call_zero(Checker *ck, const Builtin *self, Args *args) {
     return zero_of(ck, scalar_of(ck, args->vals[0]), 0);
 }
 
+/* x, whose literals take their default types: what is called with it can be shared. */
+static Val call_settled(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    settle_literals(ck, type_of(ck, args->vals[0]));
+    return args->vals[0];
+}
+
 static Val as_number(Checker *ck, Val *args, int n, void *type) {
     (void)n;
     return val(type, ir_convert(&ck->b, type, args[0].id));
@@ -396,6 +403,7 @@ const Builtin builtins[] = {
     {"before", 2, 2, call_before, 0, 0, "before(a, b) -> bool"},
     {"__as", 2, 2, call_as, 0, 0, NULL},
     {"__zero", 1, 1, call_zero, 0, 0, NULL},
+    {"__settled", 1, 1, call_settled, 0, 0, NULL},
     {"__highest", 1, 1, call_extreme, 0, 0, NULL},
     {"__lowest", 1, 1, call_extreme, 0, 1, NULL},
     {"__bits", 1, 1, call_bits, 0, 0, NULL},

@@ -109,8 +109,7 @@ static Instance *instance_new(Checker *ck, const Decl *d, const Args *args, cons
     return ck->instances = inst;
 }
 
-/* Every literal's type inside a type becomes its default. */
-static void settle_literals(Checker *ck, Type *type) {
+void settle_literals(Checker *ck, Type *type) {
     type = type_resolve(ck->ts, type);
     if (type->kind == TYPE_VAR && type->var != VAR_ANY)
         type_unify(ck->ts, type, basic(ck, type->var == VAR_INT ? TYPE_I64 : TYPE_F64));
