@@ -419,11 +419,6 @@ IrBuilder fuse_builder(Fuse *z, IrRegion *region, const IrOp *like) {
 
 /* ---- what nobody needs ---- */
 
-static bool is_removable(const Fuse *z, IrId id) {
-    const IrOp *op = ir_op(z->f, id);
-    return !(op->flags & IRF_PINNED) && !ir_has_effect(z->f, id);
-}
-
 static void drop_use(int *count, IrId id) {
     if (id)
         count[id]--;
@@ -448,7 +443,7 @@ static bool sweep_region(Fuse *z, int *count, IrRegion *region) {
     for (int i = region->ops.len - 1; i >= 0; i--) {
         IrId id = region->ops.at[i];
         IrOp *op = ir_op(z->f, id);
-        if (count[id] == 0 && is_removable(z, id)) {
+        if (count[id] == 0 && !ir_must_stay(z->f, id)) {
             for (int k = 0; k < op->nargs; k++)
                 drop_use(count, op->args[k]);
             for (int r = 0; r < op->nregions; r++)

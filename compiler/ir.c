@@ -587,6 +587,40 @@ bool ir_has_effect(const IrFunc *f, IrId id) {
     return false;
 }
 
+/* How deep the calls are that are looked into; what is deeper stays. */
+enum { PINNED_CALLS = 3 };
+
+static bool region_stays(const IrFunc *f, const IrRegion *region, int depth);
+
+static bool call_stays(const IrFunc *callee, int depth) {
+    return callee->has_effect || depth == 0 || region_stays(callee, callee->body, depth - 1);
+}
+
+static bool region_stays(const IrFunc *f, const IrRegion *region, int depth) {
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        if ((op->flags & IRF_PINNED) || (op->kind == IR_CALL && call_stays(op->callee, depth)))
+            return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (region_stays(f, op->regions[r], depth))
+                return true;
+    }
+    return false;
+}
+
+bool ir_is_pinned(const IrFunc *f, IrId id) {
+    const IrOp *op = ir_op(f, id);
+    return (op->flags & IRF_PINNED) || (op->kind == IR_CALL && call_stays(op->callee, PINNED_CALLS));
+}
+
+bool ir_must_stay(const IrFunc *f, IrId id) {
+    const IrOp *op = ir_op(f, id);
+    bool stays = ir_is_pinned(f, id);
+    for (int r = 0; r < op->nregions && !stays; r++)
+        stays = region_stays(f, op->regions[r], PINNED_CALLS);
+    return stays;
+}
+
 int ir_size(const IrFunc *f, const IrRegion *region) {
     int size = region->ops.len;
     for (int i = 0; i < region->ops.len; i++) {

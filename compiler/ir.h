@@ -386,6 +386,10 @@ bool ir_has_effect(const IrFunc *f, IrId id);
 /* Does the code of `region` read single elements of an array only, inside `kernel` (one of its ops) only
    that of the kernel's own point, and none after it? Then the kernel may write where the array stands. */
 bool ir_reads_own_point(const IrFunc *f, const IrRegion *region, IrId kernel, IrId array);
+/* Must this op stay even if nobody uses its value? */
+bool ir_is_pinned(const IrFunc *f, IrId id);
+/* The same of the op or anything in its regions. */
+bool ir_must_stay(const IrFunc *f, IrId id);
 const char *ir_kind_name(IrKind kind);
 bool ir_is_scalar_op(IrKind kind); /* of lang/ops.def */
 

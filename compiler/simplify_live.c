@@ -148,29 +148,6 @@ static void want_whole(Marker *m, IrId id) {
 
 /* ---- where everything is, and what is needed from the start ---- */
 
-static bool region_is_pinned(const IrFunc *f, const IrRegion *region, int depth) {
-    for (int i = 0; i < region->ops.len; i++) {
-        const IrOp *op = ir_op(f, region->ops.at[i]);
-        if (op->flags & IRF_PINNED)
-            return true;
-        if (op->kind == IR_CALL && (op->callee->has_effect || depth == 0 ||
-                                    region_is_pinned(op->callee, op->callee->body, depth - 1)))
-            return true;
-        for (int r = 0; r < op->nregions; r++)
-            if (region_is_pinned(f, op->regions[r], depth))
-                return true;
-    }
-    return false;
-}
-
-/* Must this op stay even if nobody uses its value? */
-static bool is_pinned(const IrOp *op) {
-    if (op->flags & IRF_PINNED)
-        return true;
-    return op->kind == IR_CALL &&
-           (op->callee->has_effect || region_is_pinned(op->callee, op->callee->body, 3));
-}
-
 static void find_homes(Marker *m, const IrRegion *region, IrId owner, int first_carried) {
     for (int i = 0; i < region->params.len; i++) {
         int carried = first_carried >= 0 && i >= first_carried ? i - first_carried : -1;
@@ -183,7 +160,7 @@ static void find_homes(Marker *m, const IrRegion *region, IrId owner, int first_
         int first = op->kind == IR_FOR ? 1 : op->kind == IR_LOOP ? 0 : -1;
         for (int r = 0; r < op->nregions; r++)
             find_homes(m, op->regions[r], id, first);
-        if (is_pinned(op))
+        if (ir_is_pinned(m->f, id))
             want(m, id);
     }
 }
