@@ -2,7 +2,8 @@
    IR in which producers stand inside their consumers (fuse_vertical.c), kernels over one space are
    one kernel (fuse_merge.c) and spaces are as large as they can be (fuse_spaces.c). The steps
    repeat until none of them finds anything; each makes the number of kernels, or of reads of
-   intermediate arrays, smaller, so this ends. Bounds that can be proven are proven first, since
+   intermediate arrays, smaller, so this ends. Then loops in bodies move out of the axes they do not
+   depend on (fuse_split.c). Bounds that can be proven are proven first, since
    code that cannot fault moves freely.
 
    The arithmetic of every element stays the same, and so does the tree of every reduction that
@@ -37,6 +38,7 @@ static void fuse_func(Compiler *c, IrFunc *f) {
         if (!changed)
             changed = fuse_merge(&z);
     }
+    fuse_split(&z);
     z.said_len = f->ops.len;
     z.said = NEW_ARRAY(c->arena, uint8_t, f->ops.len);
     fuse_explain(&z);

@@ -4,7 +4,7 @@
 
 typedef struct {
     const IrFunc *f;
-    Arena scratch;
+    Arena *scratch;
     int kernels, nested, reads, writes;
 } Count;
 
@@ -40,7 +40,7 @@ static bool writes_array(const IrFunc *f, const IrOp *op, const IrSink *sink) {
 }
 
 static void count_kernel(Count *n, const IrOp *op, int depth) {
-    Roots roots = {NEW_ARRAY(&n->scratch, IrId, n->f->ops.len), 0};
+    Roots roots = {NEW_ARRAY(n->scratch, IrId, n->f->ops.len), 0};
     for (int r = 0; r < op->nregions; r++)
         element_reads(n, op->regions[r], &roots);
     n->reads += roots.len;
@@ -48,6 +48,15 @@ static void count_kernel(Count *n, const IrOp *op, int depth) {
         n->writes += writes_array(n->f, op, &op->kernel->sinks[s]);
     for (int r = 0; r < op->nregions; r++)
         count_region(n, op->regions[r], depth + 1);
+}
+
+/* Of the branches of an `if` the one that has more to do counts. */
+static void count_branches(Count *n, const IrOp *op, int depth) {
+    Count branch[2] = {*n, *n};
+    for (int r = 0; r < 2; r++)
+        count_region(&branch[r], op->regions[r], depth);
+    bool second = branch[1].kernels + branch[1].nested > branch[0].kernels + branch[0].nested;
+    *n = branch[second];
 }
 
 static void count_region(Count *n, const IrRegion *region, int depth) {
@@ -60,6 +69,10 @@ static void count_region(Count *n, const IrRegion *region, int depth) {
             count_kernel(n, op, depth);
             continue;
         }
+        if (op->kind == IR_IF) {
+            count_branches(n, op, depth);
+            continue;
+        }
         n->reads += runs || op->kind == IR_CONCAT ? op->nargs : 0;
         n->writes += runs || op->kind == IR_CONCAT;
         for (int r = 0; r < op->nregions; r++)
@@ -68,13 +81,14 @@ static void count_region(Count *n, const IrRegion *region, int depth) {
 }
 
 static void print_counts(Buf *out, const IrEntry *entry) {
-    Count n = {.f = entry->func};
+    Arena scratch = {0};
+    Count n = {.f = entry->func, .scratch = &scratch};
     count_region(&n, entry->func->body, 0);
     buf_printf(out, "// %s: kernels %d", entry->name, n.kernels);
     if (n.nested)
         buf_printf(out, " (%d inside)", n.nested);
     buf_printf(out, ", array reads %d, array writes %d\n", n.reads, n.writes);
-    arena_free(&n.scratch);
+    arena_free(&scratch);
 }
 
 void fused_print(Buf *out, const IrModule *m) {
