@@ -265,7 +265,7 @@ static LLVMValueRef chunk_size(Kernel *k) {
             return fn_int(f, CHUNK);
     if (!kernel_is_heavy(f->ir, k->body))
         return fn_int(f, CHUNK);
-    int unit = vector_wants(f, k->id) ? LANES : 1; /* vectors want to be full */
+    int unit = vector_wants(f, k->id) ? vector_unit(f, k->id) : 1; /* vectors want to be full */
     LLVMValueRef n = LLVMBuildUDiv(B, k->total, fn_int(f, 512 * unit), "");
     n = fn_mul(f, fn_add(f, n, fn_int(f, unit > 1)), fn_int(f, unit));
     return fn_min(f, fn_max(f, n, fn_int(f, 1)), fn_int(f, CHUNK));

@@ -24,6 +24,7 @@ typedef struct {
     VectorLoop *loop;
     const IrRegion *body;
     int rank;
+    int ncopies; /* pieces that are done side by side where they are full */
     bool reduces, has_each, may_stream, has_scalar_end;
     LLVMValueRef next;       /* memory of the next point */
     LLVMValueRef piece;      /* memory of the number of points in the piece under way */
@@ -43,6 +44,12 @@ bool vector_wants(Fn *f, IrId kernel) {
     if (ir_const_int(f->ir, op->args[op->kernel->rank - 1], &size) && size < 8)
         return false;
     return vector_plan(f, kernel, 0).lanes > 0;
+}
+
+int vector_unit(Fn *f, IrId kernel) {
+    VectorPlan plan = vector_plan(f, kernel, 0);
+    int points = plan.lanes * plan.ncopies;
+    return points > REDUCE_LANES ? points : REDUCE_LANES;
 }
 
 bool vector_wants_each(Fn *f, IrId kernel) {
@@ -375,18 +382,25 @@ static void emit_slow(Points *p, LLVMBasicBlockRef head) {
 
 /* ---- pieces ---- */
 
+/* `copies` pieces from `point` on, all full if there are several. count: points of each. */
 static void emit_piece(Points *p, LLVMValueRef point, LLVMValueRef first, LLVMValueRef count,
-                       bool full) {
+                       bool full, int copies) {
     Fn *f = p->v.f;
     p->v.first = first;
     p->v.count = count;
     p->v.mask = full ? NULL : lane_mask(p, first, count);
     p->v.is_nested = false;
-    fn_set(f, p->piece, count);
+    LLVMValueRef points = copies > 1 ? fn_int(f, p->v.lanes * copies) : count;
+    fn_set(f, p->piece, points);
     LLVMValueRef lane0 = fn_sub(f, point, first);
+    vec_open(&p->v, copies);
     vec_body(&p->v, p->body, p->outer, fn_sub(f, lane0, p->row));
-    sink_piece(p, lane0);
-    fn_set(f, p->next, LLVMBuildNSWAdd(B, point, count, ""));
+    for (int k = 0; k < copies; k++) {
+        vec_at(&p->v, k);
+        sink_piece(p, k ? fn_add(f, lane0, fn_int(f, k * p->v.lanes)) : lane0);
+    }
+    vec_close(&p->v);
+    fn_set(f, p->next, LLVMBuildNSWAdd(B, point, points, ""));
 }
 
 /* ---- large outputs ---- */
@@ -431,12 +445,13 @@ static void emit_fence(Points *p) {
 /* Full pieces of the row, at least one, as long as there are any. */
 static void emit_full(Points *p, bool streams) {
     Fn *f = p->v.f;
-    LLVMValueRef lanes = fn_int(f, p->v.lanes), last = fn_sub(f, p->end, lanes);
+    LLVMValueRef lanes = fn_int(f, p->v.lanes), points = fn_int(f, p->v.lanes * p->ncopies);
+    LLVMValueRef last = fn_sub(f, p->end, points);
     LLVMBasicBlockRef again = fn_block(f, "full"), done = fn_block(f, "full.done");
     fn_br(f, again);
     fn_at(f, again);
     p->v.stream_align = streams ? STREAM_ALIGN : 0;
-    emit_piece(p, read(p, p->next), fn_int(f, 0), lanes, true);
+    emit_piece(p, read(p, p->next), fn_int(f, 0), lanes, true, p->ncopies);
     p->v.stream_align = 0;
     fn_cond(f, fn_cmp(f, LLVMIntSLE, read(p, p->next), last), again, done);
     fn_at(f, done);
@@ -468,14 +483,15 @@ static void emit_part(Points *p, LLVMBasicBlockRef head, LLVMValueRef point, LLV
         return;
     }
     LLVMValueRef room = fn_sub(f, fn_int(f, p->v.lanes), first);
-    emit_piece(p, point, first, fn_min(f, left, room), false);
+    emit_piece(p, point, first, fn_min(f, left, room), false, 1);
     fn_br(f, head);
 }
 
 /* What is left of the row; then on to `exit`. */
 static void emit_row(Points *p, LLVMBasicBlockRef exit, bool has_full) {
     Fn *f = p->v.f;
-    LLVMValueRef lanes = fn_int(f, p->v.lanes), zero = fn_int(f, 0), first = zero;
+    LLVMValueRef lanes = fn_int(f, p->v.lanes * (has_full ? p->ncopies : 1));
+    LLVMValueRef zero = fn_int(f, 0), first = zero;
     LLVMBasicBlockRef head = fn_block(f, "piece"), more = fn_block(f, "more");
     LLVMBasicBlockRef part = fn_block(f, "part"), full = has_full ? fn_block(f, "fulls") : part;
     fn_br(f, head);
@@ -604,7 +620,7 @@ static int pack_lanes(Points *p) {
 /* Is the body worth a second copy, that does without a mask? */
 static bool wants_full(Points *p, const VectorPlan *plan) {
     Emit *e = p->v.f->e;
-    if (p->has_scalar_end)
+    if (p->has_scalar_end || plan->ncopies > 1)
         return true;
     return plan->nops <= (strstr(e->features, "+avx512vl") ? 16 : 400);
 }
@@ -626,6 +642,8 @@ void vector_points(Fn *f, VectorLoop *loop) {
     VectorPlan plan = vector_plan(f, loop->kernel, p->reduces ? REDUCE_LANES : pack_lanes(p));
     p->v.plan = &plan;
     p->v.lanes = plan.lanes;
+    p->v.ncopies = 1;
+    p->ncopies = plan.ncopies;
     p->v.is_outer = loop->is_outer;
     p->v.linear = NEW_ARRAY(f->e->arena, Linear, f->ir->ops.len + 1);
     p->next = fn_alloca(f, f->e->i64, "next");

@@ -46,6 +46,8 @@ typedef struct VectorLoop {
 bool vector_wants(Fn *f, IrId kernel);
 /* And does it where all sinks are EACH, which undo it? */
 bool vector_wants_each(Fn *f, IrId kernel);
+/* How many points it then takes at a time, at most. */
+int vector_unit(Fn *f, IrId kernel);
 /* Does the body of a kernel hold loops or calls? kernel.c */
 bool kernel_is_heavy(const IrFunc *ir, const IrRegion *body);
 /* Can the target pack elements of these columns? */

@@ -1,10 +1,12 @@
 /* The ops of a kernel's body for a vector of consecutive points.
 
-   What does not vary is emitted once, as a scalar, by the emitters of scalar code. A varying IF
-   runs each side under its own mask, if any lane wants it, and selects; a loop with a varying trip
-   count runs while any lane is active and keeps the carried values of the others. A check that
+   What does not vary is emitted once, as a scalar, by the emitters of scalar code. A check that
    fails in an active lane leaves for `slow`, where the same points run through the scalar body.
-   Inactive lanes hold any value but never poison, so that masks stay exact. */
+   Inactive lanes hold any value but never poison, so that masks stay exact.
+
+   Bodies with loops are emitted in several copies, side by side, op by op, for as many pieces: the
+   processor has then something to do while a chain of dependent ops goes on, and what all share
+   is loaded once. */
 #include "vector_body.h"
 
 #include <string.h>
@@ -41,7 +43,7 @@ static LLVMValueRef call(Vec *v, const char *name, LLVMTypeRef *over, int nover,
     return LLVMBuildCall2(B, type, fn, args, (unsigned)nargs, "");
 }
 
-static LLVMValueRef any(Vec *v, LLVMValueRef mask) {
+LLVMValueRef vec_any(Vec *v, LLVMValueRef mask) {
     LLVMTypeRef type = LLVMTypeOf(mask);
     return call(v, "llvm.vector.reduce.or", &type, 1, &mask, 1);
 }
@@ -50,14 +52,13 @@ static LLVMValueRef all_lanes(Vec *v) {
     return LLVMConstAllOnes(widened(v, v->f->e->i1));
 }
 
-/* The mask and a condition, which may be a scalar. */
-static LLVMValueRef masked(Vec *v, LLVMValueRef mask, LLVMValueRef cond) {
+LLVMValueRef vec_masked(Vec *v, LLVMValueRef mask, LLVMValueRef cond) {
     cond = vec_splat(v, cond);
     return mask ? LLVMBuildAnd(B, mask, cond, "") : cond;
 }
 
-/* Where cond, a; elsewhere b. Nothing to do where both are the same. */
-static LLVMValueRef blend(Vec *v, LLVMValueRef cond, LLVMValueRef a, LLVMValueRef b) {
+/* Nothing to do where both are the same. */
+LLVMValueRef vec_blend(Vec *v, LLVMValueRef cond, LLVMValueRef a, LLVMValueRef b) {
     return a == b ? a : LLVMBuildSelect(B, cond, vec_splat(v, a), vec_splat(v, b), "");
 }
 
@@ -84,8 +85,8 @@ static void need_lanes(Vec *v, LLVMValueRef ok) {
         vec_need(v, ok);
         return;
     }
-    LLVMValueRef bad = masked(v, v->mask, LLVMBuildNot(B, ok, ""));
-    vec_need(v, LLVMBuildNot(B, any(v, bad), ""));
+    LLVMValueRef bad = vec_masked(v, v->mask, LLVMBuildNot(B, ok, ""));
+    vec_need(v, LLVMBuildNot(B, vec_any(v, bad), ""));
 }
 
 /* ---- memory ---- */
@@ -338,7 +339,7 @@ static void emit_vec_select(Vec *v, IrId id) {
     LLVMValueRef cond = value_scalar(v->f, op->args[0]), *s = slots_new(v->f, a->n);
     for (int k = 0; k < a->n; k++) {
         bool wide = is_vector(cond) || is_vector(a->s[k]) || is_vector(b->s[k]);
-        s[k] = wide ? blend(v, cond, a->s[k], b->s[k])
+        s[k] = wide ? vec_blend(v, cond, a->s[k], b->s[k])
                     : fn_select(v->f, cond, a->s[k], b->s[k]);
     }
     value_set(v->f, id, s, a->n);
@@ -368,246 +369,7 @@ static void emit_vec_scalar(Vec *v, IrId id) {
     track_linear(v, id);
 }
 
-/* ---- control ---- */
-
-typedef struct {
-    LLVMValueRef *s;
-    int n;
-} Row;
-
-/* All slots of some values, one after the other. */
-static Row row_of(Vec *v, const IrId *ids, int n) {
-    Row row = {NULL, 0};
-    for (int k = 0; k < n; k++)
-        row.n += value_of(v->f, ids[k])->n;
-    row.s = slots_new(v->f, row.n);
-    for (int k = 0, at = 0; k < n; k++)
-        for (int i = 0; i < value_of(v->f, ids[k])->n; i++)
-            row.s[at++] = value_of(v->f, ids[k])->s[i];
-    return row;
-}
-
-/* One side of a varying IF, under its mask. Skipped by a branch where it is said to be rare, where
-   that may pay, or where it must not run for no lane at all. */
-static Row emit_side(Vec *v, const IrRegion *region, LLVMValueRef mask, bool is_rare) {
-    Vec outer = *v;
-    Fn *f = v->f;
-    v->mask = mask;
-    v->is_nested = true;
-    LLVMBasicBlockRef before = fn_here(f), side = NULL, join = NULL;
-    bool branches = is_rare || !vector_is_cheap(f, region);
-    if (branches) {
-        side = fn_block(f, "side");
-        join = fn_block(f, "join");
-        if (is_rare)
-            fn_unlikely(f, LLVMBuildNot(B, any(v, mask), ""), join, side);
-        else
-            fn_cond(f, any(v, mask), side, join);
-        fn_at(f, side);
-    }
-    vec_ops(v, region);
-    Row row = row_of(v, region->results.at, region->results.len);
-    if (branches) {
-        LLVMBasicBlockRef end = fn_here(f);
-        fn_br(f, join);
-        fn_at(f, join);
-        for (int k = 0; k < row.n; k++) {
-            LLVMValueRef none = LLVMConstNull(LLVMTypeOf(row.s[k]));
-            LLVMValueRef phi = LLVMBuildPhi(B, LLVMTypeOf(row.s[k]), "");
-            LLVMAddIncoming(phi, (LLVMValueRef[]){row.s[k], none},
-                            (LLVMBasicBlockRef[]){end, before}, 2);
-            row.s[k] = phi;
-        }
-    }
-    outer.slow = v->slow;
-    *v = outer;
-    return row;
-}
-
-static void emit_varying_if(Vec *v, IrId id, LLVMValueRef cond) {
-    IrOp *op = ir_op(v->f->ir, id);
-    LLVMValueRef other = LLVMBuildNot(B, cond, "");
-    bool is_rare = ir_op(v->f->ir, op->args[0])->kind == IR_RARE;
-    Row then = emit_side(v, op->regions[0], masked(v, v->mask, cond), is_rare);
-    Row otherwise = emit_side(v, op->regions[1], masked(v, v->mask, other), false);
-    for (int k = 0; k < then.n; k++)
-        then.s[k] = blend(v, cond, then.s[k], otherwise.s[k]);
-    value_set(v->f, id, then.s, then.n);
-}
-
-static void emit_uniform_if(Vec *v, IrId id, LLVMValueRef cond) {
-    Fn *f = v->f;
-    IrOp *op = ir_op(f->ir, id);
-    LLVMBasicBlockRef starts[] = {fn_block(f, "then"), fn_block(f, "else")}, ends[2];
-    LLVMBasicBlockRef join = fn_block(f, "join");
-    Row rows[2];
-    fn_cond(f, cond, starts[0], starts[1]);
-    for (int side = 0; side < 2; side++) {
-        fn_at(f, starts[side]);
-        vec_ops(v, op->regions[side]);
-        rows[side] = row_of(v, op->regions[side]->results.at, op->regions[side]->results.len);
-        for (int k = 0; v->plan->varying[id] && k < rows[side].n; k++)
-            rows[side].s[k] = vec_splat(v, rows[side].s[k]);
-        ends[side] = fn_here(f);
-        fn_br(f, join);
-    }
-    fn_at(f, join);
-    for (int k = 0; k < rows[0].n; k++) {
-        LLVMValueRef phi = LLVMBuildPhi(B, LLVMTypeOf(rows[0].s[k]), "");
-        LLVMAddIncoming(phi, (LLVMValueRef[]){rows[0].s[k], rows[1].s[k]}, ends, 2);
-        rows[0].s[k] = phi;
-    }
-    value_set(f, id, rows[0].s, rows[0].n);
-}
-
-/* ---- loops ---- */
-
-/* Phis at the head of a loop for carried values: vectors where the parameter varies. */
-typedef struct {
-    Row phis;
-    bool *varying; /* by slot */
-} Carried;
-
-static LLVMValueRef head_phi(Vec *v, LLVMValueRef init, LLVMBasicBlockRef before) {
-    LLVMValueRef phi = LLVMBuildPhi(B, LLVMTypeOf(init), "");
-    LLVMAddIncoming(phi, &init, &before, 1);
-    return phi;
-}
-
-static void add_back(LLVMValueRef phi, LLVMValueRef value, LLVMBasicBlockRef from) {
-    LLVMAddIncoming(phi, &value, &from, 1);
-}
-
-/* Initial values as the phis want them; before the branch to the loop. */
-static Row initial(Vec *v, const IrId *init, const IrId *params, int n) {
-    Row row = row_of(v, init, n);
-    for (int k = 0, at = 0; k < n; k++)
-        for (int i = 0; i < value_of(v->f, init[k])->n; i++, at++)
-            if (v->plan->varying[params[k]])
-                row.s[at] = vec_splat(v, row.s[at]);
-    return row;
-}
-
-static Row phis_of(Vec *v, Row init, LLVMBasicBlockRef before) {
-    Row phis = {slots_new(v->f, init.n), init.n};
-    for (int k = 0; k < init.n; k++)
-        phis.s[k] = head_phi(v, init.s[k], before);
-    return phis;
-}
-
-static void bind(Vec *v, const IrId *params, int n, Row row) {
-    for (int k = 0, at = 0; k < n; k++) {
-        int count = value_layout(v->f, params[k])->nslots;
-        value_set(v->f, params[k], row.s + at, count);
-        v->linear[params[k]] = (Linear){NULL, 0};
-        at += count;
-    }
-}
-
-/* The results of a loop's body become the next carried values; lanes out of `active` keep theirs. */
-static void carry_back(Vec *v, const IrRegion *body, Row phis, LLVMValueRef active) {
-    Row next = row_of(v, body->results.at, body->results.len);
-    for (int k = 0; k < next.n; k++)
-        if (is_vector(phis.s[k]))
-            next.s[k] = active ? blend(v, active, next.s[k], phis.s[k]) : vec_splat(v, next.s[k]);
-    for (int k = 0; k < next.n; k++)
-        add_back(phis.s[k], next.s[k], fn_here(v->f));
-}
-
-/* Enters the body while cond, for the lanes where it holds. Gives the active lanes, or NULL if cond
-   is uniform. */
-static LLVMValueRef enter_body(Vec *v, LLVMValueRef cond, LLVMBasicBlockRef run,
-                               LLVMBasicBlockRef exit) {
-    if (!is_vector(cond)) {
-        fn_cond(v->f, cond, run, exit);
-        fn_at(v->f, run);
-        return NULL;
-    }
-    LLVMValueRef active = masked(v, v->mask, cond);
-    fn_cond(v->f, any(v, active), run, exit);
-    fn_at(v->f, run);
-    v->mask = active;
-    v->is_nested = true;
-    return active;
-}
-
-static void emit_vec_for(Vec *v, IrId id) {
-    Fn *f = v->f;
-    IrOp *op = ir_op(f->ir, id);
-    IrRegion *body = op->regions[0];
-    LLVMValueRef lo = value_scalar(f, op->args[0]), hi = value_scalar(f, op->args[1]);
-    int n = op->nargs - 2;
-    Vec outer = *v;
-    Row init = initial(v, op->args + 2, body->params.at + 1, n);
-    LLVMBasicBlockRef before = fn_here(f), head = fn_block(f, "for");
-    LLVMBasicBlockRef run = fn_block(f, "body"), exit = fn_block(f, "done");
-    fn_br(f, head);
-    fn_at(f, head);
-    Row i = {slots_new(f, 1), 1};
-    i.s[0] = head_phi(v, lo, before);
-    Row phis = phis_of(v, init, before);
-    bool wide = is_vector(lo) || is_vector(hi);
-    LLVMValueRef left = wide ? vec_splat(v, i.s[0]) : i.s[0], end = wide ? vec_splat(v, hi) : hi;
-    LLVMValueRef cond = LLVMBuildICmp(B, LLVMIntSLT, left, end, "");
-    LLVMValueRef active = enter_body(v, cond, run, exit);
-    bind(v, body->params.at, 1, i);
-    bind(v, body->params.at + 1, n, phis);
-    vec_ops(v, body);
-    LLVMValueRef one = is_vector(lo) ? vec_splat(v, fn_int(f, 1)) : fn_int(f, 1);
-    LLVMValueRef next = fn_add(f, i.s[0], one);
-    carry_back(v, body, phis, active);
-    add_back(i.s[0], active && is_vector(lo) ? blend(v, active, next, i.s[0]) : next, fn_here(f));
-    fn_br(f, head);
-    fn_at(f, exit);
-    outer.slow = v->slow;
-    *v = outer;
-    value_set(f, id, phis.s, phis.n);
-}
-
-/* The mask is carried too: a lane that has left a loop never comes back. */
-static void emit_vec_loop(Vec *v, IrId id) {
-    Fn *f = v->f;
-    IrOp *op = ir_op(f->ir, id);
-    IrRegion *test = op->regions[0], *body = op->regions[1];
-    bool diverges = v->plan->varying[test->results.at[0]];
-    Vec outer = *v;
-    Row init = initial(v, op->args, body->params.at, op->nargs);
-    LLVMValueRef mask = v->mask ? v->mask : all_lanes(v), mask_phi = NULL;
-    LLVMBasicBlockRef before = fn_here(f), head = fn_block(f, "while");
-    LLVMBasicBlockRef run = fn_block(f, "body"), exit = fn_block(f, "done");
-    fn_br(f, head);
-    fn_at(f, head);
-    Row phis = phis_of(v, init, before);
-    if (diverges) {
-        mask_phi = head_phi(v, mask, before);
-        v->mask = mask_phi;
-        v->is_nested = true;
-    }
-    bind(v, test->params.at, op->nargs, phis);
-    vec_ops(v, test);
-    LLVMValueRef cond = value_scalar(f, test->results.at[0]);
-    LLVMValueRef active = enter_body(v, diverges ? vec_splat(v, cond) : cond, run, exit);
-    bind(v, body->params.at, op->nargs, phis);
-    vec_ops(v, body);
-    carry_back(v, body, phis, active);
-    if (mask_phi)
-        add_back(mask_phi, active, fn_here(f));
-    fn_br(f, head);
-    fn_at(f, exit);
-    outer.slow = v->slow;
-    *v = outer;
-    value_set(f, id, phis.s, phis.n);
-}
-
 /* ---- dispatch ---- */
-
-static void emit_vec_if(Vec *v, IrId id) {
-    LLVMValueRef cond = value_scalar(v->f, ir_op(v->f->ir, id)->args[0]);
-    if (is_vector(cond))
-        emit_varying_if(v, id, cond);
-    else
-        emit_uniform_if(v, id, cond);
-}
 
 static void emit_vec_check(Vec *v, IrId id) {
     IrOp *op = ir_op(v->f->ir, id);
@@ -620,7 +382,8 @@ static void emit_vec_check(Vec *v, IrId id) {
     v->linear[id] = v->plan->varying[op->args[0]] ? v->linear[op->args[0]] : (Linear){NULL, 0};
 }
 
-static void emit_vec_op(Vec *v, IrId id) {
+/* In the copy at hand. */
+static void emit_copy_op(Vec *v, IrId id) {
     IrOp *op = ir_op(v->f->ir, id);
     v->linear[id] = (Linear){NULL, 0};
     if (ir_is_scalar_op(op->kind)) {
@@ -634,13 +397,39 @@ static void emit_vec_op(Vec *v, IrId id) {
         else
             emit_op(v->f, id);
         break;
-    case IR_IF: emit_vec_if(v, id); break;
-    case IR_FOR: emit_vec_for(v, id); break;
-    case IR_LOOP: emit_vec_loop(v, id); break;
     case IR_CHECK: emit_vec_check(v, id); break;
-    case IR_KERNEL: vec_nested(v, id); break;
     default: emit_op(v->f, id); /* moves slots, or does not vary */
     }
+}
+
+/* Nothing in it differs between lanes, so nothing between copies. */
+static bool is_shared(Vec *v, IrId id) {
+    const IrOp *op = ir_op(v->f->ir, id);
+    for (int k = 0; k < op->nargs; k++)
+        if (op->args[k] != IR_NONE && v->plan->varying[op->args[k]])
+            return false;
+    return !v->plan->varying[id];
+}
+
+static void emit_vec_op(Vec *v, IrId id) {
+    switch ((int)ir_op(v->f->ir, id)->kind) {
+    case IR_IF: vec_if(v, id); return;
+    case IR_FOR: vec_for(v, id); return;
+    case IR_LOOP: vec_loop(v, id); return;
+    case IR_KERNEL: vec_nested(v, id); return;
+    default: break;
+    }
+    emit_copy_op(v, id);
+    bool shared = is_shared(v, id);
+    Value value = v->f->values[id];
+    for (int c = 1; c < v->ncopies; c++) {
+        vec_at(v, c);
+        if (shared)
+            v->f->values[id] = value;
+        else
+            emit_copy_op(v, id);
+    }
+    vec_at(v, 0);
 }
 
 void vec_ops(Vec *v, const IrRegion *region) {
@@ -648,15 +437,63 @@ void vec_ops(Vec *v, const IrRegion *region) {
         emit_vec_op(v, region->ops.at[k]);
 }
 
-void vec_body(Vec *v, const IrRegion *body, LLVMValueRef const *outer, LLVMValueRef base) {
+/* ---- copies ---- */
+
+void vec_at(Vec *v, int copy) {
+    if (copy == v->copy)
+        return;
+    v->copies[v->copy] = (VecCopy){v->f->values, v->linear, v->mask, v->first, v->count};
+    const VecCopy *to = &v->copies[copy];
+    v->copy = copy;
+    v->f->values = to->values;
+    v->linear = to->linear;
+    v->mask = to->mask;
+    v->first = to->first;
+    v->count = to->count;
+}
+
+void vec_open(Vec *v, int n) {
     Fn *f = v->f;
-    int rank = body->params.len;
-    for (int k = 0; k < rank; k++) {
-        LLVMValueRef *s = slots_new(f, 1);
-        s[0] = k < rank - 1 ? outer[k] : LLVMBuildAdd(B, vec_splat(v, base), vec_iota(v), "");
-        value_set(f, body->params.at[k], s, 1);
-        v->linear[body->params.at[k]] = (Linear){NULL, 0};
+    int nvalues = f->ir->ops.len + 1;
+    v->ncopies = n;
+    for (int c = 1; c < n; c++) {
+        VecCopy *copy = &v->copies[c];
+        *copy = (VecCopy){.mask = v->mask, .first = v->first, .count = v->count};
+        copy->values = NEW_ARRAY(f->e->arena, Value, nvalues);
+        memcpy(copy->values, f->values, (size_t)f->ir->ops.len * sizeof(Value));
+        copy->linear = NEW_ARRAY(f->e->arena, Linear, nvalues);
     }
-    v->linear[body->params.at[rank - 1]] = (Linear){base, 1};
+}
+
+void vec_close(Vec *v) {
+    vec_at(v, 0);
+    v->ncopies = 1;
+}
+
+void vec_restore(Vec *v, const Vec *saved) {
+    LLVMBasicBlockRef slow = v->slow;
+    vec_at(v, saved->copy);
+    *v = *saved;
+    v->slow = slow;
+}
+
+static void set_index(Vec *v, IrId param, LLVMValueRef value, Linear linear) {
+    LLVMValueRef *s = slots_new(v->f, 1);
+    s[0] = value;
+    value_set(v->f, param, s, 1);
+    v->linear[param] = linear;
+}
+
+void vec_body(Vec *v, const IrRegion *body, LLVMValueRef const *outer, LLVMValueRef base) {
+    int last = body->params.len - 1;
+    for (int c = 0; c < v->ncopies; c++) {
+        vec_at(v, c);
+        for (int k = 0; k < last; k++)
+            set_index(v, body->params.at[k], outer[k], (Linear){NULL, 0});
+        LLVMValueRef from = c ? fn_add(v->f, base, fn_int(v->f, c * v->lanes)) : base;
+        LLVMValueRef index = LLVMBuildAdd(B, vec_splat(v, from), vec_iota(v), "");
+        set_index(v, body->params.at[last], index, (Linear){from, 1});
+    }
+    vec_at(v, 0);
     vec_ops(v, body);
 }

@@ -1,6 +1,6 @@
 /* The parts of the vectoriser: vector_plan.c decides which values differ between lanes and whether
-   a body can be vectorised, vector_body.c emits its ops, vector_nest.c the sums inside it,
-   vector.c the loop around it. */
+   a body can be vectorised, vector_body.c emits its ops, vector_control.c its IFs and loops,
+   vector_nest.c the sums inside it, vector.c the loop around it. */
 #ifndef GACT_VECTOR_BODY_H
 #define GACT_VECTOR_BODY_H
 
@@ -10,6 +10,9 @@ typedef struct {
     bool *varying; /* by IrId: differs between lanes. Values from outside the body do not */
     int lanes;     /* how many suit the body's types; 0: it cannot be vectorised */
     int nops;
+    int ncopies;       /* so many pieces are done side by side, where there are as many */
+    uint64_t *wanted; /* by IrId of a loop: bit k: carried value k (63: or a later one) is looked at
+                         after the loop */
 } VectorPlan;
 
 /* lanes: 0 lets the types decide. */
@@ -23,28 +26,58 @@ typedef struct {
     int64_t stride;
 } Linear;
 
+enum { VEC_COPIES = 4 };
+
+/* What differs between pieces that are done side by side. */
+typedef struct {
+    Value *values;     /* by IrId */
+    Linear *linear;    /* by IrId */
+    LLVMValueRef mask; /* <lanes x i1>: the active lanes; NULL: all */
+    LLVMValueRef first, count;
+} VecCopy;
+
 typedef struct {
     Fn *f;
     const VectorPlan *plan;
     int lanes;
-    Linear *linear;      /* by IrId */
-    LLVMValueRef mask;   /* <lanes x i1>: the active lanes; NULL: all */
-    bool is_nested;      /* the mask is narrower than first … first + count - 1 */
-    LLVMValueRef first, count;
+    int ncopies, copy;          /* the copy whose fields are in f->values and below */
+    VecCopy copies[VEC_COPIES]; /* the others' */
+    Linear *linear;
+    LLVMValueRef mask, first, count;
+    bool is_nested; /* the mask is narrower than first … first + count - 1 */
     bool is_outer;    /* nothing here reads what vec_store writes */
     int stream_align; /* not 0: stores bypass the caches; their places are so aligned */
     LLVMBasicBlockRef slow; /* where a check that fails in an active lane goes; made when used */
 } Vec;
 
-/* Emits the body for the points whose last index is base + lane and whose other indices are
-   `outer`. Yields are in value_of: slots are vectors, or scalars that stand for all lanes. */
+/* From here to vec_close, n copies of the body are emitted, op by op; all begin with the mask,
+   first and count at hand. */
+void vec_open(Vec *v, int n);
+void vec_close(Vec *v);
+/* Turns to a copy. Whoever does turns back to copy 0. */
+void vec_at(Vec *v, int copy);
+/* Back to a state saved before, all but what became of `slow`. */
+void vec_restore(Vec *v, const Vec *saved);
+/* Emits the body for the points whose last index is base + lane, in copy k with k * lanes more, and
+   whose other indices are `outer`. Yields are in value_of: slots are vectors, or scalars that stand
+   for all lanes. */
 void vec_body(Vec *v, const IrRegion *body, LLVMValueRef const *outer, LLVMValueRef base);
 /* The ops of a region inside the body. */
 void vec_ops(Vec *v, const IrRegion *region);
 /* Leaves for the scalar body unless ok, a scalar. */
 void vec_need(Vec *v, LLVMValueRef ok);
 LLVMValueRef vec_splat(Vec *v, LLVMValueRef a);
-/* A kernel in the body whose sinks are all sums (of the same points in every lane). */
+/* Is any bit of a mask set? */
+LLVMValueRef vec_any(Vec *v, LLVMValueRef mask);
+/* The mask (NULL: all lanes) and a condition, which may be a scalar. */
+LLVMValueRef vec_masked(Vec *v, LLVMValueRef mask, LLVMValueRef cond);
+/* Where cond, a; elsewhere b. */
+LLVMValueRef vec_blend(Vec *v, LLVMValueRef cond, LLVMValueRef a, LLVMValueRef b);
+/* IF, FOR and LOOP, in all copies. */
+void vec_if(Vec *v, IrId id);
+void vec_for(Vec *v, IrId id);
+void vec_loop(Vec *v, IrId id);
+/* A kernel in the body whose sinks are all sums (of the same points in every lane), in all copies. */
 void vec_nested(Vec *v, IrId id);
 /* 0, 1, 2, … as i64. */
 LLVMValueRef vec_iota(Vec *v);

@@ -1,72 +1,37 @@
 /* Sums inside a vectorised body: each lane takes the same points of an inner space, one after the
-   other. The tree is that of reduce.c: 32 accumulators stride over the points and are then combined
-   16, 8, 4, 2, 1 apart; here each is a vector. One accumulator is enough where the order cannot be
-   told from the result. Spaces of more than one chunk are left to the scalar body, which vectorises
-   the sum itself. */
+   other. The trees are those of reduce.c, with vectors in place of scalars:
+
+   Where the order cannot be told from the result, one accumulator takes all points. An operator
+   that commutes has 32 accumulators, which stride over the points and are then combined 16, 8, 4,
+   2, 1 apart; spaces of more than one chunk are left to the scalar body, which vectorises the sum
+   itself. Any other operator folds pieces of 128 points in order, and pieces are combined as
+   neighbours in pairs: the results of 1, 2, 4, … pieces wait on a stack, as the bits of a counter
+   that is counted up, until the ones beside them are there. */
 #include "vector_body.h"
 
 #define B (v->f->e->B)
 
-enum { ACCUMULATORS = 32, CHUNK_POINTS = 4096 };
+enum { ACCUMULATORS = 32, CHUNK_POINTS = 4096, PIECE_POINTS = 128, PIECE_SHIFT = 7, LEVELS = 24 };
+
+typedef enum { SUM_ANY, SUM_LANES, SUM_PIECES } SumKind;
+
+/* The accumulators of a slot: one, or all, in memory. */
+typedef struct {
+    Type *type; /* NULL: a tag */
+    LLVMTypeRef memory_type;
+    LLVMValueRef identity;          /* PIECES: NULL if the operator has none */
+    LLVMValueRef accs[VEC_COPIES];
+    LLVMValueRef stack[VEC_COPIES]; /* PIECES */
+} SumSlot;
 
 typedef struct {
     const IrSink *sink;
-    Type *type;
-    bool is_exact;
-    LLVMValueRef accs; /* memory of one accumulator, or of all */
+    const IrRegion *op;
+    SumKind kind;
+    int nslots;
+    SumSlot *slots;
+    bool has_identity;
 } Sum;
-
-/* May the sum be taken in any order without a change of the result? */
-static bool is_exact(const IrOp *kernel, const IrSink *sink, const Type *type) {
-    return !type_is_float(type) || sink->op == IR_MIN || sink->op == IR_MAX ||
-           kernel->flags & IRF_FAST;
-}
-
-static LLVMTypeRef acc_type(Vec *v, const Sum *s) {
-    return scalar_type(&v->f->e->scalar, s->type, v->lanes);
-}
-
-static LLVMValueRef combine(Vec *v, const Sum *s, LLVMValueRef a, LLVMValueRef b) {
-    return scalar_emit_same(&v->f->e->scalar, s->sink->op, s->type, a, b, v->lanes);
-}
-
-static LLVMValueRef acc_at(Vec *v, const Sum *s, LLVMValueRef number) {
-    return s->is_exact ? s->accs : fn_at_index(v->f, acc_type(v, s), s->accs, number);
-}
-
-static Sum sum_begin(Vec *v, const IrOp *op, const IrSink *sink) {
-    Fn *f = v->f;
-    Sum s = {.sink = sink};
-    s.type = value_layout(f, op->regions[0]->results.at[sink->yield])->type;
-    s.is_exact = is_exact(op, sink, s.type);
-    int n = s.is_exact ? 1 : ACCUMULATORS;
-    s.accs = fn_alloca(f, LLVMArrayType2(acc_type(v, &s), (uint64_t)n), "sums");
-    LLVMValueRef identity = vec_splat(v, scalar_identity(&f->e->scalar, sink->op, s.type));
-    for (int k = 0; k < n; k++)
-        fn_set(f, acc_at(v, &s, fn_int(f, k)), identity);
-    return s;
-}
-
-static void sum_point(Vec *v, const Sum *s, const IrRegion *body, LLVMValueRef point) {
-    Fn *f = v->f;
-    LLVMValueRef number = fn_bin(f, LLVMAnd, point, fn_int(f, ACCUMULATORS - 1));
-    LLVMValueRef p = acc_at(v, s, number), old = fn_get(f, acc_type(v, s), p);
-    LLVMValueRef y = vec_splat(v, region_result(f, body, s->sink->yield)[0]);
-    fn_set(f, p, combine(v, s, old, y));
-}
-
-/* op(zero, all points). */
-static LLVMValueRef sum_end(Vec *v, const Sum *s, LLVMValueRef zero) {
-    Fn *f = v->f;
-    LLVMValueRef accs[ACCUMULATORS];
-    int n = s->is_exact ? 1 : ACCUMULATORS;
-    for (int k = 0; k < n; k++)
-        accs[k] = fn_get(f, acc_type(v, s), acc_at(v, s, fn_int(f, k)));
-    for (n /= 2; n >= 1; n /= 2)
-        for (int k = 0; k < n; k++)
-            accs[k] = combine(v, s, accs[k], accs[k + n]);
-    return combine(v, s, vec_splat(v, zero), accs[0]);
-}
 
 typedef struct {
     const IrOp *op;
@@ -74,19 +39,257 @@ typedef struct {
     LLVMValueRef dims[8], at[8];
 } Nest;
 
+/* May the sum be taken in any order without a change of the result? */
+static bool is_exact(const IrOp *kernel, const IrSink *sink, const Type *type) {
+    return !type_is_float(type) || sink->op == IR_MIN || sink->op == IR_MAX ||
+           kernel->flags & IRF_FAST;
+}
+
+/* ---- slots ---- */
+
+static LLVMValueRef slot_get(Vec *v, const SumSlot *s, LLVMValueRef p) {
+    LLVMValueRef value = fn_get(v->f, s->memory_type, p);
+    return s->type ? scalar_from_memory(&v->f->e->scalar, s->type, value) : value;
+}
+
+static void slot_set(Vec *v, const SumSlot *s, LLVMValueRef p, LLVMValueRef value) {
+    value = vec_splat(v, value);
+    fn_set(v->f, p, s->type ? scalar_to_memory(&v->f->e->scalar, s->type, value) : value);
+}
+
+static LLVMValueRef slot_at(Vec *v, const SumSlot *s, LLVMValueRef rows, LLVMValueRef i) {
+    return fn_at_index(v->f, s->memory_type, rows, i);
+}
+
+/* The operator's neutral value for slot k, if its region does one scalar op a slot. */
+static LLVMValueRef slot_identity(Vec *v, const IrRegion *region, int k) {
+    const IrFunc *ir = v->f->ir;
+    const IrOp *result = ir_op(ir, region->results.at[0]);
+    IrId at[2] = {region->params.at[0], region->params.at[1]};
+    if (result->kind == IR_TUPLE) {
+        if (!type_is_scalar(value_type(v->f, result->args[k])))
+            return NULL;
+        result = ir_op(ir, result->args[k]);
+        for (int i = 0; i < 2 && ir_is_scalar_op(result->kind) && result->nargs == 2; i++) {
+            const IrOp *get = ir_op(ir, result->args[i]);
+            if (get->kind != IR_GET || get->imm != k || get->args[0] != at[i])
+                return NULL;
+            at[i] = result->args[i];
+        }
+    }
+    if (!ir_is_scalar_op(result->kind) || result->nargs != 2 || result->args[0] != at[0] ||
+        result->args[1] != at[1])
+        return NULL;
+    return scalar_identity(&v->f->e->scalar, result->kind, result->type);
+}
+
+static void slot_begin(Vec *v, Sum *s, int k, const Slot *slot) {
+    Fn *f = v->f;
+    Scalar *scalar = &f->e->scalar;
+    SumSlot *to = &s->slots[k];
+    to->type = slot->kind == SLOT_SCALAR ? slot->type : NULL;
+    to->memory_type = to->type ? scalar_memory_type(scalar, to->type, v->lanes)
+                               : LLVMVectorType(f->e->i64, (unsigned)v->lanes);
+    to->identity = s->kind == SUM_PIECES ? slot_identity(v, s->op, k)
+                                         : scalar_identity(scalar, s->sink->op, to->type);
+    int n = s->kind == SUM_LANES ? ACCUMULATORS : 1;
+    for (int c = 0; c < v->ncopies; c++) {
+        to->accs[c] = fn_alloca(f, LLVMArrayType2(to->memory_type, (uint64_t)n), "sums");
+        for (int i = 0; s->kind != SUM_PIECES && i < n; i++)
+            slot_set(v, to, slot_at(v, to, to->accs[c], fn_int(f, i)), to->identity);
+        if (s->kind == SUM_PIECES)
+            to->stack[c] = fn_alloca(f, LLVMArrayType2(to->memory_type, LEVELS), "pieces");
+    }
+}
+
+static Sum sum_begin(Vec *v, const IrOp *op, const IrSink *sink) {
+    Layout *l = value_layout(v->f, op->regions[0]->results.at[sink->yield]);
+    Sum s = {.sink = sink, .op = op->regions[sink->region], .kind = SUM_PIECES};
+    bool strides = sink->op != IR_INVALID && type_is_scalar(l->type) &&
+                   scalar_identity(&v->f->e->scalar, sink->op, l->type);
+    if (strides)
+        s.kind = is_exact(op, sink, l->type) ? SUM_ANY : SUM_LANES;
+    s.nslots = l->nslots;
+    s.slots = NEW_ARRAY(v->f->e->arena, SumSlot, l->nslots + 1);
+    s.has_identity = true;
+    for (int k = 0; k < l->nslots; k++) {
+        slot_begin(v, &s, k, &l->slots[k]);
+        s.has_identity &= s.slots[k].identity != NULL;
+    }
+    return s;
+}
+
+/* ---- the operator ---- */
+
+/* All copies of a value with this many slots. */
+typedef struct {
+    LLVMValueRef *s[VEC_COPIES];
+} Rows;
+
+static Rows rows_new(Vec *v, const Sum *s) {
+    Rows rows = {.s = {NULL}};
+    for (int c = 0; c < v->ncopies; c++)
+        rows.s[c] = slots_new(v->f, s->nslots);
+    return rows;
+}
+
+static Rows rows_get(Vec *v, const Sum *s, LLVMValueRef level) {
+    Rows rows = rows_new(v, s);
+    for (int c = 0; c < v->ncopies; c++)
+        for (int k = 0; k < s->nslots; k++) {
+            const SumSlot *slot = &s->slots[k];
+            LLVMValueRef p = level ? slot_at(v, slot, slot->stack[c], level) : slot->accs[c];
+            rows.s[c][k] = slot_get(v, slot, p);
+        }
+    return rows;
+}
+
+static void rows_set(Vec *v, const Sum *s, LLVMValueRef level, const Rows *rows) {
+    for (int c = 0; c < v->ncopies; c++)
+        for (int k = 0; k < s->nslots; k++) {
+            const SumSlot *slot = &s->slots[k];
+            LLVMValueRef p = level ? slot_at(v, slot, slot->stack[c], level) : slot->accs[c];
+            slot_set(v, slot, p, rows->s[c][k]);
+        }
+}
+
+/* A value of the body, in every lane. */
+static Rows rows_of(Vec *v, const Sum *s, IrId id) {
+    Rows rows = rows_new(v, s);
+    for (int c = 0; c < v->ncopies; c++) {
+        vec_at(v, c);
+        for (int k = 0; k < s->nslots; k++)
+            rows.s[c][k] = vec_splat(v, value_of(v->f, id)->s[k]);
+    }
+    vec_at(v, 0);
+    return rows;
+}
+
+static Rows yield_of(Vec *v, const Sum *s, const IrRegion *body) {
+    return rows_of(v, s, body->results.at[s->sink->yield]);
+}
+
+/* op(a, b). */
+static Rows combine(Vec *v, const Sum *s, const Rows *a, const Rows *b) {
+    for (int c = 0; c < v->ncopies; c++) {
+        vec_at(v, c);
+        value_set(v->f, s->op->params.at[0], a->s[c], s->nslots);
+        value_set(v->f, s->op->params.at[1], b->s[c], s->nslots);
+    }
+    vec_at(v, 0);
+    vec_ops(v, s->op);
+    return rows_of(v, s, s->op->results.at[0]);
+}
+
+static LLVMValueRef combine_scalar(Vec *v, const Sum *s, LLVMValueRef a, LLVMValueRef b) {
+    return scalar_emit_same(&v->f->e->scalar, s->sink->op, s->slots[0].type, a, b, v->lanes);
+}
+
+/* ---- pieces ---- */
+
+/* The piece of this number is done: it is combined with those before it that are as long. */
+static void push_piece(Vec *v, const Sum *s, LLVMValueRef number) {
+    Fn *f = v->f;
+    LLVMValueRef level_at = fn_alloca(f, f->e->i64, "level");
+    fn_set(f, level_at, fn_int(f, 0));
+    LLVMBasicBlockRef head = fn_block(f, "push"), fold = fn_block(f, "fold");
+    LLVMBasicBlockRef done = fn_block(f, "pushed");
+    fn_br(f, head);
+    fn_at(f, head);
+    LLVMValueRef level = fn_get(f, f->e->i64, level_at), one = fn_int(f, 1);
+    LLVMValueRef bit = fn_bin(f, LLVMAnd, fn_bin(f, LLVMLShr, number, level), one);
+    fn_cond(f, fn_cmp(f, LLVMIntNE, bit, fn_int(f, 0)), fold, done);
+    fn_at(f, fold);
+    Rows left = rows_get(v, s, level), right = rows_get(v, s, NULL);
+    Rows both = combine(v, s, &left, &right);
+    rows_set(v, s, NULL, &both);
+    fn_set(f, level_at, fn_add(f, level, one));
+    fn_plain_loop(f, LLVMBuildBr(B, head));
+    fn_at(f, done);
+    Rows acc = rows_get(v, s, NULL);
+    rows_set(v, s, level, &acc);
+}
+
+static LLVMValueRef lowest_bit(Vec *v, LLVMValueRef a) {
+    Emit *e = v->f->e;
+    unsigned id = LLVMLookupIntrinsicID("llvm.cttz", 9);
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->M, id, &e->i64, 1);
+    LLVMValueRef args[] = {a, LLVMConstInt(e->i1, 1, 0)};
+    return LLVMBuildCall2(B, LLVMIntrinsicGetType(e->C, id, &e->i64, 1), fn, args, 2, "");
+}
+
+/* What waits on the stack after n > 0 pieces, the shortest first; into the accumulator. */
+static void fold_stack(Vec *v, const Sum *s, LLVMValueRef n) {
+    Fn *f = v->f;
+    LLVMValueRef rest_at = fn_alloca(f, f->e->i64, "rest"), one = fn_int(f, 1);
+    Rows last = rows_get(v, s, lowest_bit(v, n));
+    rows_set(v, s, NULL, &last);
+    fn_set(f, rest_at, fn_bin(f, LLVMAnd, n, fn_sub(f, n, one)));
+    LLVMBasicBlockRef head = fn_block(f, "stack"), fold = fn_block(f, "fold");
+    LLVMBasicBlockRef done = fn_block(f, "folded");
+    fn_br(f, head);
+    fn_at(f, head);
+    LLVMValueRef rest = fn_get(f, f->e->i64, rest_at);
+    fn_cond(f, fn_cmp(f, LLVMIntNE, rest, fn_int(f, 0)), fold, done);
+    fn_at(f, fold);
+    Rows left = rows_get(v, s, lowest_bit(v, rest)), right = rows_get(v, s, NULL);
+    Rows both = combine(v, s, &left, &right);
+    rows_set(v, s, NULL, &both);
+    fn_set(f, rest_at, fn_bin(f, LLVMAnd, rest, fn_sub(f, rest, one)));
+    fn_plain_loop(f, LLVMBuildBr(B, head));
+    fn_at(f, done);
+}
+
+static bool has_pieces(const Nest *nest) {
+    for (int k = 0; k < nest->op->kernel->nsinks; k++)
+        if (nest->sums[k].kind == SUM_PIECES)
+            return true;
+    return false;
+}
+
+/* ---- points ---- */
+
+/* first: the first point of a piece, of which nothing is known but its value. */
+static void sum_point(Vec *v, const Sum *s, const IrRegion *body, LLVMValueRef point, bool first) {
+    Fn *f = v->f;
+    Rows y = yield_of(v, s, body);
+    if (s->kind == SUM_PIECES) {
+        Rows acc = rows_get(v, s, NULL), next = first ? y : combine(v, s, &acc, &y);
+        rows_set(v, s, NULL, &next);
+        return;
+    }
+    LLVMValueRef number = fn_bin(f, LLVMAnd, point, fn_int(f, ACCUMULATORS - 1));
+    const SumSlot *slot = &s->slots[0];
+    for (int c = 0; c < v->ncopies; c++) {
+        LLVMValueRef p = slot->accs[c];
+        if (s->kind == SUM_LANES)
+            p = slot_at(v, slot, p, number);
+        slot_set(v, slot, p, combine_scalar(v, s, slot_get(v, slot, p), y.s[c][0]));
+    }
+}
+
+/* The body at nest->at. */
+static void nest_point(Vec *v, Nest *nest, LLVMValueRef point, bool first) {
+    const IrRegion *body = nest->op->regions[0];
+    for (int c = 0; c < v->ncopies; c++) {
+        vec_at(v, c);
+        for (int k = 0; k < nest->op->kernel->rank; k++) {
+            LLVMValueRef *s = slots_new(v->f, 1);
+            s[0] = nest->at[k];
+            value_set(v->f, body->params.at[k], s, 1);
+        }
+    }
+    vec_at(v, 0);
+    vec_ops(v, body);
+    for (int k = 0; k < nest->op->kernel->nsinks; k++)
+        sum_point(v, &nest->sums[k], body, point, first && !nest->sums[k].has_identity);
+}
+
 /* The loops over axis `axis` and those inside it; point: the number of the row so far. */
 static void emit_axis(Vec *v, Nest *nest, int axis, LLVMValueRef point) {
     Fn *f = v->f;
-    const IrRegion *body = nest->op->regions[0];
     if (axis == nest->op->kernel->rank) {
-        for (int k = 0; k < axis; k++) {
-            LLVMValueRef *s = slots_new(f, 1);
-            s[0] = nest->at[k];
-            value_set(f, body->params.at[k], s, 1);
-        }
-        vec_ops(v, body);
-        for (int k = 0; k < nest->op->kernel->nsinks; k++)
-            sum_point(v, &nest->sums[k], body, point);
+        nest_point(v, nest, point, false);
         return;
     }
     Loop loop = loop_begin(f, fn_int(f, 0), nest->dims[axis], "sum");
@@ -96,33 +299,130 @@ static void emit_axis(Vec *v, Nest *nest, int axis, LLVMValueRef point) {
     loop_end(f, &loop);
 }
 
-static bool needs_one_chunk(const Nest *nest) {
+static void begin_piece(Vec *v, const Sum *s) {
+    for (int c = 0; s->kind == SUM_PIECES && s->has_identity && c < v->ncopies; c++)
+        for (int k = 0; k < s->nslots; k++)
+            slot_set(v, &s->slots[k], s->slots[k].accs[c], s->slots[k].identity);
+}
+
+/* One axis, piece by piece. */
+static void emit_pieces(Vec *v, Nest *nest) {
+    Fn *f = v->f;
+    int n = nest->op->kernel->nsinks;
+    bool peels = false;
+    for (int k = 0; k < n; k++)
+        peels |= !nest->sums[k].has_identity;
+    LLVMValueRef size = fn_int(f, PIECE_POINTS), shift = fn_int(f, PIECE_SHIFT);
+    LLVMValueRef most = fn_add(f, nest->dims[0], fn_int(f, PIECE_POINTS - 1));
+    Loop pieces = loop_begin(f, fn_int(f, 0), fn_bin(f, LLVMLShr, most, shift), "piece");
+    LLVMValueRef from = fn_mul(f, pieces.i, size);
+    LLVMValueRef to = fn_min(f, nest->dims[0], fn_add(f, from, size));
+    for (int k = 0; k < n; k++)
+        begin_piece(v, &nest->sums[k]);
+    if (peels) {
+        nest->at[0] = from;
+        nest_point(v, nest, from, true);
+        from = fn_add(f, from, fn_int(f, 1));
+    }
+    Loop points = loop_begin(f, from, to, "sum");
+    nest->at[0] = points.i;
+    nest_point(v, nest, points.i, false);
+    loop_end(f, &points);
+    for (int k = 0; k < n; k++)
+        if (nest->sums[k].kind == SUM_PIECES)
+            push_piece(v, &nest->sums[k], pieces.i);
+    loop_end_plain(f, &pieces);
+}
+
+/* ---- the end ---- */
+
+/* op(zero, all points) of a sum that strides. */
+static Rows strided_end(Vec *v, const Sum *s, const Rows *zero) {
+    const SumSlot *slot = &s->slots[0];
+    Rows out = rows_new(v, s);
+    for (int c = 0; c < v->ncopies; c++) {
+        LLVMValueRef accs[ACCUMULATORS];
+        int n = s->kind == SUM_LANES ? ACCUMULATORS : 1;
+        for (int k = 0; k < n; k++)
+            accs[k] = slot_get(v, slot, slot_at(v, slot, slot->accs[c], fn_int(v->f, k)));
+        for (n /= 2; n >= 1; n /= 2)
+            for (int k = 0; k < n; k++)
+                accs[k] = combine_scalar(v, s, accs[k], accs[k + n]);
+        out.s[c][0] = combine_scalar(v, s, zero->s[c][0], accs[0]);
+    }
+    return out;
+}
+
+/* The same for one that folds pieces; where there are no points, the zero. */
+static Rows pieces_end(Vec *v, const Sum *s, const Rows *zero, LLVMValueRef points) {
+    Fn *f = v->f;
+    LLVMValueRef most = fn_add(f, points, fn_int(f, PIECE_POINTS - 1));
+    If some = if_begin(f, fn_cmp(f, LLVMIntSGT, points, fn_int(f, 0)));
+    fold_stack(v, s, fn_bin(f, LLVMLShr, most, fn_int(f, PIECE_SHIFT)));
+    Rows all = rows_get(v, s, NULL), total = combine(v, s, zero, &all);
+    rows_set(v, s, NULL, &total);
+    if_else(f, &some);
+    rows_set(v, s, NULL, zero);
+    if_end(f, &some);
+    return rows_get(v, s, NULL);
+}
+
+/* How many points there are, up to `most` + 1. */
+static LLVMValueRef count_points(Vec *v, const Nest *nest, int64_t most) {
+    Fn *f = v->f;
+    LLVMValueRef limit = fn_int(f, most + 1), total = fn_int(f, 1);
+    for (int k = 0; k < nest->op->kernel->rank; k++)
+        total = fn_mul(f, fn_min(f, total, limit), fn_min(f, nest->dims[k], limit));
+    return total;
+}
+
+/* Leaves for the scalar body where there are more points than the accumulators are for. */
+static void check_size(Vec *v, const Nest *nest) {
+    Fn *f = v->f;
+    int64_t most = INT64_MAX;
     for (int k = 0; k < nest->op->kernel->nsinks; k++)
-        if (!nest->sums[k].is_exact)
-            return true;
-    return false;
+        if (nest->sums[k].kind == SUM_LANES)
+            most = CHUNK_POINTS;
+    if (most == INT64_MAX && has_pieces(nest))
+        most = (int64_t)PIECE_POINTS << (LEVELS - 1);
+    if (most < INT64_MAX)
+        vec_need(v, fn_cmp(f, LLVMIntSLE, count_points(v, nest, most), fn_int(f, most)));
+}
+
+static void set_results(Vec *v, IrId id, Nest *nest) {
+    int n = nest->op->kernel->nsinks, nslots = value_layout(v->f, id)->nslots, at = 0;
+    LLVMValueRef *all[VEC_COPIES];
+    for (int c = 0; c < v->ncopies; c++)
+        all[c] = slots_new(v->f, nslots);
+    for (int k = 0; k < n; k++) {
+        const Sum *s = &nest->sums[k];
+        Rows zero = rows_of(v, s, nest->op->args[s->sink->arg]);
+        Rows out = s->kind == SUM_PIECES ? pieces_end(v, s, &zero, nest->dims[0])
+                                         : strided_end(v, s, &zero);
+        for (int c = 0; c < v->ncopies; c++)
+            for (int i = 0; i < s->nslots; i++)
+                all[c][at + i] = out.s[c][i];
+        at += s->nslots;
+    }
+    for (int c = 0; c < v->ncopies; c++) {
+        vec_at(v, c);
+        value_set(v->f, id, all[c], nslots);
+    }
+    vec_at(v, 0);
 }
 
 void vec_nested(Vec *v, IrId id) {
     Fn *f = v->f;
     const IrOp *op = ir_op(f->ir, id);
-    int n = op->kernel->nsinks;
-    Nest nest = {.op = op, .sums = NEW_ARRAY(f->e->arena, Sum, n + 1)};
-    LLVMValueRef total = fn_int(f, 1);
-    for (int k = 0; k < op->kernel->rank; k++) {
+    Nest nest = {.op = op, .sums = NEW_ARRAY(f->e->arena, Sum, op->kernel->nsinks + 1)};
+    for (int k = 0; k < op->kernel->rank; k++)
         nest.dims[k] = fn_max(f, value_scalar(f, op->args[k]), fn_int(f, 0));
-        LLVMValueRef size = fn_min(f, nest.dims[k], fn_int(f, CHUNK_POINTS + 1));
-        total = fn_mul(f, fn_min(f, total, fn_int(f, CHUNK_POINTS + 1)), size);
-    }
-    for (int k = 0; k < n; k++)
+    for (int k = 0; k < op->kernel->nsinks; k++)
         nest.sums[k] = sum_begin(v, op, &op->kernel->sinks[k]);
-    if (needs_one_chunk(&nest))
-        vec_need(v, fn_cmp(f, LLVMIntSLE, total, fn_int(f, CHUNK_POINTS)));
-    emit_axis(v, &nest, 0, fn_int(f, 0));
-    LLVMValueRef *s = slots_new(f, n);
-    for (int k = 0; k < n; k++) {
-        IrId zero = op->args[op->kernel->sinks[k].arg];
-        s[k] = sum_end(v, &nest.sums[k], value_scalar(f, zero));
-    }
-    value_set(f, id, s, n);
+    check_size(v, &nest);
+    if (has_pieces(&nest))
+        emit_pieces(v, &nest);
+    else
+        emit_axis(v, &nest, 0, fn_int(f, 0));
+    set_results(v, id, &nest);
 }

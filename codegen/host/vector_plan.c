@@ -73,6 +73,19 @@ static bool mark_loop(Planner *p, const IrOp *op) {
     return any;
 }
 
+/* The operands of its operators vary where it does. */
+static bool mark_kernel(Planner *p, IrId id) {
+    const IrOp *op = ir_op(p->f->ir, id);
+    bool varies = p->varying[id];
+    for (int k = 0; k < op->nregions; k++) {
+        for (int i = 0; varies && k > 0 && i < op->regions[k]->params.len; i++)
+            mark(p, op->regions[k]->params.at[i], true);
+        mark_region(p, op->regions[k]);
+        varies |= any_result(p, op->regions[k]);
+    }
+    return varies;
+}
+
 static void mark_op(Planner *p, IrId id) {
     const IrOp *op = ir_op(p->f->ir, id);
     bool varies = any_arg(p, op);
@@ -81,6 +94,7 @@ static void mark_op(Planner *p, IrId id) {
     case IR_LOOP: varies = mark_loop(p, op); break;
     case IR_CHECK: varies = op->args[0] != IR_NONE && p->varying[op->args[0]]; break;
     case IR_DIM: varies = false; break;
+    case IR_KERNEL: varies |= mark_kernel(p, id); break;
     default:
         for (int k = 0; k < op->nregions; k++) {
             mark_region(p, op->regions[k]);
@@ -184,6 +198,18 @@ static bool is_short(Planner *p, const IrOp *op) {
     return points <= 32;
 }
 
+/* A sum by a scalar op that strides, or one of a single axis by any operator. */
+static bool can_sink(Planner *p, const IrOp *kernel, const IrSink *sink) {
+    IrId yield = kernel->regions[0]->results.at[sink->yield];
+    const Type *type = value_layout(p->f, yield)->type;
+    if (sink->kind != SINK_REDUCE || !type_is_flat(type))
+        return false;
+    if (sink->op != IR_INVALID && type_is_scalar(type) &&
+        scalar_identity(&p->f->e->scalar, sink->op, type))
+        return true;
+    return kernel->kernel->rank == 1 && can_region(p, kernel->regions[sink->region]);
+}
+
 /* Sums of the same points in every lane. Long ones that read along their own axis are better
    vectorised themselves. */
 static bool can_nested(Planner *p, IrId id) {
@@ -195,13 +221,9 @@ static bool can_nested(Planner *p, IrId id) {
     for (int k = 0; k < kernel->rank; k++)
         if (p->varying[op->args[k]])
             return false;
-    for (int k = 0; k < kernel->nsinks; k++) {
-        const IrSink *sink = &kernel->sinks[k];
-        const Type *type = value_layout(p->f, body->results.at[sink->yield])->type;
-        if (sink->kind != SINK_REDUCE || sink->op == IR_INVALID || !type_is_scalar(type) ||
-            !scalar_identity(&p->f->e->scalar, sink->op, type))
+    for (int k = 0; k < kernel->nsinks; k++)
+        if (!can_sink(p, op, &kernel->sinks[k]))
             return false;
-    }
     return can_region(p, body) && (is_short(p, op) || reads_rows(p, body));
 }
 
@@ -256,10 +278,62 @@ bool vector_is_cheap(const Fn *f, const IrRegion *region) {
 
 /* ---- how many lanes ---- */
 
+static bool has_loop(const IrFunc *ir, const IrRegion *region) {
+    for (int k = 0; k < region->ops.len; k++) {
+        const IrOp *op = ir_op(ir, region->ops.at[k]);
+        if (op->kind == IR_FOR || op->kind == IR_LOOP || op->kind == IR_KERNEL)
+            return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (has_loop(ir, op->regions[r]))
+                return true;
+    }
+    return false;
+}
+
 static int vector_bytes(const Emit *e) {
     if (e->features && strstr(e->features, "+avx512f"))
         return 64;
     return e->features && strstr(e->features, "+avx2") ? 32 : 16;
+}
+
+/* ---- loops ---- */
+
+/* Marks what of the loops in the body is looked at: carried values one by one where they are taken
+   out of the loop's tuple. */
+static void mark_wanted(const IrFunc *ir, const IrRegion *region, uint64_t *wanted) {
+    for (int k = 0; k < region->ops.len; k++) {
+        const IrOp *op = ir_op(ir, region->ops.at[k]);
+        for (int i = 0; i < op->nargs; i++)
+            if (op->args[i] != IR_NONE && op->kind != IR_GET)
+                wanted[op->args[i]] = UINT64_MAX;
+        if (op->kind == IR_GET)
+            wanted[op->args[0]] |= (uint64_t)1 << (op->imm < 63 ? op->imm : 63);
+        for (int r = 0; r < op->nregions; r++)
+            mark_wanted(ir, op->regions[r], wanted);
+    }
+    for (int k = 0; k < region->results.len; k++)
+        wanted[region->results.at[k]] = UINT64_MAX;
+}
+
+/* A loop with one carried value is that value. */
+static void mark_single(const IrFunc *ir, const IrRegion *region, uint64_t *wanted) {
+    for (int k = 0; k < region->ops.len; k++) {
+        const IrOp *op = ir_op(ir, region->ops.at[k]);
+        bool is_loop = op->kind == IR_FOR || op->kind == IR_LOOP;
+        if (is_loop && op->regions[op->nregions - 1]->results.len == 1)
+            wanted[region->ops.at[k]] = UINT64_MAX;
+        for (int r = 0; r < op->nregions; r++)
+            mark_single(ir, op->regions[r], wanted);
+    }
+}
+
+/* So many copies of the body as the registers have room for: a body with loops waits for its chains
+   of dependent ops. */
+static int copies_of(Fn *f, const IrRegion *body, int nops) {
+    enum { SMALL = 64, MEDIUM = 160 }; /* ops */
+    if (!has_loop(f->ir, body))
+        return 1;
+    return nops <= SMALL ? 4 : nops <= MEDIUM ? 2 : 1;
 }
 
 VectorPlan vector_plan(Fn *f, IrId kernel, int lanes) {
@@ -280,5 +354,9 @@ VectorPlan vector_plan(Fn *f, IrId kernel, int lanes) {
         suits = width / element * (p.nops <= 12 ? 128 / width : 1);
         suits = suits > 32 ? 32 : suits;
     }
-    return (VectorPlan){p.varying, fits ? suits : 0, p.nops};
+    uint64_t *wanted = NEW_ARRAY(f->e->arena, uint64_t, f->ir->ops.len + 1);
+    mark_wanted(f->ir, body, wanted);
+    mark_single(f->ir, body, wanted);
+    int ncopies = lanes ? 1 : copies_of(f, body, p.nops);
+    return (VectorPlan){p.varying, fits ? suits : 0, p.nops, ncopies, wanted};
 }
