@@ -257,6 +257,31 @@ static const char *place_reason(Fuse *z, const Pull *p) {
     return NULL;
 }
 
+/* Does a site ask for a part of an element that is an array? */
+static bool reads_parts(Fuse *z, const Pull *p) {
+    int own = ir_op(z->f, p->kernel)->kernel->rank;
+    for (int i = 0; i < p->groups.len; i++) {
+        int indices = 0;
+        for (IrId v = p->groups.at[i]; v != p->value && v != p->kernel; v = viewed(z, p, v))
+            indices += ir_op(z->f, v)->kind == IR_INDEX ? ir_op(z->f, v)->nargs - 1 : 0;
+        if (indices > own)
+            return true;
+    }
+    return false;
+}
+
+/* Costs the body more than a few operations before the map that gives the parts of an element? */
+static bool has_dear_prefix(Fuse *z, const Pull *p) {
+    const IrRegion *body = ir_op(z->f, p->kernel)->regions[0];
+    IrId yield = body->results.at[p->sink->yield];
+    const IrOp *last = ir_op(z->f, yield);
+    bool *counted = fuse_needed(z, body, yield);
+    for (int i = 0; i < body->ops.len && last->kind == IR_KERNEL; i++)
+        if (body->ops.at[i] == yield && last->kernel->sinks[0].kind == SINK_MAP)
+            counted[i] = false;
+    return fuse_cost(z->f, body, counted) > CHEAP_GATHER;
+}
+
 static const char *cost_reason(Fuse *z, const Pull *p) {
     Arena *arena = z->c->arena;
     int n = p->groups.len;
@@ -271,7 +296,9 @@ static const char *cost_reason(Fuse *z, const Pull *p) {
                    ? "its body has a loop and its result is read in several places"
                    : "its body has a loop and would run more than once for an element";
     if (nested)
-        return NULL;
+        return reads_parts(z, p) && has_dear_prefix(z, p)
+                   ? "its elements are arrays that would be computed anew for each of their parts"
+                   : NULL;
     if (worst == READ_REPEATED && p->cost > CHEAP_LOOP)
         return "its elements are read again and again by an inner loop";
     if (worst == READ_GATHER && p->cost > CHEAP_GATHER)
