@@ -257,29 +257,50 @@ static const char *place_reason(Fuse *z, const Pull *p) {
     return NULL;
 }
 
-/* Does a site ask for a part of an element that is an array? */
-static bool reads_parts(Fuse *z, const Pull *p) {
-    int own = ir_op(z->f, p->kernel)->kernel->rank;
-    for (int i = 0; i < p->groups.len; i++) {
-        int indices = 0;
-        for (IrId v = p->groups.at[i]; v != p->value && v != p->kernel; v = viewed(z, p, v))
-            indices += ir_op(z->f, v)->kind == IR_INDEX ? ir_op(z->f, v)->nargs - 1 : 0;
-        if (indices > own)
+/* Does a site ask for parts of elements that are arrays, other than row by row in a map, where fuse_split.c
+   computes what a row needs in front of it? */
+static bool reads_parts(Fuse *z, const Pull *p, IrId site) {
+    const IrKernel *own = ir_op(z->f, p->kernel)->kernel;
+    int indices = 0;
+    for (IrId v = site; v != p->value && v != p->kernel; v = viewed(z, p, v))
+        indices += ir_op(z->f, v)->kind == IR_INDEX ? ir_op(z->f, v)->nargs - 1 : 0;
+    if (indices <= own->rank)
+        return false;
+    const Place *place = &z->places.at[z->home[site]];
+    const IrOp *consumer = place->owner ? ir_op(z->f, place->owner) : NULL, *op = ir_op(z->f, site);
+    if (!consumer || consumer->kind != IR_KERNEL || place->parent != p->place ||
+        op->args[0] != p->value)
+        return true;
+    for (int s = 0; s < consumer->kernel->nsinks; s++)
+        if (consumer->kernel->sinks[s].kind != SINK_MAP)
             return true;
-    }
+    for (int i = 0; i < own->rank; i++)
+        if (op->args[1 + i] != place->region->params.at[i])
+            return true;
     return false;
 }
 
-/* Costs the body more than a few operations before the map that gives the parts of an element? */
-static bool has_dear_prefix(Fuse *z, const Pull *p) {
+/* Does the body make an array with a loop before the map that gives the parts of its element? */
+static bool makes_arrays(Fuse *z, const Pull *p) {
     const IrRegion *body = ir_op(z->f, p->kernel)->regions[0];
     IrId yield = body->results.at[p->sink->yield];
-    const IrOp *last = ir_op(z->f, yield);
-    bool *counted = fuse_needed(z, body, yield);
-    for (int i = 0; i < body->ops.len && last->kind == IR_KERNEL; i++)
-        if (body->ops.at[i] == yield && last->kernel->sinks[0].kind == SINK_MAP)
-            counted[i] = false;
-    return fuse_cost(z->f, body, counted) > CHEAP_GATHER;
+    const bool *needed = fuse_needed(z, body, yield);
+    bool *counted = NEW_ARRAY(&z->look, bool, body->ops.len + 1);
+    for (int i = 0; i < body->ops.len; i++) {
+        IrId id = body->ops.at[i];
+        const IrOp *op = ir_op(z->f, id);
+        bool gives = id == yield && op->kind == IR_KERNEL && op->kernel->sinks[0].kind == SINK_MAP;
+        counted[i] = needed[i] && !gives && !type_is_flat(op->type);
+    }
+    return fuse_cost(z->f, body, counted) >= COST_NESTED;
+}
+
+/* Would the arrays that the producer's elements are be computed again for each of their parts? */
+static bool repeats_arrays(Fuse *z, const Pull *p) {
+    bool parts = false;
+    for (int i = 0; i < p->groups.len; i++)
+        parts |= reads_parts(z, p, p->groups.at[i]);
+    return parts && makes_arrays(z, p);
 }
 
 static const char *cost_reason(Fuse *z, const Pull *p) {
@@ -296,8 +317,8 @@ static const char *cost_reason(Fuse *z, const Pull *p) {
                    ? "its body has a loop and its result is read in several places"
                    : "its body has a loop and would run more than once for an element";
     if (nested)
-        return reads_parts(z, p) && has_dear_prefix(z, p)
-                   ? "its elements are arrays that would be computed anew for each of their parts"
+        return repeats_arrays(z, p)
+                   ? "its elements are arrays that would be computed again for each of their parts"
                    : NULL;
     if (worst == READ_REPEATED && p->cost > CHEAP_LOOP)
         return "its elements are read again and again by an inner loop";
