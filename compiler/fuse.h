@@ -60,6 +60,8 @@ bool fuse_same_faults(Fuse *z, int place, IrId a, IrId b);
 IrId fuse_root(const IrFunc *f, IrId v);
 /* Does a kernel take its points one after the other (histograms, scatters)? */
 bool fuse_is_serial(const IrOp *kernel);
+/* Does `writer` scatter into an array that `reader` reads, so that as one kernel they had to copy it? */
+bool fuse_overwrites(Fuse *z, IrId writer, IrId reader);
 /* May code of these two kernels be one kernel, by their @gpu and @host? */
 bool fuse_place_fits(const IrFunc *f, const IrOp *a, const IrOp *b);
 

@@ -178,6 +178,26 @@ bool fuse_is_serial(const IrOp *kernel) {
     return false;
 }
 
+static bool reads_root(Fuse *z, const IrOp *op, IrId root) {
+    for (int k = 0; k < op->nargs; k++)
+        if (op->args[k] && op->kind != IR_DIM && fuse_root(z->f, op->args[k]) == root)
+            return true;
+    for (int r = 0; r < op->nregions; r++)
+        for (int i = 0; i < op->regions[r]->ops.len; i++)
+            if (reads_root(z, ir_op(z->f, op->regions[r]->ops.at[i]), root))
+                return true;
+    return false;
+}
+
+bool fuse_overwrites(Fuse *z, IrId writer, IrId reader) {
+    const IrOp *op = ir_op(z->f, writer);
+    for (int s = 0; op->kind == IR_KERNEL && s < op->kernel->nsinks; s++)
+        if (op->kernel->sinks[s].kind == SINK_SCATTER &&
+            reads_root(z, ir_op(z->f, reader), fuse_root(z->f, op->args[op->kernel->sinks[s].arg])))
+            return true;
+    return false;
+}
+
 /* ---- outputs of a dag ---- */
 
 /* Marks in `out` the outputs that depend on op; `seen` is by id. */

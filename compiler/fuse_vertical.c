@@ -253,6 +253,8 @@ static const char *place_reason(Fuse *z, const Pull *p) {
         IrId user = fuse_lift(z, z->home[p->sites.at[i]], p->sites.at[i], p->place);
         if (!fuse_place_fits(z->f, producer, ir_op(z->f, user)))
             return "it and its reader have different places";
+        if (fuse_overwrites(z, user, p->kernel))
+            return "it reads the array that its reader writes to";
     }
     return NULL;
 }
