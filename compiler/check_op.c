@@ -637,6 +637,15 @@ Val apply_unary(Checker *ck, Operator op, Val a, Span span) {
 
 /* ---- conversions ---- */
 
+/* A bound literal as a constant of another type; its own type stays open, as `f64(n)` does not say what
+   n is. */
+static Val literal_as(Checker *ck, Val v, Type *to) {
+    IrOp op = *ir_op(ck->b.func, v.id);
+    op.type = to;
+    ir_settle_literal(&op);
+    return val(to, ir_append(&ck->b, op));
+}
+
 static Val scalar_convert(Checker *ck, Val *args, int n, void *ctx) {
     (void)n;
     Type *to = ctx, *from = type_of(ck, args[0]);
@@ -647,8 +656,11 @@ static Val scalar_convert(Checker *ck, Val *args, int n, void *ctx) {
         int64_t low = type_is_signed(to) ? -(1ll << (bits - 1)) : 0;
         literal = value >= low && value < low + (1ll << bits);
     }
-    if (literal && to->kind != TYPE_BOOL && type_unify(ck->ts, from, to))
+    bool is_here = literal && from->origin.from >= ck->b.span.from && from->origin.to <= ck->b.span.to;
+    if (is_here && to->kind != TYPE_BOOL && type_unify(ck->ts, from, to))
         return val(to, args[0].id);
+    if (literal && to->kind != TYPE_BOOL && (from->var == VAR_INT || type_is_float(to)))
+        return literal_as(ck, args[0], to);
     if (!type_is_scalar(from) && !is_numeric(from))
         return ck_fail(ck, DIAG_TYPE_MISMATCH, ck->b.span, "cannot convert %s to %s",
                        text_of(ck, from), text_of(ck, to));
