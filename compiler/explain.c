@@ -7,6 +7,7 @@ static const char *const kind_names[REMARK_COUNT] = {
     [REMARK_FUSED] = "fused",       [REMARK_NOT_FUSED] = "not fused", [REMARK_COPY] = "copy",
     [REMARK_IN_PLACE] = "in place", [REMARK_CHECK] = "check",         [REMARK_INLINE] = "inlined",
     [REMARK_PLACE] = "place",       [REMARK_SORT] = "sort",
+    [REMARK_PEEL] = "peeled",
 };
 
 /* A remark with its rank among all, which keeps the sort stable. */

@@ -488,7 +488,7 @@ static void keep_sinks(Fuse *z, IrOp *op, const bool *keep, const int *number) {
     IrKernel *k = op->kernel;
     IrRegion *body = op->regions[0];
     IrKernel *fresh = NEW(z->m->arena, IrKernel);
-    *fresh = (IrKernel){k->rank, 0, NEW_ARRAY(z->m->arena, IrSink, k->nsinks)};
+    *fresh = (IrKernel){.rank = k->rank, .sinks = NEW_ARRAY(z->m->arena, IrSink, k->nsinks)};
     IrId *args = NEW_ARRAY(z->m->arena, IrId, op->nargs + 1);
     IrRegion **regions = NEW_ARRAY(z->m->arena, IrRegion *, op->nregions);
     int nargs = k->rank, nregions = 1;

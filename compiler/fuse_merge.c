@@ -266,7 +266,7 @@ static IrOp join_op(Fuse *z, const IrOp *a, const IrOp *b, IrId *map) {
     int nsinks = a->kernel->nsinks + b->kernel->nsinks;
     IrOp joined = *b;
     joined.kernel = NEW(arena, IrKernel);
-    *joined.kernel = (IrKernel){b->kernel->rank, 0, NEW_ARRAY(arena, IrSink, nsinks)};
+    *joined.kernel = (IrKernel){.rank = b->kernel->rank, .sinks = NEW_ARRAY(arena, IrSink, nsinks)};
     joined.args = NEW_ARRAY(arena, IrId, a->nargs + b->nargs);
     joined.regions = NEW_ARRAY(arena, IrRegion *, a->nregions + b->nregions);
     joined.nargs = b->kernel->rank;

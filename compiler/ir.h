@@ -113,6 +113,12 @@ typedef struct {
     int rank;
     int nsinks;
     IrSink *sinks;
+    /* By peel, or 0. Bodies that yield the same for some of the points: regions[inner] for those of
+       a box, lo <= index < hi on each axis; regions[edge] for those within its last axis, which may
+       be the same body, or the first where that axis does not matter. */
+    int inner, edge;
+    int box;        /* index of the box's first arg: lo and hi of each axis, 0 <= lo <= hi <= size */
+    bool is_narrow; /* few points of a row are outside of the last axis' lo and hi */
 } IrKernel;
 
 typedef struct IrRegion IrRegion;

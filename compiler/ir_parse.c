@@ -418,6 +418,22 @@ static void parse_sink(Parser *p, Draft *d, IrSink *sink, int yields) {
     sink->type = parse_type(p);
 }
 
+static void parse_box(Parser *p, Draft *d, IrKernel *k) {
+    k->is_narrow = accept(p, "narrow");
+    if (!accept(p, "box"))
+        return;
+    k->box = d->args.ids.len;
+    expect(p, "[");
+    add_values(p, &d->args);
+    expect(p, "]");
+    k->inner = d->regions.len;
+    add_region(p, d, true);
+    bool is_apart = accept(p, "edge"), is_body = is_apart && accept(p, "body");
+    k->edge = is_body ? 0 : is_apart ? d->regions.len : k->inner;
+    if (is_apart && !is_body)
+        add_region(p, d, true);
+}
+
 static void parse_kernel(Parser *p, Draft *d) {
     VEC(IrSink) sinks = {0};
     IrKernel *k = NEW(p->m->arena, IrKernel);
@@ -437,6 +453,7 @@ static void parse_kernel(Parser *p, Draft *d) {
     } while (accept(p, ","));
     k->sinks = sinks.at;
     k->nsinks = sinks.len;
+    parse_box(p, d, k);
     d->op.kernel = k;
     TypeList types = {0};
     for (int i = 0; i < sinks.len; i++)

@@ -227,6 +227,17 @@ static void print_kernel(Printer *p, const IrOp *op) {
         buf_puts(p->out, " : ");
         print_type(p->out, sink->type);
     }
+    if (!k->inner)
+        return;
+    buf_puts(p->out, k->is_narrow ? " narrow box [" : " box [");
+    print_args(p, op, k->box, k->box + 2 * k->rank);
+    buf_puts(p->out, "] ");
+    print_region(p, op->regions[k->inner]);
+    if (k->edge == k->inner)
+        return;
+    buf_puts(p->out, k->edge ? " edge " : " edge body");
+    if (k->edge)
+        print_region(p, op->regions[k->edge]);
 }
 
 static void print_control(Printer *p, const IrOp *op) {

@@ -334,6 +334,29 @@ static void check_sink(Verify *v, const IrOp *op, const IrSink *sink) {
     check_operator(v, op, sink, value);
 }
 
+/* A body for a part of the space: as the first. */
+static void check_part(Verify *v, const IrOp *op, int which) {
+    const IrRegion *body = op->regions[0], *part = op->regions[which];
+    expect(v, part->params.len == body->params.len && part->results.len == body->results.len,
+           "a body of a part of the space has another shape");
+    for (int i = 0; i < part->params.len && !v->error; i++)
+        expect_type(v, "an index", ir_type(v->f, part->params.at[i]), i64_type(v));
+    for (int i = 0; i < part->results.len && !v->error; i++)
+        expect_type(v, "a yield", ir_type(v->f, part->results.at[i]),
+                    ir_type(v->f, body->results.at[i]));
+}
+
+static void check_box(Verify *v, const IrOp *op) {
+    const IrKernel *k = op->kernel;
+    expect(v, k->box + 2 * k->rank <= op->nargs && k->inner < op->nregions && k->edge < op->nregions,
+           "its box is malformed");
+    if (v->error)
+        return;
+    expect_i64s(v, op, k->box, k->box + 2 * k->rank);
+    check_part(v, op, k->inner);
+    check_part(v, op, k->edge);
+}
+
 static void check_kernel(Verify *v, const IrOp *op) {
     const IrKernel *k = op->kernel;
     expect(v, k && k->rank >= 0 && k->rank <= op->nargs && op->nregions >= 1 && k->nsinks >= 1,
@@ -347,6 +370,8 @@ static void check_kernel(Verify *v, const IrOp *op) {
         expect_type(v, "an index", ir_type(v->f, body->params.at[i]), i64_type(v));
     for (int i = 0; i < k->nsinks && !v->error; i++)
         check_sink(v, op, &k->sinks[i]);
+    if (k->inner)
+        check_box(v, op);
     if (v->error)
         return;
     Type *type = ir_follow(op->type);

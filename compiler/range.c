@@ -10,6 +10,8 @@ typedef struct {
     Range r;
     Compiler *c;
     bool explain;
+    RangeVisit visit; /* or NULL: the walk is for the checks */
+    void *data;
     int depth;          /* of kernels and loops around */
     VEC(IrId) replaced; /* CHECK ops that are proven */
 } Walk;
@@ -18,10 +20,8 @@ static void walk_region(Walk *w, IrRegion *region);
 
 /* ---- single facts ---- */
 
-/* a - b + c <= 0? */
 static bool at_most(Walk *w, IrId a, IrId b, int64_t c) {
-    Lin goal = lin_add(lin_of(&w->r, a), lin_of(&w->r, b), -1);
-    return range_prove(&w->r, lin_add(goal, lin_const(c), 1));
+    return range_at_most(&w->r, a, b, c);
 }
 
 static bool not_negative(Walk *w, IrId v) {
@@ -55,12 +55,7 @@ static bool is_true(Walk *w, IrId cond) {
 /* ---- checks ---- */
 
 static bool indices_fit(Walk *w, const IrOp *op, int first) {
-    for (int k = first; k < op->nargs; k++) {
-        IrId dim = range_dim(&w->r, op->args[0], k - first);
-        if (!not_negative(w, op->args[k]) || !at_most(w, op->args[k], dim, 1))
-            return false;
-    }
-    return true;
+    return range_fits(&w->r, op, first);
 }
 
 static bool slice_fits(Walk *w, const IrOp *op) {
@@ -269,27 +264,13 @@ static void assume_condition(Walk *w, const LoopShape *s) {
                 lin_replace(w->r.facts.at[i].form, s->cond->params.at[k], term(carried(s, k)));
 }
 
-/* i < bound. Where i is at least `least`, i < max(x, least) says i < x. */
-static void assume_below(Walk *w, Lin i, IrId bound, int64_t least) {
-    range_fact(&w->r, lin_add(lin_add(i, lin_of(&w->r, bound), -1), lin_const(1), 1));
-    const IrOp op = *ir_op(w->r.f, bound);
-    int64_t floor;
-    if (op.kind != IR_MAX)
-        return;
-    for (int k = 0; k < 2; k++)
-        if (ir_const_int(w->r.f, op.args[k], &floor) && floor <= least)
-            range_fact(&w->r,
-                       lin_add(lin_add(i, lin_of(&w->r, op.args[1 - k]), -1), lin_const(1), 1));
-}
 
 /* The index of a FOR lies between its bounds. */
 static void assume_index(Walk *w, const LoopShape *s) {
     const IrOp op = *ir_op(w->r.f, s->id);
     if (op.kind != IR_FOR)
         return;
-    Lin i = term(s->body->params.at[0]);
-    range_fact(&w->r, lin_add(lin_of(&w->r, op.args[0]), i, -1));
-    assume_below(w, i, op.args[1], range_interval(&w->r, op.args[0]).lo);
+    range_assume_index(&w->r, s->body->params.at[0], op.args[0], op.args[1]);
 }
 
 /* The sizes of a carried array that the body keeps: dim(parameter) = dim(initial value). */
@@ -392,11 +373,7 @@ static void walk_kernel(Walk *w, IrId id) {
     const IrOp op = *ir_op(w->r.f, id);
     int mark = w->r.facts.len;
     w->depth++;
-    for (int i = 0; i < op.kernel->rank; i++) {
-        Lin at = term(op.regions[0]->params.at[i]);
-        range_fact(&w->r, lin_add(lin_const(0), at, -1));
-        assume_below(w, at, op.args[i], 0);
-    }
+    range_assume_space(&w->r, &op, op.regions[0]);
     walk_region(w, op.regions[0]);
     w->r.facts.len = mark;
     for (int r = 1; r < op.nregions; r++)
@@ -415,7 +392,8 @@ static void walk_if(Walk *w, IrId id) {
 }
 
 static void walk_op(Walk *w, IrId id) {
-    visit_checks(w, id);
+    if (!w->visit)
+        visit_checks(w, id);
     switch (ir_op(w->r.f, id)->kind) {
     case IR_KERNEL: walk_kernel(w, id); return;
     case IR_IF: walk_if(w, id); return;
@@ -428,8 +406,11 @@ static void walk_op(Walk *w, IrId id) {
 }
 
 static void walk_region(Walk *w, IrRegion *region) {
-    for (int i = 0; i < region->ops.len; i++)
+    for (int i = 0; i < region->ops.len; i++) {
+        if (w->visit && ir_op(w->r.f, region->ops.at[i])->kind == IR_KERNEL)
+            w->visit(&w->r, region, &i, w->data);
         walk_op(w, region->ops.at[i]);
+    }
 }
 
 /* ---- proven checks ---- */
@@ -519,6 +500,15 @@ void range_func(Compiler *c, IrFunc *f, bool explain) {
         fuse_sweep(&z);
         arena_free(&z.look);
     }
+    arena_free(&scratch);
+}
+
+void range_walk(Compiler *c, IrFunc *f, RangeVisit visit, void *data) {
+    Arena scratch = {0};
+    Walk w = {.c = c, .visit = visit, .data = data};
+    w.r = (Range){.m = c->ir, .f = f, .arena = &scratch};
+    assume_entry(&w);
+    walk_region(&w, f->body);
     arena_free(&scratch);
 }
 

@@ -60,10 +60,23 @@ bool range_counts(const Type *type);
 Interval range_interval(Range *r, IrId v);
 /* Is goal <= 0, surely, here? */
 bool range_prove(Range *r, Lin goal);
+/* a - b + c <= 0? */
+bool range_at_most(Range *r, IrId a, IrId b, int64_t c);
+/* Are the indices of an INDEX or UPDATE, which are its args from `first` on, in bounds? */
+bool range_fits(Range *r, const IrOp *op, int first);
 /* Adds what follows from a bool being `truth`. */
 void range_assume(Range *r, IrId cond, bool truth);
 void range_fact(Range *r, Lin fact);
+/* Adds lo <= i < hi. */
+void range_assume_index(Range *r, IrId i, IrId lo, IrId hi);
+/* The same for each index of a body of a kernel. */
+void range_assume_space(Range *r, const IrOp *kernel, const IrRegion *body);
 /* The size of an axis as a value; the op may be in no region. */
 IrId range_dim(Range *r, IrId array, int axis);
+
+/* Walks over a function and calls visit for each kernel, at *at in region, with the facts of its
+   place; then goes into it. visit may change the kernel, and put ops before it if it moves *at. */
+typedef void (*RangeVisit)(Range *r, IrRegion *region, int *at, void *data);
+void range_walk(Compiler *c, IrFunc *f, RangeVisit visit, void *data);
 
 #endif

@@ -594,3 +594,45 @@ bool range_prove(Range *r, Lin goal) {
     r->proofs--;
     return ok;
 }
+
+/* ---- single facts ---- */
+
+bool range_at_most(Range *r, IrId a, IrId b, int64_t c) {
+    Lin goal = lin_add(lin_of(r, a), lin_of(r, b), -1);
+    return range_prove(r, lin_add(goal, lin_const(c), 1));
+}
+
+bool range_fits(Range *r, const IrOp *op, int first) {
+    for (int k = first; k < op->nargs; k++) {
+        IrId dim = range_dim(r, op->args[0], k - first);
+        if (!range_prove(r, lin_add(lin_const(0), lin_of(r, op->args[k]), -1)) ||
+            !range_at_most(r, op->args[k], dim, 1))
+            return false;
+    }
+    return true;
+}
+
+/* i < bound. Where i is at least `least`, i < max(x, least) says i < x. */
+static void assume_below(Range *r, Lin i, IrId bound, int64_t least) {
+    range_fact(r, lin_add(lin_add(i, lin_of(r, bound), -1), lin_const(1), 1));
+    const IrOp op = *ir_op(r->f, bound);
+    int64_t floor;
+    if (op.kind != IR_MAX)
+        return;
+    for (int k = 0; k < 2; k++)
+        if (ir_const_int(r->f, op.args[k], &floor) && floor <= least)
+            range_fact(r, lin_add(lin_add(i, lin_of(r, op.args[1 - k]), -1), lin_const(1), 1));
+}
+
+void range_assume_index(Range *r, IrId i, IrId lo, IrId hi) {
+    range_fact(r, lin_add(lin_of(r, lo), lin_term(i), -1));
+    assume_below(r, lin_term(i), hi, range_interval(r, lo).lo);
+}
+
+void range_assume_space(Range *r, const IrOp *kernel, const IrRegion *body) {
+    for (int i = 0; i < kernel->kernel->rank; i++) {
+        Lin at = lin_term(body->params.at[i]);
+        range_fact(r, lin_add(lin_const(0), at, -1));
+        assume_below(r, at, kernel->args[i], 0);
+    }
+}

@@ -5,6 +5,7 @@
 #   lex .tokens  parse .ast  check .types  ir .ir  error .err
 #   math    .ir: the program with the library's code for exp, log, …
 #   fuse    .kernels: the counts of kernels, array reads and writes of each entry, after fusion
+#   peel    .ir, after the pass peel
 #   run     .out: the standard output of gactrun and, unless it is 0, the exit status; .err: its
 #           diagnostics, where the file exists; .args: the arguments after the image. Run at -O0
 #           and -O2, on one thread and on two: the results must be equal.
@@ -77,6 +78,11 @@ fuse)
     "$GACTC" --emit=fused "$file" >"$work/module" 2>"$work/err" || { cat "$work/err"; exit 1; }
     sed -n 's|^// ||p' "$work/module" >"$work/out"
     compare "$base.kernels" "$work/out"
+    ;;
+peel)
+    "$GACTC" --emit=fused --dump-after=peel "$file" >"$work/out" 2>"$work/err" ||
+        { cat "$work/err"; exit 1; }
+    compare "$base.ir" "$work/out"
     ;;
 error)
     "$GACTC" --check "$file" >"$work/out" 2>&1

@@ -153,6 +153,7 @@ static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
     Fn *f = k->f;
     VectorLoop loop = {.kernel = k->id,
                        .dims = k->dims,
+                       .box = k->box,
                        .lo = from,
                        .hi = to,
                        .nsinks = k->nsinks,
@@ -288,6 +289,8 @@ static void share_all(Kernel *k, Shared *shared) {
     Fn *f = k->f;
     for (int i = 0; i < k->rank; i++)
         share(f, shared, &k->dims[i]);
+    for (int i = 0; k->box && i < 2 * k->rank; i++)
+        share(f, shared, &k->box[i]);
     share(f, shared, &k->total);
     share(f, shared, &k->chunk);
     share(f, shared, &k->nchunks);
@@ -327,6 +330,10 @@ static LLVMValueRef range_function(Kernel *k, Env *env) {
     share_all(k, &shared);
     for (int i = 0; i < shared.vars.len; i++)
         env_add(f, env, *shared.vars.at[i]);
+    if (k->box) {
+        env_capture(f, env, k->op->regions[k->op->kernel->inner]);
+        env_capture(f, env, k->op->regions[k->op->kernel->edge]);
+    }
     env_capture(f, env, k->body);
     for (int i = 0; i < k->nsinks; i++)
         if (k->sinks[i].op)
@@ -433,6 +440,9 @@ static void kernel_init(Kernel *k, Fn *f, IrId id) {
         k->dims[i] = fn_max(f, value_scalar(f, op->args[i]), fn_int(f, 0));
         k->total = kernel_product(f, k->total, k->dims[i], site);
     }
+    k->box = ik->inner ? slots_new(f, 2 * k->rank) : NULL;
+    for (int i = 0; k->box && i < 2 * k->rank; i++)
+        k->box[i] = value_scalar(f, op->args[ik->box + i]);
     k->is_outlined &= !is_small(k);
 }
 

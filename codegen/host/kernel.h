@@ -66,6 +66,7 @@ typedef struct {
     IrRegion *body;
     int rank, nsinks;
     LLVMValueRef *dims;
+    LLVMValueRef *box; /* lo and hi of each axis, or NULL */
     LLVMValueRef total, chunk, nchunks;
     bool is_outlined; /* chunks run as a function of their own, else one chunk is all */
     bool is_cut;      /* its chunks matter to a sum's tree */

@@ -14,7 +14,9 @@
 enum {
     REDUCE_LANES = 32,
     STREAM_ALIGN = 64,
-    STREAM_BYTES = 32 << 20, /* outputs of this size and more bypass the caches */
+    STREAM_BYTES = 32 << 20, /* outputs of this size and more bypass the caches, */
+    MOST_STREAMED = 24,      /* if they are made by so few ops, */
+    MOST_STREAMED_BOX = 48,  /* many of which are indices of neighbours in a box */
 };
 
 enum { REGISTER_BITS = 128 }; /* of the smallest register */
@@ -22,10 +24,13 @@ enum { REGISTER_BITS = 128 }; /* of the smallest register */
 typedef struct {
     Vec v;
     VectorLoop *loop;
-    const IrRegion *body;
+    const IrOp *kernel;
+    const IrRegion *body; /* that is emitted now: the kernel's, or that of a part of the space */
     int rank;
     int ncopies; /* pieces that are done side by side where they are full */
-    bool reduces, has_each, may_stream, has_scalar_end;
+    bool reduces, has_each, may_stream, has_scalar_end, has_full;
+    int fixed_lanes; /* or 0: the types of a body decide */
+    bool is_pure; /* there are only STOREs: a point may be done twice */
     LLVMValueRef next;       /* memory of the next point */
     LLVMValueRef piece;      /* memory of the number of points in the piece under way */
     LLVMValueRef *accs;      /* memory of the accumulators of REDUCE sinks, */
@@ -36,6 +41,12 @@ typedef struct {
     LLVMValueRef end;        /* and the one where it ends, or what is wanted of it */
 } Points;
 
+/* Of the body that most points run. */
+static VectorPlan plan_of(Fn *f, IrId kernel) {
+    const IrOp *op = ir_op(f->ir, kernel);
+    return vector_plan(f, op->regions[op->kernel->inner], 0);
+}
+
 bool vector_wants(Fn *f, IrId kernel) {
     const IrOp *op = ir_op(f->ir, kernel);
     int64_t size;
@@ -43,18 +54,18 @@ bool vector_wants(Fn *f, IrId kernel) {
         return false;
     if (ir_const_int(f->ir, op->args[op->kernel->rank - 1], &size) && size < 8)
         return false;
-    return vector_plan(f, kernel, 0).lanes > 0;
+    return plan_of(f, kernel).lanes > 0;
 }
 
 int vector_unit(Fn *f, IrId kernel) {
-    VectorPlan plan = vector_plan(f, kernel, 0);
+    VectorPlan plan = plan_of(f, kernel);
     int points = plan.lanes * plan.ncopies;
     return points > REDUCE_LANES ? points : REDUCE_LANES;
 }
 
 bool vector_wants_each(Fn *f, IrId kernel) {
     enum { WORTH = 8 };
-    return vector_wants(f, kernel) && vector_plan(f, kernel, 0).nops >= WORTH;
+    return vector_wants(f, kernel) && plan_of(f, kernel).nops >= WORTH;
 }
 
 static LLVMValueRef read(Points *p, LLVMValueRef memory) {
@@ -359,6 +370,7 @@ static void emit_slow(Points *p, LLVMBasicBlockRef head) {
     Fn *f = p->v.f;
     if (!p->v.slow)
         return;
+    p->body = p->kernel->regions[0];
     fn_at(f, p->v.slow);
     LLVMValueRef from = read(p, p->next), to = fn_add(f, from, read(p, p->piece));
     bool has_loop = f->has_loop;
@@ -429,10 +441,16 @@ static LLVMValueRef wants_streaming(Points *p) {
 
 static bool may_stream(Points *p, const VectorPlan *plan) {
     bool stores = false;
-    for (int k = 0; k < p->loop->nsinks; k++)
-        if (p->loop->sinks[k].how == VECTOR_STORE)
-            stores |= elements_of(p, &p->loop->sinks[k])->ncols > 0;
-    return stores && p->loop->is_outer && !p->reduces && plan->nops <= 24;
+    for (int k = 0; k < p->loop->nsinks; k++) {
+        Layout *l = p->loop->sinks[k].how == VECTOR_STORE ? elements_of(p, &p->loop->sinks[k]) : NULL;
+        for (int c = 0; l && c < l->ncols; c++) {
+            stores = true;
+            if (p->loop->box && plan->lanes * l->cols[c].bytes < STREAM_ALIGN)
+                return false; /* no piece reaches the next aligned place */
+        }
+    }
+    int most = p->loop->box ? MOST_STREAMED_BOX : MOST_STREAMED;
+    return stores && p->loop->is_outer && !p->reduces && plan->nops <= most;
 }
 
 static void emit_fence(Points *p) {
@@ -455,8 +473,6 @@ static void emit_full(Points *p, bool streams) {
     p->v.stream_align = 0;
     fn_cond(f, fn_cmp(f, LLVMIntSLE, read(p, p->next), last), again, done);
     fn_at(f, done);
-    if (streams)
-        emit_fence(p);
 }
 
 static void emit_fulls(Points *p) {
@@ -545,7 +561,133 @@ static void find_row(Points *p, LLVMValueRef point) {
     split_row(p, number, p->outer);
 }
 
-static void emit_rows(Points *p, bool has_full) {
+/* ---- boxes ---- */
+
+/* Points up to p->end, one by one. */
+static void emit_scalar(Points *p) {
+    Fn *f = p->v.f;
+    p->v.slow = p->v.slow ? p->v.slow : fn_block(f, "slow");
+    fn_set(f, p->piece, fn_sub(f, p->end, read(p, p->next)));
+    fn_br(f, p->v.slow);
+}
+
+/* After the first piece, from the aligned place before its end, as long as there are full ones. */
+static void emit_aligned(Points *p, LLVMValueRef start, LLVMBasicBlockRef more) {
+    Fn *f = p->v.f;
+    LLVMValueRef lanes = fn_int(f, p->v.lanes), next = read(p, p->next);
+    LLVMBasicBlockRef first = fn_block(f, "first"), stream = fn_block(f, "stream");
+    fn_cond(f, fn_cmp(f, LLVMIntEQ, next, fn_add(f, start, lanes)), first, more);
+    fn_at(f, first);
+    const VectorSink *sink = &p->loop->sinks[0];
+    Layout *l = elements_of(p, sink);
+    LLVMValueRef to = fn_at_bytes(f, l->cols[0].bytes, sink->data[0], next);
+    LLVMValueRef past = fn_bin(f, LLVMAnd, LLVMBuildPtrToInt(B, to, f->e->i64, ""),
+                               fn_int(f, STREAM_ALIGN - 1));
+    past = fn_bin(f, LLVMUDiv, past, fn_int(f, l->cols[0].bytes));
+    fn_set(f, p->next, fn_sub(f, next, past));
+    LLVMValueRef room = fn_cmp(f, LLVMIntSLE, fn_add(f, read(p, p->next), lanes), p->end);
+    fn_cond(f, fn_bin(f, LLVMAnd, room, wants_streaming(p)), stream, more);
+    fn_at(f, stream);
+    emit_full(p, true);
+    fn_br(f, more);
+}
+
+/* Full pieces to the end, the last of which may overlap the one before; less than a piece under a
+   mask. */
+static void emit_overlapped(Points *p, LLVMBasicBlockRef head) {
+    Fn *f = p->v.f;
+    LLVMValueRef lanes = fn_int(f, p->v.lanes), last = fn_sub(f, p->end, lanes);
+    LLVMValueRef start = read(p, p->next);
+    LLVMBasicBlockRef piece = fn_block(f, "run"), more = fn_block(f, "run.more");
+    LLVMBasicBlockRef few = fn_block(f, "few");
+    fn_cond(f, fn_cmp(f, LLVMIntSLE, start, last), piece, few);
+    fn_at(f, piece);
+    emit_piece(p, read(p, p->next), fn_int(f, 0), lanes, true, 1);
+    if (p->may_stream)
+        emit_aligned(p, start, more);
+    else
+        fn_br(f, more);
+    fn_at(f, more);
+    LLVMValueRef next = read(p, p->next);
+    LLVMBasicBlockRef again = fn_block(f, "run.again");
+    fn_cond(f, fn_cmp(f, LLVMIntSLT, next, p->end), again, head);
+    fn_at(f, again);
+    fn_set(f, p->next, fn_min(f, next, last));
+    fn_br(f, piece);
+    fn_at(f, few);
+    emit_piece(p, start, fn_int(f, 0), fn_sub(f, p->end, start), false, 1);
+    fn_br(f, head);
+}
+
+/* Is the body worth a second copy, that does without a mask? */
+static bool wants_full(Points *p, const VectorPlan *plan) {
+    Emit *e = p->v.f->e;
+    if (p->has_scalar_end || plan->ncopies > 1)
+        return true;
+    return plan->nops <= (strstr(e->features, "+avx512vl") ? 16 : 400);
+}
+
+/* Points up to p->end of the row by regions[which]. */
+static void emit_part_row(Points *p, int which, LLVMBasicBlockRef head) {
+    Fn *f = p->v.f;
+    const VectorPlan *outer = p->v.plan;
+    p->body = p->kernel->regions[which];
+    VectorPlan plan = vector_plan(f, p->body, p->fixed_lanes);
+    p->v.plan = &plan;
+    p->v.lanes = plan.lanes;
+    p->ncopies = plan.ncopies;
+    if (plan.lanes == 0)
+        emit_scalar(p);
+    else if (p->is_pure && plan.ncopies == 1)
+        emit_overlapped(p, head);
+    else
+        emit_row(p, head, wants_full(p, &plan));
+    p->v.plan = outer;
+}
+
+/* Are the outer indices in the box? */
+static LLVMValueRef in_box(Points *p) {
+    Fn *f = p->v.f;
+    LLVMValueRef all = LLVMConstInt(f->e->i1, 1, 0);
+    for (int k = 0; k < p->rank - 1; k++) {
+        LLVMValueRef lo = p->loop->box[2 * k], hi = p->loop->box[2 * k + 1];
+        all = fn_bin(f, LLVMAnd, all, fn_cmp(f, LLVMIntSGE, p->outer[k], lo));
+        all = fn_bin(f, LLVMAnd, all, fn_cmp(f, LLVMIntSLT, p->outer[k], hi));
+    }
+    return all;
+}
+
+/* The next part of a row: what lies before the box, in it, or behind it. */
+static void emit_box_row(Points *p, LLVMBasicBlockRef head) {
+    Fn *f = p->v.f;
+    const IrKernel *k = p->kernel->kernel;
+    LLVMValueRef point = read(p, p->next), end = p->end;
+    LLVMValueRef lo = fn_add(f, p->row, p->loop->box[2 * p->rank - 2]);
+    LLVMValueRef hi = fn_add(f, p->row, p->loop->box[2 * p->rank - 1]);
+    LLVMBasicBlockRef middle = fn_block(f, "middle"), border = fn_block(f, "border");
+    LLVMValueRef before = fn_cmp(f, LLVMIntSLT, point, lo), behind = fn_cmp(f, LLVMIntSGE, point, hi);
+    fn_cond(f, fn_bin(f, LLVMOr, before, behind), border, middle);
+    fn_at(f, border);
+    p->end = fn_select(f, before, fn_min(f, end, lo), end);
+    if (k->is_narrow)
+        emit_scalar(p);
+    else
+        emit_part_row(p, 0, head);
+    fn_at(f, middle);
+    p->end = fn_min(f, end, hi);
+    if (k->edge == k->inner) {
+        emit_part_row(p, k->inner, head);
+        return;
+    }
+    LLVMBasicBlockRef box = fn_block(f, "box"), edge = fn_block(f, "edge");
+    fn_cond(f, in_box(p), box, edge);
+    fn_at(f, box);
+    emit_part_row(p, k->inner, head);
+    fn_at(f, edge);
+    emit_part_row(p, k->edge, head);
+}
+
+static void emit_rows(Points *p) {
     Fn *f = p->v.f;
     init_row(p);
     LLVMBasicBlockRef head = fn_block(f, "rows"), row = fn_block(f, "row");
@@ -556,7 +698,10 @@ static void emit_rows(Points *p, bool has_full) {
     fn_cond(f, fn_cmp(f, LLVMIntSLT, point, p->loop->hi), row, exit);
     fn_at(f, row);
     find_row(p, point);
-    emit_row(p, p->rank > 1 ? head : exit, has_full);
+    if (p->loop->box)
+        emit_box_row(p, head);
+    else
+        emit_row(p, p->rank > 1 ? head : exit, p->has_full);
     emit_slow(p, head);
     fn_at(f, exit);
 }
@@ -617,29 +762,25 @@ static int pack_lanes(Points *p) {
     return widest ? 64 / (widest < 4 ? 4 : widest) : 0;
 }
 
-/* Is the body worth a second copy, that does without a mask? */
-static bool wants_full(Points *p, const VectorPlan *plan) {
-    Emit *e = p->v.f->e;
-    if (p->has_scalar_end || plan->ncopies > 1)
-        return true;
-    return plan->nops <= (strstr(e->features, "+avx512vl") ? 16 : 400);
-}
-
 /* Of a large space of one axis, the end is little, and the scalar body is the smaller code. */
 static bool has_scalar_end(Points *p) {
     return p->rank == 1 && p->loop->is_outer && !kernel_is_heavy(p->v.f->ir, p->body);
 }
 
 void vector_points(Fn *f, VectorLoop *loop) {
-    Points points = {.v.f = f, .loop = loop, .body = ir_op(f->ir, loop->kernel)->regions[0]};
+    const IrOp *kernel = ir_op(f->ir, loop->kernel);
+    Points points = {.v.f = f, .loop = loop, .kernel = kernel, .body = kernel->regions[0]};
     Points *p = &points;
     f->has_vectors = true;
     p->rank = p->body->params.len;
+    p->is_pure = true;
     for (int k = 0; k < loop->nsinks; k++) {
+        p->is_pure &= loop->sinks[k].how == VECTOR_STORE;
         p->reduces |= loop->sinks[k].how == VECTOR_REDUCE;
         p->has_each |= loop->sinks[k].how == VECTOR_EACH;
     }
-    VectorPlan plan = vector_plan(f, loop->kernel, p->reduces ? REDUCE_LANES : pack_lanes(p));
+    p->fixed_lanes = p->reduces ? REDUCE_LANES : pack_lanes(p);
+    VectorPlan plan = vector_plan(f, p->kernel->regions[p->kernel->kernel->inner], p->fixed_lanes);
     p->v.plan = &plan;
     p->v.lanes = plan.lanes;
     p->v.ncopies = 1;
@@ -652,6 +793,9 @@ void vector_points(Fn *f, VectorLoop *loop) {
     init_accs(p);
     p->may_stream = may_stream(p, &plan);
     p->has_scalar_end = has_scalar_end(p);
-    emit_rows(p, wants_full(p, &plan));
+    p->has_full = wants_full(p, &plan);
+    emit_rows(p);
+    if (p->may_stream)
+        emit_fence(p);
     total_accs(p);
 }

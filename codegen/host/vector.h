@@ -33,6 +33,7 @@ typedef struct VectorLoop {
     IrId kernel;
     LLVMValueRef const *dims; /* of the index space */
     LLVMValueRef lo, hi;      /* the points, row-major; a chunk where there is a REDUCE */
+    LLVMValueRef const *box;  /* lo and hi of each axis where the kernel has a box, or NULL */
     VectorSink *sinks;
     int nsinks;
     bool is_outer; /* nothing in this function reads what the STOREs write */

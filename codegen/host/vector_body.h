@@ -16,7 +16,7 @@ typedef struct {
 } VectorPlan;
 
 /* lanes: 0 lets the types decide. */
-VectorPlan vector_plan(Fn *f, IrId kernel, int lanes);
+VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes);
 /* Only arithmetic: cheaper to compute for nobody than to branch around. */
 bool vector_is_cheap(const Fn *f, const IrRegion *region);
 

@@ -13,7 +13,7 @@ typedef struct {
     bool *varying;
     IrId lane; /* the last index */
     bool changed;
-    int narrow, wide; /* varying ops on values of up to 4 bytes, and of 8 */
+    int sizes[9]; /* varying ops on values of so many bytes, but places in arrays */
     int nops;
 } Planner;
 
@@ -115,8 +115,23 @@ static bool is_flat(Planner *p, IrId id) {
     return type_is_flat(value_layout(p->f, id)->type);
 }
 
-static bool can_scalar(Planner *p, const IrOp *op) {
-    int widest = 0;
+/* Is it the lane's index plus something that all lanes share? */
+static bool is_lane(Planner *p, IrId id) {
+    const IrOp *op = ir_op(p->f->ir, id);
+    switch ((int)op->kind) {
+    case IR_PARAM: return id == p->lane;
+    case IR_CHECK: return is_lane(p, op->args[0]);
+    case IR_ADD:
+        return (is_lane(p, op->args[0]) && !p->varying[op->args[1]]) ||
+               (is_lane(p, op->args[1]) && !p->varying[op->args[0]]);
+    case IR_SUB: return is_lane(p, op->args[0]) && !p->varying[op->args[1]];
+    default: return false;
+    }
+}
+
+static bool can_scalar(Planner *p, IrId id) {
+    const IrOp *op = ir_op(p->f->ir, id);
+    int widest = type_is_scalar(op->type) ? type_bytes(op->type) : 0;
     for (int k = 0; k < op->nargs; k++) {
         const Type *type = value_layout(p->f, op->args[k])->type;
         if (op->kind == IR_SELECT && k > 0 && type_is_flat(type))
@@ -126,8 +141,8 @@ static bool can_scalar(Planner *p, const IrOp *op) {
         if (type_bytes(type) > widest)
             widest = type_bytes(type);
     }
-    if (any_arg(p, op))
-        *(widest > 4 ? &p->wide : &p->narrow) += 1;
+    if (any_arg(p, op) && !is_lane(p, id))
+        p->sizes[widest]++;
     return true;
 }
 
@@ -154,20 +169,6 @@ static bool can_uniform(Planner *p, IrId id) {
     const IrOp *op = ir_op(p->f->ir, id);
     return !any_arg(p, op) && op->nregions == 0 && !ir_may_fault(p->f->ir, id) &&
            !(op->flags & IRF_PINNED);
-}
-
-/* Is it the lane's index plus something that all lanes share? */
-static bool is_lane(Planner *p, IrId id) {
-    const IrOp *op = ir_op(p->f->ir, id);
-    switch ((int)op->kind) {
-    case IR_PARAM: return id == p->lane;
-    case IR_CHECK: return is_lane(p, op->args[0]);
-    case IR_ADD:
-        return (is_lane(p, op->args[0]) && !p->varying[op->args[1]]) ||
-               (is_lane(p, op->args[1]) && !p->varying[op->args[0]]);
-    case IR_SUB: return is_lane(p, op->args[0]) && !p->varying[op->args[1]];
-    default: return false;
-    }
 }
 
 /* Do lanes read neighbouring elements, wherever they do not read the same one? */
@@ -231,7 +232,7 @@ static bool can_op(Planner *p, IrId id) {
     const IrOp *op = ir_op(p->f->ir, id);
     p->nops++;
     if (ir_is_scalar_op(op->kind))
-        return can_scalar(p, op);
+        return can_scalar(p, id);
     switch ((int)op->kind) {
     case IR_CONST: case IR_STRING: return true;
     case IR_UNDEF: return is_flat(p, id);
@@ -336,8 +337,20 @@ static int copies_of(Fn *f, const IrRegion *body, int nops) {
     return nops <= SMALL ? 4 : nops <= MEDIUM ? 2 : 1;
 }
 
-VectorPlan vector_plan(Fn *f, IrId kernel, int lanes) {
-    const IrRegion *body = ir_op(f->ir, kernel)->regions[0];
+/* The size whose vectors waste least: that of which there are more than a third as many ops as of
+   all smaller ones. */
+static int common_size(const Planner *p) {
+    for (int size = 8, smaller; size > 1; size /= 2) {
+        smaller = 0;
+        for (int k = 1; k < size; k++)
+            smaller += p->sizes[k];
+        if (p->sizes[size] * 3 > smaller)
+            return size;
+    }
+    return p->sizes[1] ? 1 : 4;
+}
+
+VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes) {
     Planner p = {.f = f, .varying = NEW_ARRAY(f->e->arena, bool, f->ir->ops.len + 1)};
     p.lane = body->params.at[body->params.len - 1];
     p.varying[p.lane] = true;
@@ -348,11 +361,11 @@ VectorPlan vector_plan(Fn *f, IrId kernel, int lanes) {
     bool fits = can_region(&p, body);
     for (int k = 0; k < body->results.len; k++)
         fits &= is_flat(&p, body->results.at[k]);
-    int element = p.wide * 3 > p.narrow ? 8 : 4;
-    int width = vector_bytes(f->e), suits = lanes;
+    int element = common_size(&p), width = vector_bytes(f->e), suits = lanes;
     if (!suits) { /* short bodies take several vectors at a time */
         suits = width / element * (p.nops <= 12 ? 128 / width : 1);
-        suits = suits > 32 ? 32 : suits;
+        int most = element == 1 ? 64 : 32;
+        suits = suits > most ? most : suits;
     }
     uint64_t *wanted = NEW_ARRAY(f->e->arena, uint64_t, f->ir->ops.len + 1);
     mark_wanted(f->ir, body, wanted);
