@@ -61,26 +61,27 @@ static void join_skipped(Vec *v, Rows *rows, LLVMBasicBlockRef end, LLVMBasicBlo
         }
 }
 
-/* One side of a varying IF, under its masks. Skipped by a branch where it is said to be rare, where
-   that may pay, or where it must not run for no lane at all. */
-static Rows emit_side(Vec *v, const IrRegion *region, LLVMValueRef const *masks, bool is_rare) {
-    Vec outer = *v;
-    Fn *f = v->f;
+static void enter_side(Vec *v, LLVMValueRef const *masks) {
     for (int c = 0; c < v->ncopies; c++) {
         vec_at(v, c);
         v->mask = masks[c];
     }
     vec_at(v, 0);
     v->is_nested = true;
+}
+
+/* One side of a varying IF, under its masks. Skipped by a branch where that may pay or where it must
+   not run for no lane at all. */
+static Rows emit_side(Vec *v, const IrRegion *region, LLVMValueRef const *masks) {
+    Vec outer = *v;
+    Fn *f = v->f;
+    enter_side(v, masks);
     LLVMBasicBlockRef before = fn_here(f), side = NULL, join = NULL;
-    bool branches = is_rare || !vector_is_cheap(f, region);
+    bool branches = !vector_is_cheap(f, region);
     if (branches) {
         side = fn_block(f, "side");
         join = fn_block(f, "join");
-        if (is_rare)
-            fn_unlikely(f, LLVMBuildNot(B, any_of(v, masks), ""), join, side);
-        else
-            fn_cond(f, any_of(v, masks), side, join);
+        fn_cond(f, any_of(v, masks), side, join);
         fn_at(f, side);
     }
     vec_ops(v, region);
@@ -95,6 +96,38 @@ static Rows emit_side(Vec *v, const IrRegion *region, LLVMValueRef const *masks,
     return rows;
 }
 
+/* The side that is said to be rare, after the other one: where a lane wants it, it is run, and its
+   values replace those of the other side. */
+static Rows emit_rare_side(Vec *v, const IrRegion *region, LLVMValueRef const *masks,
+                           LLVMValueRef const *conds, Rows other) {
+    Vec outer = *v;
+    Fn *f = v->f;
+    for (int c = 0; c < v->ncopies; c++)
+        for (int k = 0; k < other.n; k++)
+            other.s[c][k] = vec_splat(v, other.s[c][k]);
+    LLVMBasicBlockRef before = fn_here(f), side = fn_block(f, "rare"), join = fn_block(f, "join");
+    fn_unlikely(f, LLVMBuildNot(B, any_of(v, masks), ""), join, side);
+    fn_at(f, side);
+    enter_side(v, masks);
+    vec_ops(v, region);
+    Rows rows = rows_of(v, region->results.at, region->results.len);
+    for (int c = 0; c < v->ncopies; c++)
+        for (int k = 0; k < rows.n; k++)
+            rows.s[c][k] = vec_blend(v, conds[c], rows.s[c][k], other.s[c][k]);
+    LLVMBasicBlockRef end = fn_here(f);
+    fn_br(f, join);
+    fn_at(f, join);
+    for (int c = 0; c < v->ncopies; c++)
+        for (int k = 0; k < rows.n; k++) {
+            LLVMValueRef phi = LLVMBuildPhi(B, LLVMTypeOf(other.s[c][k]), "");
+            LLVMAddIncoming(phi, (LLVMValueRef[]){rows.s[c][k], other.s[c][k]},
+                            (LLVMBasicBlockRef[]){end, before}, 2);
+            rows.s[c][k] = phi;
+        }
+    vec_restore(v, &outer);
+    return rows;
+}
+
 static void emit_varying_if(Vec *v, IrId id) {
     IrOp *op = ir_op(v->f->ir, id);
     LLVMValueRef conds[VEC_COPIES], then_masks[VEC_COPIES], other_masks[VEC_COPIES];
@@ -105,9 +138,14 @@ static void emit_varying_if(Vec *v, IrId id) {
         other_masks[c] = vec_masked(v, v->mask, LLVMBuildNot(B, conds[c], ""));
     }
     vec_at(v, 0);
-    bool is_rare = ir_op(v->f->ir, op->args[0])->kind == IR_RARE;
-    Rows then = emit_side(v, op->regions[0], then_masks, is_rare);
-    Rows otherwise = emit_side(v, op->regions[1], other_masks, false);
+    if (ir_op(v->f->ir, op->args[0])->kind == IR_RARE) {
+        Rows other = emit_side(v, op->regions[1], other_masks);
+        Rows rows = emit_rare_side(v, op->regions[0], then_masks, conds, other);
+        set_rows(v, id, &rows);
+        return;
+    }
+    Rows then = emit_side(v, op->regions[0], then_masks);
+    Rows otherwise = emit_side(v, op->regions[1], other_masks);
     for (int c = 0; c < v->ncopies; c++)
         for (int k = 0; k < then.n; k++)
             then.s[c][k] = vec_blend(v, conds[c], then.s[c][k], otherwise.s[c][k]);
