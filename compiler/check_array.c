@@ -56,6 +56,60 @@ static IrId reduce_filtered(Checker *ck, Val x, IrId zero, IrRegion *op, Type *t
     return ir_kernel(&ck->b, rank, dims, body, SINK_REDUCE, 0, &zero, 1, op);
 }
 
+/* The same member of both operands, or both as they are? */
+static bool are_alike(const IrFunc *f, IrId a, IrId b) {
+    const IrOp *x = ir_op(f, a), *y = ir_op(f, b);
+    if (x->kind == IR_GET && y->kind == IR_GET)
+        return x->imm == y->imm && are_alike(f, x->args[0], y->args[0]);
+    return x->kind == IR_PARAM && y->kind == IR_PARAM && a != b;
+}
+
+/* Is cond true, or false unless `holds`, where one operand is less or greater than the other in some
+   member? Then the operator keeps the first of the best, whatever the order that it is applied in; a
+   NaN never wins. */
+static bool is_strict_order(const IrFunc *f, const IrRegion *op, IrId cond, bool holds) {
+    const IrOp *test = ir_op(f, cond);
+    bool is_known = ir_defined_in(f, op, cond) && test->nargs == 2 &&
+                    are_alike(f, test->args[0], test->args[1]);
+    if (!is_known)
+        return false;
+    if (holds)
+        return test->kind == IR_LT || test->kind == IR_GT || test->kind == IR_BEFORE;
+    bool is_negated = test->kind == IR_LE || test->kind == IR_GE;
+    return is_negated && !takes(ir_type(f, test->args[0]), FLOATS);
+}
+
+/* Does the operator give its right operand where that is strictly better? Then its region becomes
+   that condition. */
+static bool make_choice(Checker *ck, IrRegion *op) {
+    const IrFunc *f = ck->b.func;
+    IrId left = op->params.at[0], right = op->params.at[1], last = op->results.at[0];
+    if (op->ops.len == 0 || op->ops.at[op->ops.len - 1] != last)
+        return false;
+    const IrOp *choice = ir_op(f, last);
+    IrId sides[2] = {IR_NONE, IR_NONE};
+    if (choice->kind == IR_SELECT) {
+        sides[0] = choice->args[1];
+        sides[1] = choice->args[2];
+    } else if (choice->kind == IR_IF) {
+        for (int k = 0; k < 2; k++)
+            if (choice->regions[k]->ops.len == 0)
+                sides[k] = choice->regions[k]->results.at[0];
+    }
+    bool direct = sides[0] == right && sides[1] == left;
+    if (!direct && !(sides[0] == left && sides[1] == right))
+        return false;
+    IrId cond = choice->args[0];
+    if (!is_strict_order(f, op, cond, direct))
+        return false;
+    op->ops.len--;
+    IrRegion *outer = ck->b.region;
+    ck->b.region = op;
+    op->results.at[0] = direct ? cond : ir_unary(&ck->b, IR_BITNOT, cond);
+    ck->b.region = outer;
+    return true;
+}
+
 Val call_reduce(Checker *ck, const Builtin *self, Args *args) {
     Val x = array_arg(ck, self, args, 0), zero = args->vals[1];
     if (is_poison(ck, x))
@@ -69,8 +123,10 @@ Val call_reduce(Checker *ck, const Builtin *self, Args *args) {
         return val(elem, filtered);
     IrId index, n = ck_dim(ck, x.id, 0);
     IrRegion *body = element_body(ck, x, &index);
-    IrId id = ir_kernel(&ck->b, 1, &n, body, SINK_REDUCE, 0, &zero.id, 1, op);
-    if (!type_is_flat(type_resolve(ck->ts, elem)))
+    bool is_flat = type_is_flat(type_resolve(ck->ts, elem));
+    SinkKind kind = is_flat && make_choice(ck, op) ? SINK_PICK : SINK_REDUCE;
+    IrId id = ir_kernel(&ck->b, 1, &n, body, kind, 0, &zero.id, 1, op);
+    if (!is_flat)
         ck_assume_like(ck, id, 0, elem, zero.id);
     return val(elem, id);
 }

@@ -592,7 +592,7 @@ bool fuse_sweep(Fuse *z) {
 static const char *const sink_word[SINK_KIND_COUNT] = {
     [SINK_MAP] = "map",        [SINK_LIST] = "list",       [SINK_REDUCE] = "reduction",
     [SINK_SCAN] = "scan",      [SINK_FILTER] = "filter",   [SINK_FLATMAP] = "flat map",
-    [SINK_HIST] = "histogram", [SINK_SCATTER] = "scatter",
+    [SINK_HIST] = "histogram", [SINK_SCATTER] = "scatter", [SINK_PICK] = "selection",
 };
 
 static const char *word_for(const IrOp *op) {

@@ -145,8 +145,12 @@ static bool share_array(Fuse *z, const Pair *p) {
 static bool is_small(const Fuse *z, IrId id) {
     const IrOp *op = ir_op(z->f, id);
     for (int s = 0; s < op->kernel->nsinks; s++)
-        if (op->kernel->sinks[s].kind != SINK_MAP && op->kernel->sinks[s].kind != SINK_REDUCE)
-            return false;
+        switch ((int)op->kernel->sinks[s].kind) {
+        case SINK_MAP:
+        case SINK_REDUCE:
+        case SINK_PICK: break;
+        default: return false;
+        }
     return ir_size(z->f, op->regions[0]) <= SMALL;
 }
 

@@ -95,7 +95,8 @@ static IrId flattened_map(Fuse *z, IrId id) {
         return IR_NONE;
     for (int s = 0; s < op->kernel->nsinks; s++) {
         SinkKind kind = op->kernel->sinks[s].kind;
-        if (kind != SINK_REDUCE && kind != SINK_HIST && kind != SINK_FILTER && kind != SINK_SCATTER)
+        if (kind != SINK_REDUCE && kind != SINK_PICK && kind != SINK_HIST && kind != SINK_FILTER &&
+            kind != SINK_SCATTER)
             return IR_NONE;
     }
     IrId param = op->regions[0]->params.at[0];

@@ -93,7 +93,7 @@ static const char *sink_words(Graph *g, const IrOp *op) {
     static const char *const words[SINK_KIND_COUNT] = {
         [SINK_MAP] = "map",        [SINK_LIST] = "list",       [SINK_REDUCE] = "reduce",
         [SINK_SCAN] = "scan",      [SINK_FILTER] = "filter",   [SINK_FLATMAP] = "flat map",
-        [SINK_HIST] = "histogram", [SINK_SCATTER] = "scatter",
+        [SINK_HIST] = "histogram", [SINK_SCATTER] = "scatter", [SINK_PICK] = "pick",
     };
     const char *text = "";
     for (int s = 0; s < op->kernel->nsinks; s++)

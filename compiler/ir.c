@@ -197,7 +197,8 @@ Type *ir_sink_type(IrBuilder *b, SinkKind kind, int rank, Type *yield, Type *val
     switch (kind) {
     case SINK_MAP: return dense_array(ts, yield, rank);
     case SINK_LIST: return type_array(ts, yield, 1);
-    case SINK_REDUCE: return own;
+    case SINK_REDUCE:
+    case SINK_PICK: return own;
     case SINK_SCAN: return dense_array(ts, yield, 1);
     case SINK_FILTER: return dense_array(ts, value, 1);
     case SINK_FLATMAP: return yield;
@@ -215,6 +216,7 @@ int ir_sink_yields(SinkKind kind) {
 int ir_sink_args(SinkKind kind) {
     switch (kind) {
     case SINK_REDUCE:
+    case SINK_PICK:
     case SINK_SCAN:
     case SINK_SCATTER: return 1;
     case SINK_HIST: return 2;

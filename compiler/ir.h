@@ -86,6 +86,8 @@ typedef enum {
                      dims are then trailing dims of the result) */
     SINK_LIST,    /* 1 yield, rank 1: an array of varying size -> irregular list */
     SINK_REDUCE,  /* 1 yield; arg zero; op(a, b). Value: op(zero, all in order); zero if empty */
+    SINK_PICK,    /* 1 yield, a flat value; arg zero; beats(a, b): is b strictly better than a, in the
+                     order of some scalar? Value: the first of the best of zero and all */
     SINK_SCAN,    /* 1 yield, rank 1; arg zero; op. imm 1: exclusive */
     SINK_FILTER,  /* 2 yields: keep, v -> array [k] of those kept, in order (row-major) */
     SINK_FLATMAP, /* 1 yield: an array of rank 1 -> all of them joined, in order */

@@ -107,6 +107,7 @@ static IrId dim_of_sink(IrBuilder *b, const Inside *in, const IrOp *op, int k, i
             return non_negative(b, hoist(b, in, own[0], depth));
         return dim_of(b, in, own[1], axis - 1, depth);
     case SINK_SCATTER: return dim_of(b, in, own[0], axis, depth);
+    case SINK_PICK:
     case SINK_REDUCE: /* the operator may change the size */
     case SINK_FLATMAP:
     case SINK_KIND_COUNT: return IR_NONE;

@@ -193,7 +193,7 @@ static void print_region(Printer *p, const IrRegion *region) {
 static const char *const sink_names[] = {
     [SINK_MAP] = "map",   [SINK_LIST] = "list",       [SINK_REDUCE] = "reduce",
     [SINK_SCAN] = "scan", [SINK_FILTER] = "filter",   [SINK_FLATMAP] = "flatmap",
-    [SINK_HIST] = "hist", [SINK_SCATTER] = "scatter",
+    [SINK_HIST] = "hist", [SINK_SCATTER] = "scatter",   [SINK_PICK] = "pick",
 };
 
 const char *ir_sink_name(SinkKind kind) {

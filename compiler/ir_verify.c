@@ -285,7 +285,9 @@ static void check_control(Verify *v, const IrOp *op) {
 
 static void check_operator(Verify *v, const IrOp *op, const IrSink *sink, Type *value) {
     if (sink->region < 0) {
-        expect(v, sink->kind != SINK_REDUCE && sink->kind != SINK_SCAN && sink->kind != SINK_HIST,
+        expect(v,
+               sink->kind != SINK_REDUCE && sink->kind != SINK_PICK && sink->kind != SINK_SCAN &&
+                   sink->kind != SINK_HIST,
                "a sink lacks its operator");
         return;
     }
@@ -298,7 +300,11 @@ static void check_operator(Verify *v, const IrOp *op, const IrSink *sink, Type *
         return;
     for (int k = 0; k < 2; k++)
         expect_type(v, "an operator's operand", ir_type(v->f, by->params.at[k]), value);
-    expect_type(v, "an operator's result", ir_type(v->f, by->results.at[0]), value);
+    Type *result = ir_type(v->f, by->results.at[0]);
+    if (sink->kind == SINK_PICK)
+        expect(v, result->kind == TYPE_BOOL, "what picks is no bool");
+    else
+        expect_type(v, "an operator's result", result, value);
     expect(v, sink->op == IR_INVALID || sink->op == ir_region_op(v->f, by),
            "a sink's scalar op is not its operator's");
 }
@@ -318,13 +324,14 @@ static void check_sink(Verify *v, const IrOp *op, const IrSink *sink) {
         expect(v, first->kind == TYPE_BOOL, "a filter's first yield is no bool");
     if (sink->kind == SINK_HIST || sink->kind == SINK_SCATTER)
         expect_type(v, "a sink's place", first, i64_type(v));
-    if (sink->kind == SINK_REDUCE || sink->kind == SINK_SCAN)
+    bool is_one = sink->kind == SINK_REDUCE || sink->kind == SINK_PICK;
+    if (is_one || sink->kind == SINK_SCAN)
         expect_type(v, "the zero", arg_type(v, op, sink->arg), value);
-    if (sink->kind == SINK_REDUCE)
+    if (is_one)
         expect_type(v, "the output", sink->type, value);
     if (sink->kind == SINK_SCATTER)
         expect_type(v, "the output", sink->type, arg_type(v, op, sink->arg));
-    else if (sink->kind != SINK_REDUCE)
+    else if (!is_one)
         expect(v,
                ir_follow(sink->type)->kind == TYPE_ARRAY ||
                    ir_follow(sink->type)->kind == TYPE_STRING,

@@ -76,6 +76,7 @@ static LLVMValueRef sink_dim(Hoist *h, const IrOp *op, const IrSink *sink, int a
         break;
     case SINK_HIST: n = axis == 0 ? scalar_of(h, op->args[sink->arg]) : NULL; break;
     case SINK_SCATTER: return dim_of(h, op->args[sink->arg], axis);
+    case SINK_PICK:
     case SINK_REDUCE: return dim_of(h, op->args[sink->arg], axis);
     case SINK_FILTER:
         if (axis > 0)

@@ -137,6 +137,10 @@ static VectorHow how_of(const Kernel *k, const Sink *s) {
         return VECTOR_STORE;
     if (s->sink->kind == SINK_FILTER && s->out == OUT_PACKED && vector_packs(k->f->e, s->l))
         return VECTOR_PACK;
+    if (s->sink->kind == SINK_SCAN && s->prefix)
+        return s->prefix->has_vectors ? VECTOR_SCAN : VECTOR_EACH;
+    if (s->sink->kind == SINK_PICK)
+        return s->pick->has_vectors ? VECTOR_PICK : VECTOR_EACH;
     return s->sink->kind == SINK_REDUCE && s->identity ? VECTOR_REDUCE : VECTOR_EACH;
 }
 
@@ -167,6 +171,8 @@ static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
                                      .yield = s->sink->yield,
                                      .data = s->data,
                                      .place = s->acc,
+                                     .pick = s->pick,
+                                     .prefix = s->prefix,
                                      .op = s->sink->op};
     }
     vector_points(f, &loop);
@@ -184,9 +190,14 @@ static bool wants_vectors(const Kernel *k) {
 
 static void emit_chunk(Kernel *k, LLVMValueRef c, LLVMValueRef from, LLVMValueRef to) {
     LLVMValueRef at[1];
+    for (int i = 0; i < k->nsinks; i++)
+        if (k->sinks[i].sink->kind == SINK_SCAN)
+            scan_open(k, &k->sinks[i]);
     bool is_vector = wants_vectors(k);
     for (int i = 0; i < k->nsinks; i++) {
         k->sinks[i].total = NULL;
+        k->sinks[i].first = from;
+        k->sinks[i].has_accs = is_vector && how_of(k, &k->sinks[i]) == VECTOR_PICK;
         sink_begin(k, &k->sinks[i], c);
     }
     if (is_vector)
@@ -428,9 +439,12 @@ static void kernel_init(Kernel *k, Fn *f, IrId id) {
                        s->sink->kind == SINK_SCATTER;
         s->yield = value_layout(f, k->body->results.at[s->sink->yield + has_two]);
         s->op = s->sink->region >= 0 ? op->regions[s->sink->region] : NULL;
+        s->pick = s->sink->kind == SINK_PICK ? pick_new(f, id, s->sink) : NULL;
         s->fold = fold_mode(k, s);
         bool is_cut = s->sink->kind == SINK_REDUCE || s->sink->kind == SINK_HIST;
         k->is_cut |= is_cut && s->fold != FOLD_ANY;
+        k->is_cut |= s->pick != NULL;
+        k->is_cut |= s->sink->kind == SINK_SCAN && type_is_flat(s->yield->type);
         k->is_outlined &= !sink_is_serial(k, s);
     }
     LLVMValueRef site = site_memory(f, op);

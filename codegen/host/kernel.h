@@ -5,6 +5,8 @@
 #define GACT_KERNEL_H
 
 #include "emit.h"
+#include "pick.h"
+#include "prefix.h"
 
 enum {
     CHUNK = 4096, /* points of a chunk of a reduction or scan */
@@ -22,6 +24,7 @@ typedef enum {
 typedef enum {
     FOLD_ANY,    /* one accumulator: the order does not matter */
     FOLD_LANES,  /* 32 strided lanes and a butterfly */
+    FOLD_PICK,   /* 32 strided lanes of winners, see pick.h */
     FOLD_PIECES, /* pieces in order and a tree */
 } FoldMode;
 
@@ -56,6 +59,10 @@ typedef struct {
     LLVMValueRef *here;  /* HIST, SCATTER: the columns of its table */
     LLVMValueRef chosen; /* HIST: the number of its table's first bin */
     LLVMValueRef total;  /* REDUCE: of this chunk, where the loop is vectorised */
+    Pick *pick;          /* PICK: its lanes, */
+    bool has_accs;       /* in vectors */
+    LLVMValueRef first;  /* the number of its first point */
+    Prefix *prefix;      /* SCAN of flat values: its state */
     LLVMValueRef acc;    /* REDUCE: accumulators; SCAN: the local value; PACKED: the next place */
     LLVMValueRef chunks, pieces, before; /* SCAN: prefixes, see reduce.c */
 } Sink;
@@ -113,10 +120,18 @@ FoldMode fold_mode(Kernel *k, Sink *s);
 /* scan.c */
 bool scan_is_parallel(Kernel *k, const Sink *s);
 void scan_prepare(Kernel *k, Sink *s);
-void scan_begin(Kernel *k, Sink *s);
+/* In the function that the loops over the points are in. */
+void scan_open(Kernel *k, Sink *s);
+void scan_begin(Kernel *k, Sink *s, LLVMValueRef c);
 void scan_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v);
-void scan_end(Kernel *k, Sink *s, LLVMValueRef to);
+void scan_end(Kernel *k, Sink *s, LLVMValueRef c, LLVMValueRef from, LLVMValueRef to);
 void scan_finish(Kernel *k, Sink *s);
+
+/* pack.c */
+void pack_prepare(Kernel *k, Sink *s);
+void pack_begin(Kernel *k, Sink *s, LLVMValueRef c);
+void pack_end(Kernel *k, Sink *s, LLVMValueRef c);
+LLVMValueRef *pack_finish(Kernel *k, Sink *s);
 
 /* table.c */
 /* How many points a chunk of a histogram has. */

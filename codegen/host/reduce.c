@@ -16,6 +16,8 @@
 FoldMode fold_mode(Kernel *k, Sink *s) {
     const IrSink *sink = s->sink;
     Type *type = s->yield->type;
+    if (s->pick)
+        return FOLD_PICK;
     bool is_sum = sink->kind == SINK_REDUCE || sink->kind == SINK_SCAN || sink->kind == SINK_HIST;
     if (!is_sum || sink->op == IR_INVALID || !type_is_scalar(type))
         return FOLD_PIECES;
@@ -121,6 +123,7 @@ void reduce_begin(Kernel *k, Sink *s) {
         s->acc = fn_alloca(f, LLVMVectorType(LLVMTypeOf(s->identity), LANES), "lanes");
         fn_set(f, s->acc, splat(s->identity, LANES));
         break;
+    case FOLD_PICK: pick_begin(f, s->pick, s->zero, s->has_accs, !s->has_accs); break;
     case FOLD_PIECES:
         s->acc = fn_alloca(f, LLVMArrayType2(row_type(k, s), CHUNK / PIECE), "pieces");
         break;
@@ -141,6 +144,10 @@ static void fold_piece(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const 
 
 void reduce_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v) {
     Fn *f = k->f;
+    if (s->fold == FOLD_PICK) {
+        pick_point(f, s->pick, fn_sub(f, lin, s->first), v);
+        return;
+    }
     if (s->fold == FOLD_PIECES) {
         fold_piece(k, s, lin, v);
         return;
@@ -179,7 +186,9 @@ static LLVMValueRef butterfly(Kernel *k, Sink *s, LLVMValueRef lanes) {
 void reduce_end(Kernel *k, Sink *s, LLVMValueRef c, LLVMValueRef from, LLVMValueRef to) {
     Fn *f = k->f;
     LLVMValueRef *total = slots_new(f, 1);
-    if (s->total) {
+    if (s->fold == FOLD_PICK) {
+        total = pick_total(f, s->pick, s->zero, s->has_accs, from, k->dims);
+    } else if (s->total) {
         total[0] = s->total;
     } else if (s->fold == FOLD_ANY) {
         total[0] = fn_get(f, LLVMTypeOf(s->identity), s->acc);

@@ -1,4 +1,5 @@
-/* What a kernel does with its yields, but for sums (reduce.c), scans (scan.c) and tables (table.c).
+/* What a kernel does with its yields, but for sums (reduce.c), scans (scan.c), filters (pack.c) and
+   tables (table.c).
 
    An output over the space is stored straight into columns where its element is regular and its
    size known; a filter of such elements packs them chunk by chunk in columns that have room for
@@ -14,18 +15,31 @@ bool sink_is_serial(Kernel *k, const Sink *s) {
     return s->sink->kind == SINK_SCATTER;
 }
 
+static bool is_reduction(const Sink *s) {
+    return s->sink->kind == SINK_REDUCE || s->sink->kind == SINK_PICK;
+}
+
 static bool is_built(const Sink *s) {
-    return s->sink->kind != SINK_REDUCE && s->sink->kind != SINK_HIST &&
-           s->sink->kind != SINK_SCATTER && s->out == OUT_BUILT;
+    return !is_reduction(s) && s->sink->kind != SINK_HIST && s->sink->kind != SINK_SCATTER &&
+           s->out == OUT_BUILT;
 }
 
 static bool is_packed(const Sink *s) {
     return s->sink->kind == SINK_FILTER && s->out == OUT_PACKED;
 }
 
+/* b where the operator of a PICK, just emitted, says so; else a. */
+static LLVMValueRef *choose(Kernel *k, Sink *s, LLVMValueRef const *a, LLVMValueRef const *b) {
+    LLVMValueRef *r = slots_new(k->f, s->yield->nslots);
+    LLVMValueRef right = region_result(k->f, s->op, 0)[0];
+    for (int i = 0; i < s->yield->nslots; i++)
+        r[i] = fn_select(k->f, right, b[i], a[i]);
+    return r;
+}
+
 LLVMValueRef *sink_combine(Kernel *k, Sink *s, LLVMValueRef const *a, LLVMValueRef const *b) {
     Fn *f = k->f;
-    if (s->sink->op != IR_INVALID && s->yield->nslots == 1) {
+    if (s->sink->op != IR_INVALID && s->yield->nslots == 1 && s->sink->kind != SINK_PICK) {
         LLVMValueRef *r = slots_new(f, 1);
         ScalarOp op = {.kind = s->sink->op,
                        .flags = k->op->flags & IRF_FAST,
@@ -38,6 +52,8 @@ LLVMValueRef *sink_combine(Kernel *k, Sink *s, LLVMValueRef const *a, LLVMValueR
     }
     LLVMValueRef *params[] = {(LLVMValueRef *)a, (LLVMValueRef *)b};
     emit_region(f, s->op, params);
+    if (s->sink->kind == SINK_PICK)
+        return choose(k, s, a, b);
     region_hand_over(f, s->op);
     return region_result(f, s->op, 0);
 }
@@ -127,7 +143,7 @@ static void prepare_output(Kernel *k, Sink *s) {
         return;
     }
     if (s->out == OUT_PACKED && k->is_outlined)
-        sink_states(k, s, fn_max(f, k->nchunks, fn_int(f, 1)), 8);
+        pack_prepare(k, s);
     else if (s->out == OUT_PACKED)
         s->states = fn_alloca(f, f->e->i64, "count");
     s->data = slots_new(f, s->l->ncols);
@@ -162,6 +178,7 @@ void sink_prepare(Kernel *k, Sink *s) {
         scan_prepare(k, s);
         break;
     case SINK_REDUCE:
+    case SINK_PICK:
         s->zero = sink_arg(k, s, 0);
         reduce_prepare(k, s);
         break;
@@ -179,31 +196,27 @@ void sink_begin(Kernel *k, Sink *s, LLVMValueRef c) {
         LLVMValueRef at = fn_mul(f, c, fn_int(f, builder_bytes(s->l)));
         s->state = k->is_outlined ? fn_at_index(f, f->e->i8, s->states, at) : s->states;
     }
-    if (is_packed(s) && k->is_outlined) { /* a chunk's first place is its first point's */
-        s->acc = fn_alloca(f, f->e->i64, "place");
-        fn_set(f, s->acc, fn_mul(f, c, k->chunk));
+    if (is_packed(s) && k->is_outlined) {
+        pack_begin(k, s, c);
     } else if (is_packed(s) && !s->acc) {
         s->acc = s->states;
         fn_set(f, s->acc, fn_int(f, 0));
     }
-    if (s->sink->kind == SINK_REDUCE)
+    if (is_reduction(s))
         reduce_begin(k, s);
     if (s->sink->kind == SINK_SCAN)
-        scan_begin(k, s);
+        scan_begin(k, s, c);
     if (s->sink->kind == SINK_HIST)
         table_begin(k, s, c);
 }
 
 void sink_end(Kernel *k, Sink *s, LLVMValueRef c, LLVMValueRef from, LLVMValueRef to) {
-    Fn *f = k->f;
-    if (is_packed(s) && k->is_outlined) {
-        LLVMValueRef n = fn_sub(f, fn_get(f, f->e->i64, s->acc), from);
-        fn_set(f, fn_at_index(f, f->e->i64, s->states, c), n);
-    }
-    if (s->sink->kind == SINK_REDUCE)
+    if (is_packed(s) && k->is_outlined)
+        pack_end(k, s, c);
+    if (is_reduction(s))
         reduce_end(k, s, c, from, to);
     if (s->sink->kind == SINK_SCAN)
-        scan_end(k, s, to);
+        scan_end(k, s, c, from, to);
 }
 
 /* ---- a point ---- */
@@ -287,7 +300,8 @@ void sink_point(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef *const *yield
     case SINK_LIST:
     case SINK_FLATMAP: sink_put(k, s, lin, v); break;
     case SINK_FILTER: point_filter(k, s, v, yields[s->sink->yield + 1]); break;
-    case SINK_REDUCE: reduce_point(k, s, lin, v); break;
+    case SINK_REDUCE:
+    case SINK_PICK: reduce_point(k, s, lin, v); break;
     case SINK_SCAN: scan_point(k, s, lin, v); break;
     case SINK_HIST:
     case SINK_SCATTER: table_point(k, s, v[0], yields[s->sink->yield + 1]); break;
@@ -392,60 +406,6 @@ static LLVMValueRef *finish_built(Kernel *k, Sink *s) {
     return out;
 }
 
-/* Puts the chunks' parts one after the other into columns of the right size. */
-static LLVMValueRef pack_chunks(Kernel *k, Sink *s, LLVMValueRef *cols) {
-    Fn *f = k->f;
-    Emit *e = f->e;
-    Layout *l = s->l;
-    LLVMValueRef at_p = fn_alloca(f, e->i64, "at"), zero = fn_int(f, 0);
-    fn_set(f, at_p, zero);
-    Loop count = loop_begin(f, zero, k->nchunks, "count");
-    LLVMValueRef n = fn_get(f, e->i64, fn_at_index(f, e->i64, s->states, count.i));
-    fn_set(f, at_p, fn_add(f, fn_get(f, e->i64, at_p), n));
-    loop_end_plain(f, &count);
-    LLVMValueRef total = fn_get(f, e->i64, at_p), *from = slots_new(f, 2 * l->ncols);
-    array_alloc(f, l, s->site, total, cols);
-    fn_set(f, at_p, zero);
-    Loop copy = loop_begin(f, zero, k->nchunks, "pack");
-    for (int c = 0; c < l->ncols; c++)
-        from[2 * c + 1] = fn_at_bytes(f, l->cols[c].bytes, s->data[c], fn_mul(f, copy.i, k->chunk));
-    n = fn_get(f, e->i64, fn_at_index(f, e->i64, s->states, copy.i));
-    LLVMValueRef at = fn_get(f, e->i64, at_p);
-    array_copy(f, l, array_data(f, l, cols), at, from, n);
-    fn_set(f, at_p, fn_add(f, at, n));
-    loop_end_plain(f, &copy);
-    for (int c = 0; c < l->ncols; c++)
-        api_release(f, s->bufs[c]);
-    return total;
-}
-
-static LLVMValueRef *finish_packed(Kernel *k, Sink *s) {
-    Fn *f = k->f;
-    int n = s->l->nslots;
-    LLVMValueRef *out = slots_new(f, n), *packed = slots_new(f, n);
-    out[0] = fn_get(f, f->e->i64, s->states);
-    for (int c = 0; c < s->l->ncols; c++) {
-        out[1 + 2 * c] = s->bufs[c];
-        out[2 + 2 * c] = s->data[c];
-    }
-    if (!k->is_outlined)
-        return out;
-    LLVMBasicBlockRef pack = fn_block(f, "pack"), join = fn_block(f, "packed");
-    LLVMBasicBlockRef from[] = {fn_here(f), NULL};
-    fn_cond(f, fn_cmp(f, LLVMIntEQ, k->nchunks, fn_int(f, 1)), join, pack);
-    fn_at(f, pack);
-    packed[0] = pack_chunks(k, s, packed + 1);
-    from[1] = fn_here(f);
-    fn_br(f, join);
-    fn_at(f, join);
-    for (int i = 0; i < n; i++) {
-        LLVMValueRef both[] = {out[i], packed[i]};
-        out[i] = LLVMBuildPhi(B, LLVMTypeOf(both[0]), "");
-        LLVMAddIncoming(out[i], both, from, 2);
-    }
-    return out;
-}
-
 static LLVMValueRef *finish_direct(Kernel *k, Sink *s) {
     LLVMValueRef *out = slots_new(k->f, s->l->nslots);
     for (int d = 0; d < s->l->rank; d++)
@@ -458,12 +418,12 @@ static LLVMValueRef *finish_direct(Kernel *k, Sink *s) {
 }
 
 static LLVMValueRef *finish(Kernel *k, Sink *s) {
-    if (s->sink->kind == SINK_REDUCE)
+    if (is_reduction(s))
         return reduce_finish(k, s);
     if (s->sink->kind == SINK_SCAN)
         scan_finish(k, s);
     if (is_packed(s))
-        return finish_packed(k, s);
+        return pack_finish(k, s);
     if (s->sink->kind == SINK_HIST || s->sink->kind == SINK_SCATTER)
         return table_finish(k, s);
     return is_built(s) ? finish_built(k, s) : finish_direct(k, s);

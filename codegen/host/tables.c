@@ -211,7 +211,7 @@ LLVMValueRef table_site(Emit *e, const char *kind, const char *text, const IrFun
 static const char *const sink_names[] = {
     [SINK_MAP] = "map",        [SINK_LIST] = "list",       [SINK_REDUCE] = "reduce",
     [SINK_SCAN] = "scan",      [SINK_FILTER] = "filter",   [SINK_FLATMAP] = "flatmap",
-    [SINK_HIST] = "histogram", [SINK_SCATTER] = "scatter",
+    [SINK_HIST] = "histogram", [SINK_SCATTER] = "scatter", [SINK_PICK] = "pick",
 };
 
 LLVMValueRef table_info(Emit *e, const IrFunc *f, const IrOp *op) {

@@ -5,6 +5,8 @@
    piece then begins at the lane of its first point. A piece with a failing check goes through the
    scalar body, point by point, into the same sinks. */
 #include "vector.h"
+#include "pick.h"
+#include "prefix.h"
 #include "vector_body.h"
 
 #include <string.h>
@@ -28,7 +30,7 @@ typedef struct {
     const IrRegion *body; /* that is emitted now: the kernel's, or that of a part of the space */
     int rank;
     int ncopies; /* pieces that are done side by side where they are full */
-    bool reduces, has_each, may_stream, has_scalar_end, has_full;
+    bool reduces, scans, has_each, may_stream, has_scalar_end, has_full;
     int fixed_lanes; /* or 0: the types of a body decide */
     bool is_pure; /* there are only STOREs: a point may be done twice */
     LLVMValueRef next;       /* memory of the next point */
@@ -117,10 +119,10 @@ static Layout *elements_of(Points *p, const VectorSink *sink) {
 }
 
 /* point: that of lane 0, active or not. */
-static void store_yield(Points *p, const VectorSink *sink, LLVMValueRef point) {
+static void store_slots(Points *p, const VectorSink *sink, LLVMValueRef point,
+                        LLVMValueRef const *slots) {
     Fn *f = p->v.f;
     Layout *l = elements_of(p, sink);
-    LLVMValueRef *slots = yield_slots(p, sink);
     for (int c = 0; c < l->ncols; c++) {
         const Column *col = &l->cols[c];
         LLVMTypeRef type = layout_col_type(f->e, col);
@@ -282,11 +284,61 @@ static void each_lane(Points *p, LLVMValueRef point) {
     loop_end_plain(f, &loop);
 }
 
+/* Lanes from … from + n - 1. */
+static LLVMValueRef lanes_of(Points *p, LLVMValueRef all, int from, int n) {
+    LLVMValueRef which[REDUCE_LANES];
+    for (int k = 0; k < n; k++)
+        which[k] = LLVMConstInt(p->v.f->e->i32, (unsigned)(from + k), 0);
+    if (n == 1)
+        return LLVMBuildExtractElement(B, all, which[0], "");
+    return LLVMBuildShuffleVector(B, all, LLVMGetPoison(LLVMTypeOf(all)),
+                                  LLVMConstVector(which, (unsigned)n), "");
+}
+
+/* Lanes from … from + GROUP - 1 of each slot; a scalar stands for all. */
+static LLVMValueRef *group_of(Points *p, const Layout *l, LLVMValueRef const *slots, int from) {
+    LLVMValueRef *part = slots_new(p->v.f, l->nslots);
+    for (int k = 0; k < l->nslots; k++)
+        part[k] = scalar_is_vector(slots[k]) ? lanes_of(p, slots[k], from, GROUP) : slots[k];
+    return part;
+}
+
+/* Two vectors of n lanes in one. */
+static LLVMValueRef joined(Points *p, LLVMValueRef low, LLVMValueRef high, int n) {
+    LLVMValueRef which[2 * REDUCE_LANES];
+    for (int k = 0; k < 2 * n; k++)
+        which[k] = LLVMConstInt(p->v.f->e->i32, (unsigned)k, 0);
+    return LLVMBuildShuffleVector(B, low, high, LLVMConstVector(which, (unsigned)(2 * n)), "");
+}
+
+static void scan_yields(Points *p, const VectorSink *sink, LLVMValueRef point) {
+    Fn *f = p->v.f;
+    const Layout *l = sink->prefix->l;
+    LLVMValueRef number = fn_sub(f, point, p->loop->lo), *slots = yield_slots(p, sink), *out = NULL;
+    for (int from = 0; from < p->v.lanes; from += GROUP) {
+        LLVMValueRef at = fn_add(f, number, fn_int(f, from));
+        LLVMValueRef *part = prefix_vector(f, sink->prefix, at, group_of(p, l, slots, from));
+        for (int k = 0; out && k < l->nslots; k++)
+            part[k] = joined(p, out[k], part[k], GROUP);
+        out = part;
+    }
+    store_slots(p, sink, point, out);
+}
+
+static void pick_yields(Points *p, const VectorSink *sink, LLVMValueRef point) {
+    LLVMValueRef number = fn_sub(p->v.f, point, p->loop->lo);
+    pick_vector(p->v.f, sink->pick, number, p->v.mask, yield_slots(p, sink));
+}
+
 static void sink_piece(Points *p, LLVMValueRef point) {
     for (int k = 0; k < p->loop->nsinks; k++)
         switch (p->loop->sinks[k].how) {
-        case VECTOR_STORE: store_yield(p, &p->loop->sinks[k], point); break;
+        case VECTOR_STORE:
+            store_slots(p, &p->loop->sinks[k], point, yield_slots(p, &p->loop->sinks[k]));
+            break;
+        case VECTOR_SCAN: scan_yields(p, &p->loop->sinks[k], point); break;
         case VECTOR_REDUCE: reduce_yield(p, k); break;
+        case VECTOR_PICK: pick_yields(p, &p->loop->sinks[k], point); break;
         case VECTOR_PACK: pack_yield(p, &p->loop->sinks[k]); break;
         case VECTOR_EACH: break;
         }
@@ -302,6 +354,10 @@ static void open_accs(Points *p) {
     Scalar *s = &f->e->scalar;
     for (int k = 0; k < p->loop->nsinks; k++) {
         const VectorSink *sink = &p->loop->sinks[k];
+        if (sink->how == VECTOR_PICK)
+            pick_open(f, sink->pick);
+        if (sink->how == VECTOR_SCAN)
+            prefix_open(f, sink->prefix);
         if (sink->how != VECTOR_REDUCE)
             continue;
         LLVMValueRef acc = fn_get(f, acc_type(p, sink), p->accs[k]);
@@ -315,6 +371,10 @@ static void close_accs(Points *p) {
     Scalar *s = &f->e->scalar;
     for (int k = 0; k < p->loop->nsinks; k++) {
         const VectorSink *sink = &p->loop->sinks[k];
+        if (sink->how == VECTOR_PICK)
+            pick_close(f, sink->pick);
+        if (sink->how == VECTOR_SCAN)
+            prefix_close(f, sink->prefix);
         if (sink->how != VECTOR_REDUCE)
             continue;
         LLVMTypeRef type = scalar_memory_type(s, yield_type(p, sink), p->v.lanes);
@@ -346,6 +406,13 @@ static void pack_one(Points *p, const VectorSink *sink) {
     fn_set(f, sink->place, fn_add(f, at, LLVMBuildZExt(B, keep, f->e->i64, "")));
 }
 
+static void scan_one(Points *p, const VectorSink *sink, LLVMValueRef point) {
+    Fn *f = p->v.f;
+    LLVMValueRef number = fn_sub(f, point, p->loop->lo);
+    LLVMValueRef *out = prefix_point(f, sink->prefix, number, yield_slots(p, sink));
+    elem_store(f, yield_type(p, sink), sink->data, point, out);
+}
+
 static void sink_one(Points *p, LLVMValueRef point) {
     Fn *f = p->v.f;
     int n = p->body->results.len;
@@ -358,6 +425,10 @@ static void sink_one(Points *p, LLVMValueRef point) {
             elem_store(f, yield_type(p, sink), sink->data, point, yields[sink->yield]);
         else if (sink->how == VECTOR_REDUCE)
             reduce_one(p, k, point);
+        else if (sink->how == VECTOR_SCAN)
+            scan_one(p, sink, point);
+        else if (sink->how == VECTOR_PICK)
+            pick_point(f, sink->pick, fn_sub(f, point, p->loop->lo), yields[sink->yield]);
         else if (sink->how == VECTOR_PACK)
             pack_one(p, sink);
     }
@@ -488,18 +559,19 @@ static void emit_fulls(Points *p) {
     if_end(f, &large);
 }
 
-/* The end of a row that fills no piece. */
+/* The end of a row that fills no piece, or the part of a piece from lane `first` on. */
 static void emit_part(Points *p, LLVMBasicBlockRef head, LLVMValueRef point, LLVMValueRef first,
                       LLVMValueRef left) {
     Fn *f = p->v.f;
+    LLVMValueRef count = fn_min(f, left, fn_sub(f, fn_int(f, p->v.lanes), first));
     if (p->has_scalar_end) {
         p->v.slow = p->v.slow ? p->v.slow : fn_block(f, "slow");
-        fn_set(f, p->piece, left);
+        bool has_first = !LLVMIsAConstantInt(first);
+        fn_set(f, p->piece, has_first ? count : left);
         fn_br(f, p->v.slow);
         return;
     }
-    LLVMValueRef room = fn_sub(f, fn_int(f, p->v.lanes), first);
-    emit_piece(p, point, first, fn_min(f, left, room), false, 1);
+    emit_piece(p, point, first, count, false, 1);
     fn_br(f, head);
 }
 
@@ -515,8 +587,8 @@ static void emit_row(Points *p, LLVMBasicBlockRef exit, bool has_full) {
     LLVMValueRef point = read(p, p->next), left = fn_sub(f, p->end, point);
     fn_cond(f, fn_cmp(f, LLVMIntSGT, left, zero), more, exit);
     fn_at(f, more);
-    if (p->reduces && p->rank > 1)
-        first = fn_bin(f, LLVMAnd, fn_sub(f, point, p->loop->lo), fn_int(f, REDUCE_LANES - 1));
+    if ((p->reduces || p->scans) && (p->rank > 1 || p->loop->box))
+        first = fn_bin(f, LLVMAnd, fn_sub(f, point, p->loop->lo), fn_int(f, p->v.lanes - 1));
     LLVMValueRef is_full =
         fn_bin(f, LLVMAnd, fn_cmp(f, LLVMIntEQ, first, zero), fn_cmp(f, LLVMIntSGE, left, lanes));
     fn_cond(f, is_full, full, part);
@@ -723,21 +795,12 @@ static void init_accs(Points *p) {
     }
 }
 
-/* Lanes from … from + n - 1. */
-static LLVMValueRef lanes_of(Points *p, LLVMValueRef all, int from, int n) {
-    LLVMValueRef which[REDUCE_LANES];
-    for (int k = 0; k < n; k++)
-        which[k] = LLVMConstInt(p->v.f->e->i32, (unsigned)(from + k), 0);
-    if (n == 1)
-        return LLVMBuildExtractElement(B, all, which[0], "");
-    return LLVMBuildShuffleVector(B, all, LLVMGetPoison(LLVMTypeOf(all)),
-                                  LLVMConstVector(which, (unsigned)n), "");
-}
-
 /* The lanes combined by the butterfly: 16 apart, 8, 4, 2, 1. */
 static void total_accs(Points *p) {
     for (int k = 0; k < p->loop->nsinks; k++) {
         VectorSink *sink = &p->loop->sinks[k];
+        if (sink->how == VECTOR_SCAN)
+            prefix_open(p->v.f, sink->prefix);
         if (sink->how != VECTOR_REDUCE)
             continue;
         LLVMValueRef acc = fn_get(p->v.f, acc_type(p, sink), p->accs[k]);
@@ -762,8 +825,16 @@ static int pack_lanes(Points *p) {
     return widest ? 64 / (widest < 4 ? 4 : widest) : 0;
 }
 
-/* Of a large space of one axis, the end is little, and the scalar body is the smaller code. */
+/* How many lanes the sinks want; 0: they leave it to the body. */
+static int wanted_lanes(Points *p) {
+    return p->reduces ? REDUCE_LANES : p->scans ? GROUP : pack_lanes(p);
+}
+
+/* Of a large space of one axis, the end is little, and the scalar body is the smaller code. A scan
+   cannot begin within a group, as it would behind a border. */
 static bool has_scalar_end(Points *p) {
+    if (p->scans && p->loop->box)
+        return true;
     return p->rank == 1 && p->loop->is_outer && !kernel_is_heavy(p->v.f->ir, p->body);
 }
 
@@ -776,10 +847,11 @@ void vector_points(Fn *f, VectorLoop *loop) {
     p->is_pure = true;
     for (int k = 0; k < loop->nsinks; k++) {
         p->is_pure &= loop->sinks[k].how == VECTOR_STORE;
-        p->reduces |= loop->sinks[k].how == VECTOR_REDUCE;
+        p->reduces |= loop->sinks[k].how == VECTOR_REDUCE || loop->sinks[k].how == VECTOR_PICK;
+        p->scans |= loop->sinks[k].how == VECTOR_SCAN;
         p->has_each |= loop->sinks[k].how == VECTOR_EACH;
     }
-    p->fixed_lanes = p->reduces ? REDUCE_LANES : pack_lanes(p);
+    p->fixed_lanes = wanted_lanes(p);
     VectorPlan plan = vector_plan(f, p->kernel->regions[p->kernel->kernel->inner], p->fixed_lanes);
     p->v.plan = &plan;
     p->v.lanes = plan.lanes;

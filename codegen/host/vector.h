@@ -13,18 +13,25 @@
 typedef enum {
     VECTOR_STORE,  /* element `point` of the result is the yield: MAP of a flat type */
     VECTOR_REDUCE, /* by an op that scalar_identity() knows, in 32 striding lanes */
+    VECTOR_SCAN,   /* as STORE, of prefixes (prefix.h); all points of a chunk */
+    VECTOR_PICK,   /* pick.c: of a comparison that can be vectorised */
     VECTOR_PACK,   /* the yield after it is stored at the next place where the yield is true: FILTER
                       of a flat type, where vector_packs() */
     VECTOR_EACH,   /* anything else: `each` is called point by point, in order */
 } VectorHow;
 
+struct Pick;
+struct Prefix;
+
 typedef struct {
     VectorHow how;
     int yield;                /* but EACH: index among the body's results */
-    LLVMValueRef const *data; /* STORE, PACK: where element 0 goes, in each column */
+    LLVMValueRef const *data; /* STORE, SCAN, PACK: where element 0 goes, in each column */
     LLVMValueRef place;       /* PACK: memory of the next place, never more than the point's number;
                                  there is room for an element a point */
     IrKind op;                /* REDUCE */
+    struct Pick *pick;        /* PICK */
+    struct Prefix *prefix;    /* SCAN */
     LLVMValueRef total; /* REDUCE: set by vector_points: the points of lo … hi - 1 combined by
                            the fixed tree, without the zero */
 } VectorSink;

@@ -9,6 +9,7 @@
    is loaded once. */
 #include "vector_body.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define B (v->f->e->B)
@@ -165,7 +166,7 @@ LLVMValueRef vec_to_memory(Vec *v, const Column *col, LLVMValueRef slot) {
     return scalar_to_memory(&e->scalar, col->type, slot);
 }
 
-static LLVMValueRef of_memory(Vec *v, const Column *col, LLVMValueRef a) {
+LLVMValueRef vec_of_memory(Vec *v, const Column *col, LLVMValueRef a) {
     Emit *e = v->f->e;
     if (col->kind == COL_TAG)
         return LLVMBuildZExt(B, a, widened(v, e->i64), "");
@@ -265,7 +266,7 @@ static void emit_varying_index(Vec *v, IrId id) {
         const Column *col = &l->cols[k];
         LLVMTypeRef type = layout_col_type(f->e, col);
         LLVMValueRef data = s[l->rank + 2 * k + 1];
-        out[k] = of_memory(v, col, linear.base ? load_linear(v, type, col->bytes, data, linear)
+        out[k] = vec_of_memory(v, col, linear.base ? load_linear(v, type, col->bytes, data, linear)
                                                : gather(v, type, col->bytes, data, place));
     }
     value_set(f, id, out, r->nslots);
@@ -496,4 +497,17 @@ void vec_body(Vec *v, const IrRegion *body, LLVMValueRef const *outer, LLVMValue
     }
     vec_at(v, 0);
     vec_ops(v, body);
+}
+
+LLVMValueRef *vec_operator(Fn *f, const VectorPlan *plan, const IrRegion *op, int lanes,
+                           LLVMValueRef *const *params) {
+    Vec v = {.f = f, .plan = plan, .lanes = lanes, .ncopies = 1};
+    v.linear = NEW_ARRAY(f->e->arena, Linear, f->ir->ops.len + 1);
+    for (int k = 0; k < op->params.len; k++) {
+        IrId id = op->params.at[k];
+        value_set(f, id, params[k], value_layout(f, id)->nslots);
+    }
+    vec_ops(&v, op);
+    assert(!v.slow);
+    return region_result(f, op, 0);
 }

@@ -17,6 +17,8 @@ typedef struct {
 
 /* lanes: 0 lets the types decide. */
 VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes);
+/* The same for a region that is an operator: its parameters vary. False: it cannot be vectorised. */
+bool vector_plan_operator(Fn *f, const IrRegion *region, VectorPlan *plan);
 /* Only arithmetic: cheaper to compute for nobody than to branch around. */
 bool vector_is_cheap(const Fn *f, const IrRegion *region);
 
@@ -64,6 +66,10 @@ void vec_restore(Vec *v, const Vec *saved);
 void vec_body(Vec *v, const IrRegion *body, LLVMValueRef const *outer, LLVMValueRef base);
 /* The ops of a region inside the body. */
 void vec_ops(Vec *v, const IrRegion *region);
+/* An operator that cannot fault, planned as `plan`, of `lanes` values at a time; the slots of its
+   result. */
+LLVMValueRef *vec_operator(Fn *f, const VectorPlan *plan, const IrRegion *op, int lanes,
+                           LLVMValueRef *const *params);
 /* Leaves for the scalar body unless ok, a scalar. */
 void vec_need(Vec *v, LLVMValueRef ok);
 LLVMValueRef vec_splat(Vec *v, LLVMValueRef a);
@@ -86,5 +92,6 @@ LLVMValueRef vec_load(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p);
 void vec_store(Vec *v, LLVMValueRef value, int bytes, LLVMValueRef p);
 /* A slot as it is in memory, in all lanes. */
 LLVMValueRef vec_to_memory(Vec *v, const Column *col, LLVMValueRef slot);
+LLVMValueRef vec_of_memory(Vec *v, const Column *col, LLVMValueRef value);
 
 #endif

@@ -2,18 +2,18 @@
    other. The trees are those of reduce.c, with vectors in place of scalars:
 
    Where the order cannot be told from the result, one accumulator takes all points. An operator
-   that commutes has 32 accumulators, which stride over the points and are then combined 16, 8, 4,
-   2, 1 apart; spaces of more than one chunk are left to the scalar body, which vectorises the sum
-   itself. Any other operator folds pieces of 128 points in order, and pieces are combined as
-   neighbours in pairs: the results of 1, 2, 4, … pieces wait on a stack, as the bits of a counter
+   that commutes has 32 accumulators, which stride over the points of a chunk and are then combined
+   16, 8, 4, 2, 1 apart. Any other operator folds pieces of 128 points in order. Chunks, and pieces,
+   are combined as neighbours in pairs: the results of 1, 2, 4, … pieces wait on a stack, as the bits of a counter
    that is counted up, until the ones beside them are there. */
 #include "vector_body.h"
 
 #define B (v->f->e->B)
 
-enum { ACCUMULATORS = 32, CHUNK_POINTS = 4096, PIECE_POINTS = 128, PIECE_SHIFT = 7, LEVELS = 24 };
+enum { ACCUMULATORS = 32, CHUNK_POINTS = 4096, PIECE_SHIFT = 7, CHUNK_SHIFT = 12,
+       LEVELS = 24 };
 
-typedef enum { SUM_ANY, SUM_LANES, SUM_PIECES } SumKind;
+typedef enum { SUM_ANY, SUM_LANES, SUM_PIECES, SUM_PICK } SumKind;
 
 /* The accumulators of a slot: one, or all, in memory. */
 typedef struct {
@@ -37,6 +37,8 @@ typedef struct {
     const IrOp *op;
     Sum *sums;
     LLVMValueRef dims[8], at[8];
+    int shift; /* of one axis: points are taken in parts of 1 << shift, which are then combined; 0: all
+                  at once */
 } Nest;
 
 /* May the sum be taken in any order without a change of the result? */
@@ -90,14 +92,16 @@ static void slot_begin(Vec *v, Sum *s, int k, const Slot *slot) {
     to->type = slot->kind == SLOT_SCALAR ? slot->type : NULL;
     to->memory_type = to->type ? scalar_memory_type(scalar, to->type, v->lanes)
                                : LLVMVectorType(f->e->i64, (unsigned)v->lanes);
-    to->identity = s->kind == SUM_PIECES ? slot_identity(v, s->op, k)
-                                         : scalar_identity(scalar, s->sink->op, to->type);
+    if (s->kind == SUM_PIECES)
+        to->identity = slot_identity(v, s->op, k);
+    else if (s->kind != SUM_PICK)
+        to->identity = scalar_identity(scalar, s->sink->op, to->type);
     int n = s->kind == SUM_LANES ? ACCUMULATORS : 1;
     for (int c = 0; c < v->ncopies; c++) {
         to->accs[c] = fn_alloca(f, LLVMArrayType2(to->memory_type, (uint64_t)n), "sums");
-        for (int i = 0; s->kind != SUM_PIECES && i < n; i++)
+        for (int i = 0; to->identity && s->kind != SUM_PIECES && i < n; i++)
             slot_set(v, to, slot_at(v, to, to->accs[c], fn_int(f, i)), to->identity);
-        if (s->kind == SUM_PIECES)
+        if (s->kind == SUM_PIECES || s->kind == SUM_LANES)
             to->stack[c] = fn_alloca(f, LLVMArrayType2(to->memory_type, LEVELS), "pieces");
     }
 }
@@ -107,7 +111,9 @@ static Sum sum_begin(Vec *v, const IrOp *op, const IrSink *sink) {
     Sum s = {.sink = sink, .op = op->regions[sink->region], .kind = SUM_PIECES};
     bool strides = sink->op != IR_INVALID && type_is_scalar(l->type) &&
                    scalar_identity(&v->f->e->scalar, sink->op, l->type);
-    if (strides)
+    if (sink->kind == SINK_PICK)
+        s.kind = SUM_PICK;
+    else if (strides)
         s.kind = is_exact(op, sink, l->type) ? SUM_ANY : SUM_LANES;
     s.nslots = l->nslots;
     s.slots = NEW_ARRAY(v->f->e->arena, SumSlot, l->nslots + 1);
@@ -116,6 +122,7 @@ static Sum sum_begin(Vec *v, const IrOp *op, const IrSink *sink) {
         slot_begin(v, &s, k, &l->slots[k]);
         s.has_identity &= s.slots[k].identity != NULL;
     }
+    s.has_identity |= s.kind == SUM_PICK; /* it begins with the zero */
     return s;
 }
 
@@ -158,7 +165,7 @@ static Rows rows_of(Vec *v, const Sum *s, IrId id) {
     Rows rows = rows_new(v, s);
     for (int c = 0; c < v->ncopies; c++) {
         vec_at(v, c);
-        for (int k = 0; k < s->nslots; k++)
+        for (int k = 0; k < s->nslots && k < value_of(v->f, id)->n; k++)
             rows.s[c][k] = vec_splat(v, value_of(v->f, id)->s[k]);
     }
     vec_at(v, 0);
@@ -183,6 +190,28 @@ static Rows combine(Vec *v, const Sum *s, const Rows *a, const Rows *b) {
 
 static LLVMValueRef combine_scalar(Vec *v, const Sum *s, LLVMValueRef a, LLVMValueRef b) {
     return scalar_emit_same(&v->f->e->scalar, s->sink->op, s->slots[0].type, a, b, v->lanes);
+}
+
+/* b where it beats a. */
+static Rows choose(Vec *v, const Sum *s, const Rows *a, const Rows *b) {
+    Rows beats = combine(v, s, a, b), out = rows_new(v, s);
+    for (int c = 0; c < v->ncopies; c++)
+        for (int k = 0; k < s->nslots; k++)
+            out.s[c][k] = vec_blend(v, beats.s[c][0], b->s[c][k], a->s[c][k]);
+    return out;
+}
+
+/* The accumulators of copy c, combined. */
+static LLVMValueRef lanes_total(Vec *v, const Sum *s, int c) {
+    const SumSlot *slot = &s->slots[0];
+    LLVMValueRef accs[ACCUMULATORS];
+    int n = s->kind == SUM_LANES ? ACCUMULATORS : 1;
+    for (int k = 0; k < n; k++)
+        accs[k] = slot_get(v, slot, slot_at(v, slot, slot->accs[c], fn_int(v->f, k)));
+    for (n /= 2; n >= 1; n /= 2)
+        for (int k = 0; k < n; k++)
+            accs[k] = combine_scalar(v, s, accs[k], accs[k + n]);
+    return accs[0];
 }
 
 /* ---- pieces ---- */
@@ -240,11 +269,26 @@ static void fold_stack(Vec *v, const Sum *s, LLVMValueRef n) {
     fn_at(f, done);
 }
 
-static bool has_pieces(const Nest *nest) {
+static bool has_kind(const Nest *nest, SumKind kind) {
     for (int k = 0; k < nest->op->kernel->nsinks; k++)
-        if (nest->sums[k].kind == SUM_PIECES)
+        if (nest->sums[k].kind == kind)
             return true;
     return false;
+}
+
+/* Pieces where an operator wants them, else chunks where there may be several. */
+static int part_shift(const Nest *nest) {
+    if (has_kind(nest, SUM_PIECES))
+        return PIECE_SHIFT;
+    bool chunks = nest->op->kernel->rank == 1 && has_kind(nest, SUM_LANES) &&
+                  !(LLVMIsAConstantInt(nest->dims[0]) &&
+                    LLVMConstIntGetSExtValue(nest->dims[0]) <= CHUNK_POINTS);
+    return chunks ? CHUNK_SHIFT : 0;
+}
+
+/* Are the sum's accumulators those of a part, to be combined with the other parts'? */
+static bool is_parted(const Nest *nest, const Sum *s) {
+    return s->kind == SUM_PIECES || (s->kind == SUM_LANES && nest->shift == CHUNK_SHIFT);
 }
 
 /* ---- points ---- */
@@ -255,6 +299,11 @@ static void sum_point(Vec *v, const Sum *s, const IrRegion *body, LLVMValueRef p
     Rows y = yield_of(v, s, body);
     if (s->kind == SUM_PIECES) {
         Rows acc = rows_get(v, s, NULL), next = first ? y : combine(v, s, &acc, &y);
+        rows_set(v, s, NULL, &next);
+        return;
+    }
+    if (s->kind == SUM_PICK) {
+        Rows acc = rows_get(v, s, NULL), next = choose(v, s, &acc, &y);
         rows_set(v, s, NULL, &next);
         return;
     }
@@ -299,26 +348,38 @@ static void emit_axis(Vec *v, Nest *nest, int axis, LLVMValueRef point) {
     loop_end(f, &loop);
 }
 
-static void begin_piece(Vec *v, const Sum *s) {
-    for (int c = 0; s->kind == SUM_PIECES && s->has_identity && c < v->ncopies; c++)
+static void begin_part(Vec *v, const Sum *s) {
+    int n = s->kind == SUM_LANES ? ACCUMULATORS : 1;
+    for (int c = 0; s->has_identity && c < v->ncopies; c++)
         for (int k = 0; k < s->nslots; k++)
-            slot_set(v, &s->slots[k], s->slots[k].accs[c], s->slots[k].identity);
+            for (int i = 0; i < n; i++)
+                slot_set(v, &s->slots[k],
+                         slot_at(v, &s->slots[k], s->slots[k].accs[c], fn_int(v->f, i)),
+                         s->slots[k].identity);
 }
 
-/* One axis, piece by piece. */
-static void emit_pieces(Vec *v, Nest *nest) {
+/* Part `number` is complete. */
+static void end_part(Vec *v, const Sum *s, LLVMValueRef number) {
+    for (int c = 0; s->kind == SUM_LANES && c < v->ncopies; c++)
+        slot_set(v, &s->slots[0], s->slots[0].accs[c], lanes_total(v, s, c));
+    push_piece(v, s, number);
+}
+
+/* One axis, part by part. */
+static void emit_parts(Vec *v, Nest *nest) {
     Fn *f = v->f;
     int n = nest->op->kernel->nsinks;
     bool peels = false;
     for (int k = 0; k < n; k++)
         peels |= !nest->sums[k].has_identity;
-    LLVMValueRef size = fn_int(f, PIECE_POINTS), shift = fn_int(f, PIECE_SHIFT);
-    LLVMValueRef most = fn_add(f, nest->dims[0], fn_int(f, PIECE_POINTS - 1));
+    LLVMValueRef size = fn_int(f, 1 << nest->shift), shift = fn_int(f, nest->shift);
+    LLVMValueRef most = fn_add(f, nest->dims[0], fn_int(f, (1 << nest->shift) - 1));
     Loop pieces = loop_begin(f, fn_int(f, 0), fn_bin(f, LLVMLShr, most, shift), "piece");
     LLVMValueRef from = fn_mul(f, pieces.i, size);
     LLVMValueRef to = fn_min(f, nest->dims[0], fn_add(f, from, size));
     for (int k = 0; k < n; k++)
-        begin_piece(v, &nest->sums[k]);
+        if (is_parted(nest, &nest->sums[k]))
+            begin_part(v, &nest->sums[k]);
     if (peels) {
         nest->at[0] = from;
         nest_point(v, nest, from, true);
@@ -329,8 +390,8 @@ static void emit_pieces(Vec *v, Nest *nest) {
     nest_point(v, nest, points.i, false);
     loop_end(f, &points);
     for (int k = 0; k < n; k++)
-        if (nest->sums[k].kind == SUM_PIECES)
-            push_piece(v, &nest->sums[k], pieces.i);
+        if (is_parted(nest, &nest->sums[k]))
+            end_part(v, &nest->sums[k], pieces.i);
     loop_end_plain(f, &pieces);
 }
 
@@ -338,27 +399,19 @@ static void emit_pieces(Vec *v, Nest *nest) {
 
 /* op(zero, all points) of a sum that strides. */
 static Rows strided_end(Vec *v, const Sum *s, const Rows *zero) {
-    const SumSlot *slot = &s->slots[0];
     Rows out = rows_new(v, s);
-    for (int c = 0; c < v->ncopies; c++) {
-        LLVMValueRef accs[ACCUMULATORS];
-        int n = s->kind == SUM_LANES ? ACCUMULATORS : 1;
-        for (int k = 0; k < n; k++)
-            accs[k] = slot_get(v, slot, slot_at(v, slot, slot->accs[c], fn_int(v->f, k)));
-        for (n /= 2; n >= 1; n /= 2)
-            for (int k = 0; k < n; k++)
-                accs[k] = combine_scalar(v, s, accs[k], accs[k + n]);
-        out.s[c][0] = combine_scalar(v, s, zero->s[c][0], accs[0]);
-    }
+    for (int c = 0; c < v->ncopies; c++)
+        out.s[c][0] = combine_scalar(v, s, zero->s[c][0], lanes_total(v, s, c));
     return out;
 }
 
-/* The same for one that folds pieces; where there are no points, the zero. */
-static Rows pieces_end(Vec *v, const Sum *s, const Rows *zero, LLVMValueRef points) {
+/* The same for one that is done in parts; where there are no points, the zero. */
+static Rows parts_end(Vec *v, const Nest *nest, const Sum *s, const Rows *zero) {
     Fn *f = v->f;
-    LLVMValueRef most = fn_add(f, points, fn_int(f, PIECE_POINTS - 1));
+    LLVMValueRef points = nest->dims[0];
+    LLVMValueRef most = fn_add(f, points, fn_int(f, (1 << nest->shift) - 1));
     If some = if_begin(f, fn_cmp(f, LLVMIntSGT, points, fn_int(f, 0)));
-    fold_stack(v, s, fn_bin(f, LLVMLShr, most, fn_int(f, PIECE_SHIFT)));
+    fold_stack(v, s, fn_bin(f, LLVMLShr, most, fn_int(f, nest->shift)));
     Rows all = rows_get(v, s, NULL), total = combine(v, s, zero, &all);
     rows_set(v, s, NULL, &total);
     if_else(f, &some);
@@ -381,10 +434,10 @@ static void check_size(Vec *v, const Nest *nest) {
     Fn *f = v->f;
     int64_t most = INT64_MAX;
     for (int k = 0; k < nest->op->kernel->nsinks; k++)
-        if (nest->sums[k].kind == SUM_LANES)
+        if (nest->sums[k].kind == SUM_LANES && !is_parted(nest, &nest->sums[k]))
             most = CHUNK_POINTS;
-    if (most == INT64_MAX && has_pieces(nest))
-        most = (int64_t)PIECE_POINTS << (LEVELS - 1);
+    if (most == INT64_MAX && nest->shift)
+        most = INT64_C(1) << (nest->shift + LEVELS - 1);
     if (most < INT64_MAX)
         vec_need(v, fn_cmp(f, LLVMIntSLE, count_points(v, nest, most), fn_int(f, most)));
 }
@@ -397,8 +450,9 @@ static void set_results(Vec *v, IrId id, Nest *nest) {
     for (int k = 0; k < n; k++) {
         const Sum *s = &nest->sums[k];
         Rows zero = rows_of(v, s, nest->op->args[s->sink->arg]);
-        Rows out = s->kind == SUM_PIECES ? pieces_end(v, s, &zero, nest->dims[0])
-                                         : strided_end(v, s, &zero);
+        Rows out = s->kind == SUM_PICK     ? rows_get(v, s, NULL)
+                   : is_parted(nest, s)    ? parts_end(v, nest, s, &zero)
+                                           : strided_end(v, s, &zero);
         for (int c = 0; c < v->ncopies; c++)
             for (int i = 0; i < s->nslots; i++)
                 all[c][at + i] = out.s[c][i];
@@ -411,6 +465,13 @@ static void set_results(Vec *v, IrId id, Nest *nest) {
     vec_at(v, 0);
 }
 
+static void begin_choice(Vec *v, const IrOp *op, const Sum *s) {
+    if (s->kind != SUM_PICK)
+        return;
+    Rows zero = rows_of(v, s, op->args[s->sink->arg]);
+    rows_set(v, s, NULL, &zero);
+}
+
 void vec_nested(Vec *v, IrId id) {
     Fn *f = v->f;
     const IrOp *op = ir_op(f->ir, id);
@@ -419,9 +480,12 @@ void vec_nested(Vec *v, IrId id) {
         nest.dims[k] = fn_max(f, value_scalar(f, op->args[k]), fn_int(f, 0));
     for (int k = 0; k < op->kernel->nsinks; k++)
         nest.sums[k] = sum_begin(v, op, &op->kernel->sinks[k]);
+    for (int k = 0; k < op->kernel->nsinks; k++)
+        begin_choice(v, op, &nest.sums[k]);
+    nest.shift = part_shift(&nest);
     check_size(v, &nest);
-    if (has_pieces(&nest))
-        emit_pieces(v, &nest);
+    if (nest.shift)
+        emit_parts(v, &nest);
     else
         emit_axis(v, &nest, 0, fn_int(f, 0));
     set_results(v, id, &nest);

@@ -203,6 +203,8 @@ static bool is_short(Planner *p, const IrOp *op) {
 static bool can_sink(Planner *p, const IrOp *kernel, const IrSink *sink) {
     IrId yield = kernel->regions[0]->results.at[sink->yield];
     const Type *type = value_layout(p->f, yield)->type;
+    if (sink->kind == SINK_PICK)
+        return can_region(p, kernel->regions[sink->region]);
     if (sink->kind != SINK_REDUCE || !type_is_flat(type))
         return false;
     if (sink->op != IR_INVALID && type_is_scalar(type) &&
@@ -372,4 +374,21 @@ VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes) {
     mark_single(f->ir, body, wanted);
     int ncopies = lanes ? 1 : copies_of(f, body, p.nops);
     return (VectorPlan){p.varying, fits ? suits : 0, p.nops, ncopies, wanted};
+}
+
+bool vector_plan_operator(Fn *f, const IrRegion *region, VectorPlan *plan) {
+    Planner p = {.f = f, .varying = NEW_ARRAY(f->e->arena, bool, f->ir->ops.len + 1)};
+    for (int k = 0; k < region->params.len; k++) {
+        if (!is_flat(&p, region->params.at[k]))
+            return false;
+        p.varying[region->params.at[k]] = true;
+    }
+    do {
+        p.changed = false;
+        mark_region(&p, region);
+    } while (p.changed);
+    if (!can_region(&p, region))
+        return false;
+    *plan = (VectorPlan){.varying = p.varying, .nops = p.nops};
+    return true;
 }

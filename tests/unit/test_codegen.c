@@ -517,26 +517,28 @@ static void test_pieces(void **state) {
 
 /* ---- scans ---- */
 
+/* The prefix of x[lo … k] in a group that begins at lo: halves of 8, 4, 2, 1 combined. */
+static double prefix_ref(const double *x, int64_t lo, int64_t k, int half) {
+    if (half == 0)
+        return x[lo];
+    if (k < lo + half)
+        return prefix_ref(x, lo, k, half / 2);
+    return prefix_ref(x, lo, lo + half - 1, half / 2) + prefix_ref(x, lo + half, k, half / 2);
+}
+
 static void scan_ref(const double *x, int64_t n, double zero, bool exclusive, double *y) {
-    double chunk = 0, pieces = 0, before = 0, local = 0;
+    double chunk = zero, groups = 0, before = zero;
     for (int64_t k = 0; k < n; k++) {
-        if (k % 128 == 0) {
-            if (k > 0) {
-                pieces = (k - 128) % 4096 == 0 ? local : pieces + local;
-                if (k % 4096 == 0)
-                    chunk = k == 4096 ? pieces : chunk + pieces;
-            }
-            before = zero;
-            if (k >= 4096)
-                before = before + chunk;
-            if (k % 4096)
-                before = before + pieces;
-            y[k] = exclusive ? before : before + x[k];
-            local = x[k];
-        } else {
-            y[k] = exclusive ? before + local : before + (local + x[k]);
-            local = local + x[k];
+        int64_t lo = k / 16 * 16;
+        if (k > 0 && k % 16 == 0) {
+            double group = prefix_ref(x, lo - 16, lo - 1, 8);
+            groups = (k - 16) % 4096 == 0 ? group : groups + group;
+            before = chunk + groups;
+            if (k % 4096 == 0)
+                chunk = before;
         }
+        double own = exclusive && k == lo ? 0 : prefix_ref(x, lo, k - exclusive, 8);
+        y[k] = exclusive && k == lo ? before : before + own;
     }
 }
 
