@@ -638,10 +638,6 @@ static LLVMValueRef sign(Scalar *s, const Type *t, LLVMValueRef a) {
     return select_of(s, fcmp(s, LLVMRealOGT, a, zero), one, r);
 }
 
-static LLVMValueRef rsqrt(Scalar *s, LLVMValueRef a) {
-    return LLVMBuildFDiv(B, const_like(s, a, 1), intrinsic_like(s, "llvm.sqrt", &a, 1), "");
-}
-
 /* ---- scaling by powers of two ---- */
 
 /* One instruction of AVX-512, on a register's worth of lanes; a scalar is lane 0 of one. */
@@ -736,7 +732,6 @@ static LLVMValueRef special(Scalar *s, const ScalarOp *op, LLVMValueRef *a, LLVM
     case IR_SELECT: return select_of(s, a[0], a[1], a[2]);
     case IR_ABS: return absolute(s, t, a[0]);
     case IR_SIGN: return sign(s, t, a[0]);
-    case IR_RSQRT: return rsqrt(s, a[0]);
     case IR_SCALE: return scale(s, t, a[0], a[1]);
     case IR_RARE: return a[0];
     case IR_IS_NAN: return is_float(t) ? is_nan(s, a[0])
