@@ -215,6 +215,7 @@ struct IrFunc {
     VEC(IrNode) nodes; /* nodes.at[0] is unused */
     bool is_recursive, has_effect;
     bool is_inlined; /* no call is left */
+    bool is_rare;    /* of scalars, seldom runs and cannot fault: stays a call, in vector code too */
 };
 
 typedef enum { ENTRY_DAG, ENTRY_MAIN, ENTRY_TEST } IrEntryKind;

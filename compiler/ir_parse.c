@@ -609,6 +609,7 @@ static void parse_func(Parser *p) {
     f->result = parse_type(p);
     f->is_recursive = accept(p, "recursive");
     f->has_effect = accept(p, "effect");
+    f->is_rare = accept(p, "rare");
     while (accept(p, "node"))
         parse_node(p);
     parse_block(p, f->body);

@@ -392,6 +392,8 @@ void ir_print_func(Buf *out, const IrFunc *f) {
         buf_puts(out, " recursive");
     if (f->has_effect)
         buf_puts(out, " effect");
+    if (f->is_rare)
+        buf_puts(out, " rare");
     print_nodes(out, f);
     buf_puts(out, " ");
     print_block(&p, f->body);

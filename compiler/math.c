@@ -56,6 +56,94 @@ static Entry *entry_of(Math *m, IrKind kind, const Type *type) {
     return &m->entries[kind][type->kind == TYPE_F64];
 }
 
+/* ---- rare branches ---- */
+
+/* A branch that is hardly ever taken becomes a function of its own, so that its code stands once and
+   not wherever the function around it is put in. */
+typedef VEC(IrId) IrIds;
+typedef struct {
+    IrFunc *f;
+    bool *known; /* by id: defined in the branch, or captured */
+    IrIds captured;
+    bool is_plain; /* all are scalars, and nothing is called */
+} Branch;
+
+enum { FEW = 16 }; /* ops of a branch that stays */
+
+static void capture(Branch *x, IrId id) {
+    if (x->known[id])
+        return;
+    x->known[id] = true;
+    x->is_plain &= type_is_scalar(ir_type(x->f, id));
+    vec_push(x->f->arena, &x->captured, id);
+}
+
+static void capture_region(Branch *x, const IrRegion *region) {
+    for (int i = 0; i < region->params.len; i++)
+        x->known[region->params.at[i]] = true;
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(x->f, region->ops.at[i]);
+        x->known[region->ops.at[i]] = true;
+        x->is_plain &= op->kind != IR_CALL && !is_function(x->f, op);
+        for (int k = 0; k < op->nargs; k++)
+            capture(x, op->args[k]);
+        for (int r = 0; r < op->nregions; r++)
+            capture_region(x, op->regions[r]);
+    }
+    for (int i = 0; i < region->results.len; i++)
+        capture(x, region->results.at[i]);
+}
+
+/* The branch as a function of what it captures; constants are made anew. args: what to call it with. */
+static IrFunc *branch_function(Compiler *c, Branch *x, const IrRegion *region, Type *type,
+                               IrIds *args) {
+    IrFunc *g = ir_func_new(c->ir, arena_printf(c->arena, "%s_rare", x->f->name), x->f->span);
+    IrBuilder b = {.module = c->ir, .func = g, .region = g->body, .span = x->f->span};
+    IrId *map = NEW_ARRAY(c->arena, IrId, x->f->ops.len);
+    for (int i = 0; i < x->captured.len; i++) {
+        IrId id = x->captured.at[i];
+        const IrOp *op = ir_op(x->f, id);
+        map[id] = op->kind == IR_CONST ? ir_emit(&b, *op) : ir_param(g, g->body, op->type);
+        if (op->kind != IR_CONST)
+            vec_push(c->arena, args, id);
+    }
+    ir_clone_ops(&b, x->f, region, map);
+    IrId *values = NEW_ARRAY(c->arena, IrId, region->results.len);
+    for (int i = 0; i < region->results.len; i++)
+        values[i] = map[region->results.at[i]];
+    bool one = region->results.len == 1;
+    IrId value = one ? values[0] : ir_tuple(&b, type, values, region->results.len);
+    vec_push(c->arena, &g->body->results, value);
+    g->result = type;
+    g->is_rare = true;
+    return g;
+}
+
+static void call_branch(Compiler *c, IrFunc *f, IrRegion *region, Type *type) {
+    Branch x = {.f = f, .is_plain = true};
+    x.known = NEW_ARRAY(c->arena, bool, f->ops.len);
+    capture_region(&x, region);
+    if (!x.is_plain || ir_size(f, region) <= FEW)
+        return;
+    IrIds args = {0};
+    IrFunc *g = branch_function(c, &x, region, type, &args);
+    region->ops.len = 0;
+    IrBuilder b = {.module = c->ir, .func = f, .region = region, .span = f->span};
+    IrId value = ir_call(&b, g, args.at, args.len);
+    for (int k = 0; k < region->results.len; k++)
+        region->results.at[k] = region->results.len == 1 ? value : ir_get(&b, value, k);
+}
+
+static void call_rare_branches(Compiler *c, IrFunc *f, IrRegion *region) {
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp op = *ir_op(f, region->ops.at[i]);
+        for (int r = 0; r < op.nregions; r++)
+            call_rare_branches(c, f, op.regions[r]);
+        if (op.kind == IR_IF && ir_op(f, op.args[0])->kind == IR_RARE)
+            call_branch(c, f, op.regions[0], op.type);
+    }
+}
+
 /* ---- what is needed ---- */
 
 static void count_uses(Math *m, const IrFunc *f, const IrRegion *region);
@@ -71,8 +159,10 @@ static IrFunc *library_function(Compiler *c, IrKind kind, const Type *type) {
         diag_report(&c->diags, DIAG_UNKNOWN_NAME, (Span){0, 0}, "the library has no %s in %s", name,
                     files[kind]);
     c->ir->funcs.len = listed;
-    if (func)
+    if (func) {
         simplify_func(c, func);
+        call_rare_branches(c, func, func->body);
+    }
     return func;
 }
 

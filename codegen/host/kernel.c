@@ -242,10 +242,13 @@ bool kernel_is_heavy(const IrFunc *ir, const IrRegion *body) {
         case IR_KERNEL:
         case IR_FOR:
         case IR_LOOP:
-        case IR_CALL:
         case IR_SORT:
         case IR_MATMUL:
         case IR_TRY: return true;
+        case IR_CALL:
+            if (!op->callee->is_rare)
+                return true;
+            break;
         default: break;
         }
         for (int r = 0; r < op->nregions; r++)

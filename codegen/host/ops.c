@@ -445,5 +445,9 @@ void emit_func(Emit *e, const IrFunc *ir) {
     if (depth)
         leave(f, depth);
     emit_return(f, region_result(f, ir->body, 0));
+    if (ir->is_rare) { /* nothing is worth the time to make it faster */
+        fn_attribute(e, f->fn, "noinline");
+        fn_attribute(e, f->fn, "optnone");
+    }
     fn_end(f);
 }

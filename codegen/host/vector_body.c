@@ -370,6 +370,77 @@ static void emit_vec_scalar(Vec *v, IrId id) {
     track_linear(v, id);
 }
 
+/* ---- calls ---- */
+
+/* Lane i of each of n slots. */
+static void extract_lane(Vec *v, LLVMValueRef const *slots, int n, LLVMValueRef i,
+                         LLVMValueRef *lane) {
+    for (int k = 0; k < n; k++)
+        lane[k] = is_vector(slots[k]) ? LLVMBuildExtractElement(B, slots[k], i, "") : slots[k];
+}
+
+/* The results of a call for lane i, put into the vectors s. */
+static void call_lane(Vec *v, const IrOp *op, LLVMValueRef i, LLVMValueRef const *s,
+                      LLVMValueRef *out, int nout) {
+    Fn *f = v->f;
+    int n = 1;
+    for (int k = 0; k < op->nargs; k++)
+        n += value_of(f, op->args[k])->n;
+    LLVMValueRef *args = slots_new(f, n);
+    args[0] = f->ctx;
+    n = 1;
+    for (int k = 0; k < op->nargs; k++) {
+        Value *a = value_of(f, op->args[k]);
+        extract_lane(v, a->s, a->n, i, args + n);
+        n += a->n;
+    }
+    LLVMTypeRef type = func_type(f->e, op->callee);
+    LLVMValueRef r = LLVMBuildCall2(B, type, func_of(f->e, op->callee), args, (unsigned)n, "");
+    for (int k = 0; k < nout; k++) {
+        LLVMValueRef slot = nout == 1 ? r : LLVMBuildExtractValue(B, r, (unsigned)k, "");
+        out[k] = LLVMBuildInsertElement(B, s[k], slot, i, "");
+    }
+}
+
+/* A call of a rare function: the active lanes one after the other; the others get 0. */
+static void emit_vec_call(Vec *v, IrId id) {
+    Fn *f = v->f;
+    const IrOp *op = ir_op(f->ir, id);
+    Layout *r = value_layout(f, id);
+    int n = r->nslots;
+    LLVMValueRef *s = slots_new(f, n), *called = slots_new(f, n), *next = slots_new(f, n);
+    LLVMBasicBlockRef before = fn_here(f), head = fn_block(f, "lane"), run = fn_block(f, "call"),
+                      join = fn_block(f, "called"), done = fn_block(f, "lanes");
+    fn_br(f, head);
+    fn_at(f, head);
+    LLVMValueRef zero = fn_int(f, 0), i = LLVMBuildPhi(B, f->e->i64, "");
+    LLVMAddIncoming(i, &zero, &before, 1);
+    for (int k = 0; k < n; k++) {
+        LLVMTypeRef type = widened(v, layout_slot_type(f->e, &r->slots[k]));
+        LLVMValueRef none = LLVMConstNull(type);
+        s[k] = LLVMBuildPhi(B, type, "");
+        LLVMAddIncoming(s[k], &none, &before, 1);
+    }
+    LLVMValueRef active = v->mask ? v->mask : all_lanes(v);
+    fn_cond(f, LLVMBuildExtractElement(B, active, i, ""), run, join);
+    fn_at(f, run);
+    call_lane(v, op, i, s, called, n);
+    run = fn_here(f);
+    fn_br(f, join);
+    fn_at(f, join);
+    for (int k = 0; k < n; k++) {
+        next[k] = LLVMBuildPhi(B, LLVMTypeOf(s[k]), "");
+        LLVMAddIncoming(next[k], (LLVMValueRef[]){s[k], called[k]},
+                        (LLVMBasicBlockRef[]){head, run}, 2);
+        LLVMAddIncoming(s[k], &next[k], &join, 1);
+    }
+    LLVMValueRef after = fn_add(f, i, fn_int(f, 1));
+    LLVMAddIncoming(i, &after, &join, 1);
+    fn_cond(f, fn_cmp(f, LLVMIntSLT, after, fn_int(f, v->lanes)), head, done);
+    fn_at(f, done);
+    value_set(f, id, next, n);
+}
+
 /* ---- dispatch ---- */
 
 static void emit_vec_check(Vec *v, IrId id) {
@@ -399,6 +470,12 @@ static void emit_copy_op(Vec *v, IrId id) {
             emit_op(v->f, id);
         break;
     case IR_CHECK: emit_vec_check(v, id); break;
+    case IR_CALL:
+        if (v->plan->varying[id])
+            emit_vec_call(v, id);
+        else
+            emit_op(v->f, id);
+        break;
     default: emit_op(v->f, id); /* moves slots, or does not vary */
     }
 }

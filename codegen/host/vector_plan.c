@@ -245,6 +245,7 @@ static bool can_op(Planner *p, IrId id) {
     case IR_DIM: case IR_ZIP: case IR_SLICE: case IR_RESHAPE: case IR_FLAT:
         return can_uniform(p, id);
     case IR_IF: case IR_FOR: case IR_LOOP: return can_control(p, id);
+    case IR_CALL: return op->callee->is_rare;
     case IR_KERNEL: return can_nested(p, id);
     case IR_CHECK: return op->args[0] == IR_NONE || is_flat(p, op->args[0]);
     default: return false;
