@@ -38,6 +38,7 @@ static void fuse_func(Compiler *c, IrFunc *f) {
         if (!changed)
             changed = fuse_merge(&z);
     }
+    fuse_unroll(&z);
     fuse_split(&z);
     z.said_len = f->ops.len;
     z.said = NEW_ARRAY(c->arena, uint8_t, f->ops.len);
