@@ -59,7 +59,10 @@ typedef enum {
                    in order of k (floats: by fma, from 0). Inner sizes agree (checked before) */
     /* -- control -- */
     IR_IF,   /* args[0]: bool; regions: then, else. Value: the region results, see below */
-    IR_FOR,  /* args: lo, hi, the carried values; region(i, carried…) -> carried… */
+    IR_FOR,  /* args: lo, hi, the carried values; region(i, carried…) -> carried… imm, by sweep: not
+                0 where the body is one kernel without faults that makes the carried arrays, each
+                point from points at most imm away on the first axis, which is a ring; beside it
+                are only numbers that stay the same */
     IR_LOOP, /* args: the carried values; regions: cond(carried…) -> bool, body(carried…) -> carried… */
     IR_CALL, /* callee; args */
     IR_TRY,  /* regions: tried, otherwise (run if the first faults) */

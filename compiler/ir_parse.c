@@ -462,6 +462,8 @@ static void parse_kernel(Parser *p, Draft *d) {
 }
 
 static void parse_control(Parser *p, Draft *d) {
+    if (d->op.kind == IR_FOR && accept(p, "near"))
+        d->op.imm = number(p);
     add_values(p, &d->args);
     switch (d->op.kind) {
     case IR_FOR: add_region(p, d, true); return;

@@ -241,6 +241,8 @@ static void print_kernel(Printer *p, const IrOp *op) {
 }
 
 static void print_control(Printer *p, const IrOp *op) {
+    if (op->kind == IR_FOR && op->imm)
+        buf_printf(p->out, " near %" PRId64, op->imm);
     if (op->nargs) {
         buf_puts(p->out, " ");
         print_args(p, op, 0, op->nargs);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GACT_ABI_VERSION 2
+#define GACT_ABI_VERSION 3
 #define GACT_MAGIC       "GACTIMG1"
 
 /* ---- values ----
@@ -96,6 +96,13 @@ typedef void (*GactBodyFn)(GactCtx *ctx, void *env);
 /* Is key a before key b? */
 typedef int32_t (*GactLessFn)(GactCtx *ctx, void *env, int64_t a, int64_t b);
 
+/* A loop whose steps are kernels of one space, see `sweep`. */
+typedef struct {
+    int64_t chunks, steps, radius;
+    int64_t chunk_bytes; /* of the buffers of even and odd steps together */
+    int64_t work;        /* points of a step */
+} GactSweep;
+
 typedef struct GactApi {
     int64_t version;
     /* A fresh buffer of `bytes` (at least 0), count 1, data 64-byte aligned. Memory exhausted: a
@@ -116,6 +123,11 @@ typedef struct GactApi {
        chunk. */
     void (*parallel)(GactCtx *ctx, const GactKernelInfo *info, GactRangeFn fn, void *env, int64_t n,
                      int64_t work, int64_t bytes);
+    /* Runs steps 1 … steps of a loop, each fn over chunks 0 … n - 1, in an order in which a chunk comes
+       after what it reads: chunks of the step before that are at most `radius` away on a ring. envs:
+       of the first step, of the other odd ones, of even ones. No part faults. */
+    void (*sweep)(GactCtx *ctx, const GactKernelInfo *info, GactRangeFn fn, void **envs,
+                  const GactSweep *space);
     /* On how many threads `parallel` may run the parts of a kernel over `work` points: 1 inside a part,
        and where more would not pay. */
     int64_t (*workers)(GactCtx *ctx, int64_t work);

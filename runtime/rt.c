@@ -83,6 +83,7 @@ const GactApi runtime_api = {
     .try_call = rt_try_call,
     .guard = rt_guard,
     .parallel = rt_parallel,
+    .sweep = rt_sweep,
     .workers = rt_workers,
     .sort = rt_sort,
     .sort_by = rt_sort_by,

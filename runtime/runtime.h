@@ -194,6 +194,9 @@ bool pool_pays(const Thread *t, int64_t ops, int64_t bytes);
 void rt_parallel(GactCtx *ctx, const GactKernelInfo *info, GactRangeFn fn, void *env, int64_t n,
                  int64_t work, int64_t bytes);
 int64_t rt_workers(GactCtx *ctx, int64_t work);
+/* sweep.c */
+void rt_sweep(GactCtx *ctx, const GactKernelInfo *info, GactRangeFn fn, void **envs,
+              const GactSweep *space);
 
 /* ---- sort.c, matmul.c ---- */
 

@@ -5,7 +5,7 @@
 #   lex .tokens  parse .ast  check .types  ir .ir  error .err
 #   math    .ir: the program with the library's code for exp, log, …
 #   fuse    .kernels: the counts of kernels, array reads and writes of each entry, after fusion
-#   peel    .ir, after the pass peel
+#   peel    .ir, after the passes peel and sweep
 #   run     .out: the standard output of gactrun and, unless it is 0, the exit status; .err: its
 #           diagnostics, where the file exists; .args: the arguments after the image. Run at -O0
 #           and -O2, on one thread and on two: the results must be equal.
@@ -80,7 +80,7 @@ fuse)
     compare "$base.kernels" "$work/out"
     ;;
 peel)
-    "$GACTC" --emit=fused --dump-after=peel "$file" >"$work/out" 2>"$work/err" ||
+    "$GACTC" --emit=fused --dump-after=sweep "$file" >"$work/out" 2>"$work/err" ||
         { cat "$work/err"; exit 1; }
     compare "$base.ir" "$work/out"
     ;;

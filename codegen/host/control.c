@@ -106,6 +106,10 @@ void emit_for(Fn *f, IrId id) {
     IrOp *op = ir_op(f->ir, id);
     IrRegion *body = op->regions[0];
     LLVMValueRef lo = value_scalar(f, op->args[0]), hi = value_scalar(f, op->args[1]);
+    if (op->imm && !f->in_kernel && !f->is_once && f->e->options->opt_level > 0) {
+        emit_sweep(f, id);
+        return;
+    }
     f->has_loop = true;
     retain_init(f, op, 2);
     LLVMBasicBlockRef before = fn_here(f), head = fn_block(f, "for"), run = fn_block(f, "body"),

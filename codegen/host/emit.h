@@ -322,6 +322,9 @@ void emit_try(Fn *f, IrId id);
 void emit_call(Fn *f, IrId id);
 void emit_rt(Fn *f, IrId id);
 
+/* sweep.c: a FOR whose steps are one kernel of neighbours, see IrOp.imm */
+void emit_sweep(Fn *f, IrId id);
+
 /* kernel.c, hoist.c */
 void emit_kernel(Fn *f, IrId id);
 /* The size of an axis of a value of a kernel's body, computed before the kernel; NULL if it cannot

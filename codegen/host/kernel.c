@@ -162,6 +162,7 @@ static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
                        .hi = to,
                        .nsinks = k->nsinks,
                        .is_outer = k->is_outlined,
+                       .is_read_soon = k->is_swept,
                        .each = each_point,
                        .data = k};
     loop.sinks = NEW_ARRAY(f->e->arena, VectorSink, k->nsinks);
@@ -337,7 +338,7 @@ void kernel_range_open(Fn *f) {
     fn_attribute(e, f->fn, "noinline");
 }
 
-static LLVMValueRef range_function(Kernel *k, Env *env) {
+LLVMValueRef kernel_range_fn(Kernel *k, Env *env) {
     Fn *f = k->f, inner;
     Emit *e = f->e;
     Shared shared = {0};
@@ -411,7 +412,7 @@ void kernel_run(Kernel *k, LLVMValueRef fn, LLVMValueRef env) {
 
 static void run_chunks(Kernel *k) {
     Env env = {0};
-    LLVMValueRef fn = range_function(k, &env);
+    LLVMValueRef fn = kernel_range_fn(k, &env);
     kernel_run(k, fn, env.p);
 }
 
@@ -428,7 +429,7 @@ static void run_here(Kernel *k) {
 
 /* ---- a kernel ---- */
 
-static void kernel_init(Kernel *k, Fn *f, IrId id) {
+void kernel_open(Kernel *k, Fn *f, IrId id) {
     IrOp *op = ir_op(f->ir, id);
     IrKernel *ik = op->kernel;
     *k = (Kernel){
@@ -465,7 +466,7 @@ static void kernel_init(Kernel *k, Fn *f, IrId id) {
 
 void emit_kernel(Fn *f, IrId id) {
     Kernel kernel, *k = &kernel;
-    kernel_init(k, f, id);
+    kernel_open(k, f, id);
     k->chunk = k->is_outlined || k->is_cut ? chunk_size(k) : fn_int(f, CHUNK);
     LLVMValueRef most = fn_add(f, k->total, fn_sub(f, k->chunk, fn_int(f, 1)));
     k->nchunks = LLVMBuildUDiv(B, most, k->chunk, "");

@@ -77,6 +77,7 @@ typedef struct {
     LLVMValueRef total, chunk, nchunks;
     bool is_outlined; /* chunks run as a function of their own, else one chunk is all */
     bool is_cut;      /* its chunks matter to a sum's tree */
+    bool is_swept;    /* it is the step of a loop that sweep.c emits */
     Sink *sinks;
     Fn *f;
     Sink *aimed; /* the sink whose rows a kernel of the body writes, or NULL, and where */
@@ -141,6 +142,10 @@ void table_prepare(Kernel *k, Sink *s);
 void table_point(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v);
 LLVMValueRef *table_finish(Kernel *k, Sink *s);
 
+/* kernel.c: what a kernel's op says of it; the chunks are left to decide. */
+void kernel_open(Kernel *k, Fn *f, IrId id);
+/* The function of a range of chunks, when the sinks are prepared; env is stored. */
+LLVMValueRef kernel_range_fn(Kernel *k, Env *env);
 /* kernel.c: calls fn for all chunks, on the runtime's threads where it pays. */
 void kernel_run(Kernel *k, LLVMValueRef fn, LLVMValueRef env);
 /* Opens the function of a range of chunks: the scope of its stores, no inlining. */

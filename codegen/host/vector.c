@@ -521,7 +521,7 @@ static bool may_stream(Points *p, const VectorPlan *plan) {
         }
     }
     int most = p->loop->box ? MOST_STREAMED_BOX : MOST_STREAMED;
-    return stores && p->loop->is_outer && !p->reduces && plan->nops <= most;
+    return stores && p->loop->is_outer && !p->loop->is_read_soon && !p->reduces && plan->nops <= most;
 }
 
 static void emit_fence(Points *p) {

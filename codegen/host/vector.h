@@ -43,7 +43,8 @@ typedef struct VectorLoop {
     LLVMValueRef const *box;  /* lo and hi of each axis where the kernel has a box, or NULL */
     VectorSink *sinks;
     int nsinks;
-    bool is_outer; /* nothing in this function reads what the STOREs write */
+    bool is_outer; /* nothing in this function reads what the STOREs write, */
+    bool is_read_soon; /* but something after it, from the cache */
     /* EACH: emits what one point does to those sinks. yields: the slots of every result of the
        body, scalars. */
     void (*each)(Fn *f, void *data, LLVMValueRef point, LLVMValueRef *const *yields);
