@@ -273,6 +273,37 @@ static void assume_index(Walk *w, const LoopShape *s) {
     range_assume_index(&w->r, s->body->params.at[0], op.args[0], op.args[1]);
 }
 
+/* Is v the same in every round? It may be in no region. */
+static bool is_invariant(Walk *w, const LoopShape *s, IrId v, int depth) {
+    if (depth == 0 || ir_defined_in(w->r.f, s->body, v))
+        return false;
+    const IrOp op = *ir_op(w->r.f, v);
+    for (int k = 0; k < op.nargs; k++)
+        if (op.args[k] && !is_invariant(w, s, op.args[k], depth - 1))
+            return false;
+    return op.nregions == 0;
+}
+
+/* A size that every round gives an array, by an invariant value or as that of a carried array whose
+   size is known, holds for the parameter if it holds for the initial value. */
+static void assume_given_size(Walk *w, const LoopShape *s, IrBuilder *b, int k, int axis,
+                              IrId param) {
+    const IrOp op = *ir_op(w->r.f, s->id);
+    IrId given = ir_dim(b, s->body->results.at[k], axis);
+    enum { DEPTH = 8 };
+    const IrOp made = *ir_op(w->r.f, given);
+    bool is_other = made.kind == IR_DIM && ir_op(w->r.f, made.args[0])->kind == IR_PARAM;
+    if (!is_other && !is_invariant(w, s, given, DEPTH))
+        return;
+    Lin size = lin_of(&w->r, given), first = lin_of(&w->r, ir_dim(b, op.args[s->args + k], axis));
+    Lin ahead = lin_add(size, first, -1), behind = lin_add(first, size, -1);
+    if (!range_prove(&w->r, ahead) || !range_prove(&w->r, behind))
+        return;
+    Lin now = lin_of(&w->r, ir_dim(b, param, axis));
+    range_fact(&w->r, lin_add(now, first, -1));
+    range_fact(&w->r, lin_add(first, now, -1));
+}
+
 /* The sizes of a carried array that the body keeps: dim(parameter) = dim(initial value). */
 static void assume_sizes(Walk *w, const LoopShape *s, const IrRegion *region, int skip) {
     IrRegion nowhere = {0};
@@ -285,8 +316,10 @@ static void assume_sizes(Walk *w, const LoopShape *s, const IrRegion *region, in
                 result = ir_get(&b, s->id, k);
             IrId kept = ir_dim(&b, result, axis);
             const IrOp *op = ir_op(w->r.f, kept);
-            if (op->kind == IR_DIM && op->args[0] == result)
+            if (op->kind == IR_DIM && op->args[0] == result) {
+                assume_given_size(w, s, &b, k, axis, region->params.at[skip + k]);
                 continue;
+            }
             Lin size = lin_of(&w->r, ir_dim(&b, region->params.at[skip + k], axis));
             Lin before = lin_of(&w->r, kept);
             range_fact(&w->r, lin_add(size, before, -1));

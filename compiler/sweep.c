@@ -3,7 +3,8 @@
    that a back end may do several steps on a part of the arrays while it is in the cache: the values
    are those of step after step. Near is meant on a ring, as for a grid that wraps around.
 
-   In: IR with its checks proven and its borders peeled. Out: the same, marked. What keeps a loop
+   In: IR with its checks proven and its borders peeled. Out: the same, marked; arrays that such a loop
+   hands on unchanged are made by its kernel too. What keeps a loop
    from it is a remark. */
 #include "fuse.h"
 #include "range.h"
@@ -18,6 +19,7 @@ typedef struct {
     IrId size;            /* of the kernel's first axis, */
     IrId at;              /* and its index */
     int radius;
+    int copies; /* carried values that are others of the step before */
     const char *why; /* it does not fit, or NULL */
 } Sweep;
 
@@ -136,7 +138,8 @@ static void look_beside(Sweep *s) {
     for (int i = 0; i < s->body->ops.len && !s->why; i++) {
         IrId id = s->body->ops.at[i];
         const IrOp *op = ir_op(f, id);
-        if (id == s->kernel || (op->kind == IR_GET && op->args[0] == s->kernel))
+        bool is_output = op->kind == IR_GET && op->args[0] == s->kernel;
+        if (id == s->kernel || (is_output && ir_op(f, s->kernel)->kernel->nsinks > 1))
             continue;
         if (op->nregions || ir_may_fault(f, id) || ir_has_effect(f, id) || op->kind == IR_INDEX ||
             !type_is_scalar(op->type))
@@ -147,32 +150,95 @@ static void look_beside(Sweep *s) {
     }
 }
 
-/* Each carried array is made anew by a sink of its own, in the kernel's space. */
+static void need_size(Sweep *s, IrId array, const IrOp *kernel) {
+    for (int axis = 0; axis < kernel->kernel->rank; axis++) {
+        Lin dim = lin_of(s->r, range_dim(s->r, array, axis));
+        Lin size = lin_of(s->r, kernel->args[axis]);
+        if (!at_most(s, dim, size, 0) || !at_most(s, size, dim, 0))
+            s->why = "an array is not known to keep its size";
+    }
+}
+
+/* Is result k of a step a map of the kernel, or a carried array of the step before? */
+static void look_at_result(Sweep *s, int k, const IrOp *kernel) {
+    IrId result = s->body->results.at[k];
+    const IrOp op = *ir_op(s->r->f, result);
+    const Type *type = ir_type(s->r->f, result);
+    bool is_sink = kernel->kernel->nsinks == 1 ? result == s->kernel
+                                               : op.kind == IR_GET && op.args[0] == s->kernel;
+    int sink = kernel->kernel->nsinks == 1 ? 0 : (int)op.imm;
+    s->copies += is_carried(s, result);
+    if (type->kind != TYPE_ARRAY || type->rank != kernel->kernel->rank ||
+        !type_is_flat(type->elem) || (!is_sink && !is_carried(s, result)) ||
+        (is_sink && kernel->kernel->sinks[sink].kind != SINK_MAP)) {
+        s->why = "a step makes other values than the arrays it carries";
+        return;
+    }
+    for (int j = 0; j < k && is_sink; j++)
+        if (s->body->results.at[j] == result)
+            s->why = "a step makes one array for two";
+    need_size(s, s->body->params.at[1 + k], kernel);
+}
+
 static void look_at_results(Sweep *s) {
     const IrOp kernel = *ir_op(s->r->f, s->kernel);
-    int n = s->body->results.len, rank = kernel.kernel->rank;
-    if (n != kernel.kernel->nsinks)
+    for (int k = 0; k < s->body->results.len && !s->why; k++)
+        look_at_result(s, k, &kernel);
+    if (!s->why && s->body->results.len - s->copies != kernel.kernel->nsinks)
         s->why = "a step makes other values than the arrays it carries";
-    for (int k = 0; k < n && !s->why; k++) {
-        IrId result = s->body->results.at[k], param = s->body->params.at[1 + k];
-        const IrOp op = *ir_op(s->r->f, result);
-        bool is_sink = n == 1 ? result == s->kernel : op.kind == IR_GET && op.args[0] == s->kernel;
-        const Type *type = ir_type(s->r->f, param);
-        if (!is_sink || type->kind != TYPE_ARRAY || type->rank != rank || !type_is_flat(type->elem) ||
-            kernel.kernel->sinks[n == 1 ? 0 : op.imm].kind != SINK_MAP) {
-            s->why = "a step makes other values than the arrays it carries";
-            return;
-        }
-        for (int j = 0; j < k; j++)
-            if (s->body->results.at[j] == result)
-                s->why = "a step makes one array for two";
-        for (int axis = 0; axis < rank; axis++) {
-            Lin dim = lin_of(s->r, range_dim(s->r, param, axis));
-            Lin size = lin_of(s->r, kernel.args[axis]);
-            if (!at_most(s, dim, size, 0) || !at_most(s, size, dim, 0))
-                s->why = "an array is not known to keep its size";
-        }
+}
+
+/* ---- copies ---- */
+
+/* The element of an array at a body's point as one more yield. */
+static void add_yield(Sweep *s, IrRegion *body, IrId array) {
+    IrBuilder b = {.module = s->r->m, .func = s->r->f, .region = body};
+    b.span = ir_op(s->r->f, s->kernel)->span;
+    b.node = ir_op(s->r->f, s->kernel)->node;
+    IrId v = ir_index(&b, array, body->params.at, body->params.len, false);
+    vec_push(s->r->f->arena, &body->results, v);
+}
+
+static void add_sink(Sweep *s, IrKernel *k, IrId array) {
+    IrOp *op = ir_op(s->r->f, s->kernel);
+    int yield = op->regions[0]->results.len;
+    k->sinks[k->nsinks++] = (IrSink){
+        .kind = SINK_MAP, .yield = yield, .arg = k->rank, .region = -1, .type = ir_type(s->r->f, array)};
+    IrRegion *bodies[] = {op->regions[0], k->inner ? op->regions[k->inner] : NULL,
+                          k->edge && k->edge != k->inner ? op->regions[k->edge] : NULL};
+    for (int i = 0; i < 3; i++)
+        if (bodies[i])
+            add_yield(s, bodies[i], array);
+}
+
+/* Arrays that the loop hands on from step to step are copied by the kernel, so that all arrays of a
+   step are made by it. */
+static void add_copies(Sweep *s, IrRegion *body) {
+    IrFunc *f = s->r->f;
+    int n = body->results.len;
+    IrKernel *k = ir_clone_kernel(f->arena, ir_op(f, s->kernel)->kernel);
+    IrSink *sinks = NEW_ARRAY(f->arena, IrSink, n);
+    for (int i = 0; i < k->nsinks; i++)
+        sinks[i] = k->sinks[i];
+    k->sinks = sinks;
+    int *made = NEW_ARRAY(f->arena, int, n);
+    for (int i = 0; i < n; i++) {
+        IrId result = body->results.at[i];
+        bool copies = is_carried(s, result);
+        made[i] = copies ? k->nsinks : result == s->kernel ? 0 : (int)ir_op(f, result)->imm;
+        if (copies)
+            add_sink(s, k, result);
     }
+    Type **types = NEW_ARRAY(f->arena, Type *, n);
+    for (int i = 0; i < n; i++)
+        types[i] = k->sinks[i].type;
+    ir_op(f, s->kernel)->kernel = k;
+    ir_op(f, s->kernel)->type = type_tuple(s->r->m->types, types, NULL, n);
+    IrRegion gets = {0};
+    IrBuilder b = {.module = s->r->m, .func = f, .region = &gets};
+    for (int i = 0; i < n; i++)
+        body->results.at[i] = ir_get(&b, s->kernel, made[i]);
+    fuse_splice(s->r->m, body, body->ops.len, &gets);
 }
 
 /* ---- loops ---- */
@@ -216,6 +282,8 @@ static void visit_kernel(Range *r, IrRegion *region, int *at, void *data) {
     r->facts.len = mark;
     if (!s.why)
         ir_op(r->f, s.loop)->imm = s.radius;
+    if (!s.why && s.copies)
+        add_copies(&s, region);
     compiler_remark(s.c, REMARK_SWEEP, ir_op(r->f, s.loop)->span,
                     s.why ? "each step is a sweep of its own: %s" : "several steps are done in a sweep",
                     s.why);
