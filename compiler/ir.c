@@ -558,7 +558,7 @@ static bool rt_may_fault(int rt) {
 bool ir_op_may_fault(const IrFunc *f, const IrOp *op) {
     if (op->flags & (IRF_CHECKED | IRF_CHECKED_ZERO))
         return true;
-    if (op->kind == IR_CHECK || (op->kind == IR_CALL && !op->callee->is_rare))
+    if (op->kind == IR_CHECK || (op->kind == IR_CALL && !op->callee->is_lanewise))
         return true;
     if (op->kind == IR_RT)
         return rt_may_fault((int)op->imm);

@@ -218,7 +218,8 @@ struct IrFunc {
     VEC(IrNode) nodes; /* nodes.at[0] is unused */
     bool is_recursive, has_effect;
     bool is_inlined; /* no call is left */
-    bool is_rare;    /* of scalars, seldom runs and cannot fault: stays a call, in vector code too */
+    bool is_lanewise; /* scalars in and out, no fault and no effect: vectors call it */
+    bool is_rare;     /* and it seldom runs: they call it for one lane after the other */
 };
 
 typedef enum { ENTRY_DAG, ENTRY_MAIN, ENTRY_TEST } IrEntryKind;

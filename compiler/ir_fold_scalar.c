@@ -120,7 +120,17 @@ static IrId fold_mul(Fold *s) {
     return IR_NONE;
 }
 
+/* (-a) / b -> -(a / b), the same bits, so that what is taken of a and -a alike is found to be. */
+static IrId fold_quotient_sign(Fold *s) {
+    IrOp x = *op_of(s, s->x);
+    if (s->op->kind != IR_DIV || x.kind != IR_NEG)
+        return IR_NONE;
+    return ir_unary(s->b, IR_NEG, ir_binary(s->b, IR_DIV, x.args[0], s->y));
+}
+
 static IrId fold_divide(Fold *s) {
+    if (s->is_float && !is_one(s))
+        return fold_quotient_sign(s);
     if (s->is_int && s->y_const && s->c != 0)
         s->op->flags &= (uint16_t)~IRF_CHECKED_ZERO;
     if (!is_one(s) || (s->is_float && s->op->kind != IR_DIV))
@@ -190,6 +200,14 @@ static IrId fold_neg(Fold *s) {
     if (s->is_int && x.kind == IR_SUB)
         return ir_binary(s->b, IR_SUB, x.args[1], x.args[0]);
     return IR_NONE;
+}
+
+/* |-a| and ||a|| are |a|. */
+static IrId fold_abs(Fold *s) {
+    IrOp x = *op_of(s, s->x);
+    if (!s->is_float || (x.kind != IR_NEG && x.kind != IR_ABS))
+        return IR_NONE;
+    return ir_unary(s->b, IR_ABS, x.args[0]);
 }
 
 static IrId fold_equality(Fold *s) {
@@ -343,7 +361,10 @@ IrId ir_fold_scalar(IrBuilder *b, IrOp *op) {
     if (!type_is_scalar(s.type))
         return IR_NONE;
     if (op->nargs == 1)
-        return op->kind == IR_NEG ? fold_neg(&s) : op->kind == IR_BITNOT ? fold_not(&s) : IR_NONE;
+        return op->kind == IR_NEG      ? fold_neg(&s)
+               : op->kind == IR_BITNOT ? fold_not(&s)
+               : op->kind == IR_ABS    ? fold_abs(&s)
+                                       : IR_NONE;
     if (op->nargs != 2)
         return IR_NONE;
     IrId *args = NEW_ARRAY(b->func->arena, IrId, 2);

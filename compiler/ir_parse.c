@@ -612,6 +612,7 @@ static void parse_func(Parser *p) {
     f->is_recursive = accept(p, "recursive");
     f->has_effect = accept(p, "effect");
     f->is_rare = accept(p, "rare");
+    f->is_lanewise = f->is_rare || accept(p, "lanewise");
     while (accept(p, "node"))
         parse_node(p);
     parse_block(p, f->body);

@@ -396,6 +396,8 @@ void ir_print_func(Buf *out, const IrFunc *f) {
         buf_puts(out, " effect");
     if (f->is_rare)
         buf_puts(out, " rare");
+    else if (f->is_lanewise)
+        buf_puts(out, " lanewise");
     print_nodes(out, f);
     buf_puts(out, " ");
     print_block(&p, f->body);

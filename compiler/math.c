@@ -9,7 +9,7 @@
    written. */
 #include "compiler.h"
 
-enum { SMALL = 4000 }; /* ops of a function that is put in wherever it is needed */
+enum { SMALL = 100 }; /* ops of a function that is put in wherever it is needed */
 
 static const char *const files[IR_CONST] = {
 #define BIN(...)   NULL
@@ -68,7 +68,7 @@ typedef struct {
     bool is_plain; /* all are scalars, and nothing is called */
 } Branch;
 
-enum { FEW = 16 }; /* ops of a branch that stays */
+enum { FEW = 48 }; /* ops of a branch that stays */
 
 static void capture(Branch *x, IrId id) {
     if (x->known[id])
@@ -115,7 +115,7 @@ static IrFunc *branch_function(Compiler *c, Branch *x, const IrRegion *region, T
     IrId value = one ? values[0] : ir_tuple(&b, type, values, region->results.len);
     vec_push(c->arena, &g->body->results, value);
     g->result = type;
-    g->is_rare = true;
+    g->is_lanewise = g->is_rare = true;
     return g;
 }
 
@@ -202,6 +202,7 @@ static IrId put_in(Walk *w, Entry *entry, const IrId *args, int n) {
     }
     if (entry->size <= SMALL || entry->uses == 1)
         return ir_inline(&w->b, entry->func, args);
+    entry->func->is_lanewise = true;
     if (!entry->is_listed)
         vec_push(m->c->arena, &m->c->ir->funcs, entry->func);
     entry->is_listed = true;

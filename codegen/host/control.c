@@ -166,7 +166,7 @@ void emit_call(Fn *f, IrId id) {
         n += value_of(f, op->args[k])->n;
     LLVMValueRef *args = slots_new(f, n);
     args[0] = f->ctx;
-    f->has_loop = true; /* once the callee is inlined */
+    f->has_loop |= !op->callee->is_lanewise; /* once the callee is inlined */
     n = 1;
     for (int k = 0; k < op->nargs; k++)
         for (int i = 0; i < value_of(f, op->args[k])->n; i++)

@@ -247,7 +247,7 @@ bool kernel_is_heavy(const IrFunc *ir, const IrRegion *body) {
         case IR_MATMUL:
         case IR_TRY: return true;
         case IR_CALL:
-            if (!op->callee->is_rare)
+            if (!op->callee->is_lanewise)
                 return true;
             break;
         default: break;

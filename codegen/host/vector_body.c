@@ -403,7 +403,7 @@ static void call_lane(Vec *v, const IrOp *op, LLVMValueRef i, LLVMValueRef const
 }
 
 /* A call of a rare function: the active lanes one after the other; the others get 0. */
-static void emit_vec_call(Vec *v, IrId id) {
+static void call_lanes(Vec *v, IrId id) {
     Fn *f = v->f;
     const IrOp *op = ir_op(f->ir, id);
     Layout *r = value_layout(f, id);
@@ -439,6 +439,13 @@ static void emit_vec_call(Vec *v, IrId id) {
     fn_cond(f, fn_cmp(f, LLVMIntSLT, after, fn_int(f, v->lanes)), head, done);
     fn_at(f, done);
     value_set(f, id, next, n);
+}
+
+static void emit_vec_call(Vec *v, IrId id) {
+    if (ir_op(v->f->ir, id)->callee->is_rare)
+        call_lanes(v, id);
+    else
+        vec_call(v, id);
 }
 
 /* ---- dispatch ---- */

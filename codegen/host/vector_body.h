@@ -1,6 +1,7 @@
 /* The parts of the vectoriser: vector_plan.c decides which values differ between lanes and whether
    a body can be vectorised, vector_body.c emits its ops, vector_control.c its IFs and loops,
-   vector_nest.c the sums inside it, vector.c the loop around it. */
+   vector_nest.c the sums inside it, vector_call.c the functions it calls, vector.c the loop around
+   it. */
 #ifndef GACT_VECTOR_BODY_H
 #define GACT_VECTOR_BODY_H
 
@@ -17,7 +18,8 @@ typedef struct {
 
 /* lanes: 0 lets the types decide. */
 VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes);
-/* The same for a region that is an operator: its parameters vary. False: it cannot be vectorised. */
+/* The same for the region of an operator or a function: its parameters vary. False: it cannot be
+   vectorised. */
 bool vector_plan_operator(Fn *f, const IrRegion *region, VectorPlan *plan);
 /* Only arithmetic: cheaper to compute for nobody than to branch around. */
 bool vector_is_cheap(const Fn *f, const IrRegion *region);
@@ -85,6 +87,8 @@ void vec_for(Vec *v, IrId id);
 void vec_loop(Vec *v, IrId id);
 /* A kernel in the body whose sinks are all sums (of the same points in every lane), in all copies. */
 void vec_nested(Vec *v, IrId id);
+/* A call of a function of scalars whose arguments vary, in the copy at hand. */
+void vec_call(Vec *v, IrId id);
 /* 0, 1, 2, … as i64. */
 LLVMValueRef vec_iota(Vec *v);
 /* Loads and stores of lanes at p, p + bytes, …; the mask decides. type: of one element in memory. */

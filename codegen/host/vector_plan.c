@@ -146,6 +146,20 @@ static bool can_scalar(Planner *p, IrId id) {
     return true;
 }
 
+/* Functions of scalars are emitted for vectors, too. */
+static bool can_call(Planner *p, IrId id) {
+    const IrOp *op = ir_op(p->f->ir, id);
+    if (!op->callee->is_lanewise)
+        return false;
+    if (op->callee->is_rare)
+        return true;
+    int size = ir_size(op->callee, op->callee->body);
+    p->nops += size;
+    if (any_arg(p, op))
+        p->sizes[type_bytes(op->type)] += size;
+    return true;
+}
+
 static bool can_index(Planner *p, const IrOp *op) {
     const Layout *l = value_layout(p->f, op->args[0]);
     return !p->varying[op->args[0]] && op->nargs - 1 == l->rank && l->is_regular &&
@@ -245,7 +259,7 @@ static bool can_op(Planner *p, IrId id) {
     case IR_DIM: case IR_ZIP: case IR_SLICE: case IR_RESHAPE: case IR_FLAT:
         return can_uniform(p, id);
     case IR_IF: case IR_FOR: case IR_LOOP: return can_control(p, id);
-    case IR_CALL: return op->callee->is_rare;
+    case IR_CALL: return can_call(p, id);
     case IR_KERNEL: return can_nested(p, id);
     case IR_CHECK: return op->args[0] == IR_NONE || is_flat(p, op->args[0]);
     default: return false;
@@ -353,14 +367,25 @@ static int common_size(const Planner *p) {
     return p->sizes[1] ? 1 : 4;
 }
 
+static void mark_all(Planner *p, const IrRegion *body) {
+    do {
+        p->changed = false;
+        mark_region(p, body);
+    } while (p->changed);
+}
+
+static uint64_t *wanted_of(Fn *f, const IrRegion *body) {
+    uint64_t *wanted = NEW_ARRAY(f->e->arena, uint64_t, f->ir->ops.len + 1);
+    mark_wanted(f->ir, body, wanted);
+    mark_single(f->ir, body, wanted);
+    return wanted;
+}
+
 VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes) {
     Planner p = {.f = f, .varying = NEW_ARRAY(f->e->arena, bool, f->ir->ops.len + 1)};
     p.lane = body->params.at[body->params.len - 1];
     p.varying[p.lane] = true;
-    do {
-        p.changed = false;
-        mark_region(&p, body);
-    } while (p.changed);
+    mark_all(&p, body);
     bool fits = can_region(&p, body);
     for (int k = 0; k < body->results.len; k++)
         fits &= is_flat(&p, body->results.at[k]);
@@ -370,11 +395,8 @@ VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes) {
         int most = element == 1 ? 64 : 32;
         suits = suits > most ? most : suits;
     }
-    uint64_t *wanted = NEW_ARRAY(f->e->arena, uint64_t, f->ir->ops.len + 1);
-    mark_wanted(f->ir, body, wanted);
-    mark_single(f->ir, body, wanted);
     int ncopies = lanes ? 1 : copies_of(f, body, p.nops);
-    return (VectorPlan){p.varying, fits ? suits : 0, p.nops, ncopies, wanted};
+    return (VectorPlan){p.varying, fits ? suits : 0, p.nops, ncopies, wanted_of(f, body)};
 }
 
 bool vector_plan_operator(Fn *f, const IrRegion *region, VectorPlan *plan) {
@@ -384,12 +406,10 @@ bool vector_plan_operator(Fn *f, const IrRegion *region, VectorPlan *plan) {
             return false;
         p.varying[region->params.at[k]] = true;
     }
-    do {
-        p.changed = false;
-        mark_region(&p, region);
-    } while (p.changed);
+    mark_all(&p, region);
     if (!can_region(&p, region))
         return false;
-    *plan = (VectorPlan){.varying = p.varying, .nops = p.nops};
+    *plan = (VectorPlan){
+        .varying = p.varying, .nops = p.nops, .ncopies = 1, .wanted = wanted_of(f, region)};
     return true;
 }
