@@ -44,6 +44,7 @@ bool tsv_read(const Reader *r, Bytes file, const char *part, GactSlot *out);
 bool json_read(const Reader *r, Bytes file, const char *part, GactSlot *out);
 bool bin_read(const Reader *r, Bytes file, const char *part, GactSlot *out);
 bool txt_read(const Reader *r, Bytes file, const char *part, GactSlot *out);
+bool png_read(const Reader *r, Bytes file, const char *part, GactSlot *out);
 /* A value as print shows it, or as JSON. */
 bool literal_read(const Reader *r, const char *text, size_t len, GactSlot *out);
 

@@ -19,7 +19,7 @@ typedef struct {
 static const FileFormat formats[] = {
     {".npy", npy_read, npy_write}, {".npz", npz_read, npz_write},    {".csv", csv_read, csv_write},
     {".tsv", tsv_read, tsv_write}, {".json", json_read, json_write}, {".bin", bin_read, bin_write},
-    {".txt", txt_read, txt_write}, {".png", NULL, png_write},
+    {".txt", txt_read, txt_write}, {".png", png_read, png_write},
 };
 enum { FORMATS = sizeof formats / sizeof *formats };
 
@@ -48,8 +48,6 @@ static bool read_format(const Reader *r, const FileFormat *f, const char *spec, 
     Bytes file;
     Reader named = *r;
     named.source = spec;
-    if (!f->read)
-        return read_fail(r, "%s files are only written", f->extension);
     if (!file_read(r, region_copy(r->region, spec, len), &file))
         return false;
     return f->read(&named, file, spec[len] ? spec + len + 1 : NULL, out);
@@ -59,7 +57,8 @@ bool spec_read_file(const Reader *r, const char *spec, GactSlot *out) {
     size_t len;
     const FileFormat *f = format_of(spec, &len);
     if (!f)
-        return read_fail(r, "%s is no .npy, .npz, .csv, .tsv, .json, .bin or .txt file", spec);
+        return read_fail(r, "%s is no .npy, .npz, .csv, .tsv, .json, .bin, .txt or .png file",
+                         spec);
     return read_format(r, f, spec, len, out);
 }
 
@@ -73,7 +72,7 @@ bool spec_read(const Reader *r, const char *spec, GactSlot *out) {
     if (!text && !access(spec, F_OK))
         return read_fail(r,
                          "the file %s has none of the extensions .npy, .npz, .csv, .tsv, .json, "
-                         ".bin and .txt",
+                         ".bin, .txt and .png",
                          spec);
     Reader named = *r;
     named.source = "the literal";

@@ -68,7 +68,7 @@ check 'no output' 2 'gactrun: turn has no output reslt: did you mean result?' ru
 check sizes 2 'gactrun: input y has 1 element, but n is 2 (from x)' run scale -i x='[1, 2]' -i y='[1]'
 check mistyped 2 'gactrun: input grid: expected [h, w]i64, but the literal has `1.5` where a number that fits i64 should be' run turn -i grid='[[1.5]]'
 check unreadable 2 'gactrun: input grid: cannot open none.npy: No such file or directory' run turn -i grid=none.npy
-check 'no extension' 2 'gactrun: input grid: the file seal has none of the extensions .npy, .npz, .csv, .tsv, .json, .bin and .txt' run turn -i grid=seal
+check 'no extension' 2 'gactrun: input grid: the file seal has none of the extensions .npy, .npz, .csv, .tsv, .json, .bin, .txt and .png' run turn -i grid=seal
 check 'unknown dag' 2 '~has no dag trun: did you mean turn?' run trun -i grid=1
 check 'arguments of a dag' 2 'gactrun: turn takes no argument 3: inputs are given with --in NAME=VALUE' run turn 3 -i grid=1
 check 'main by a name' 0 '["turn", "3"]' run turn 3

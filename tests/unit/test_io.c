@@ -513,18 +513,121 @@ static void test_all_or_none(void **state) {
     region_free(&region);
 }
 
+/* ---- pictures ---- */
+
+/* One row of grey in 16 bits: 258, 65534. */
+static const uint8_t png_deep[] = {
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48,
+    0x44, 0x52, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x01, 0x10, 0x00, 0x00, 0x00,
+    0x00, 0x81, 0xd9, 0xfc, 0x15, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x44, 0x41, 0x54, 0x78,
+    0xda, 0x63, 0x60, 0x64, 0xfa, 0xff, 0x0f, 0x00, 0x03, 0x0b, 0x02, 0x01, 0x5b, 0xcf,
+    0xfa, 0x03, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
+};
+
+/* Three points of two colours, the first of which is nearly transparent. */
+static const uint8_t png_palette[] = {
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48,
+    0x44, 0x52, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00, 0x01, 0x01, 0x03, 0x00, 0x00,
+    0x00, 0x21, 0x2e, 0x86, 0xf7, 0x00, 0x00, 0x00, 0x06, 0x50, 0x4c, 0x54, 0x45, 0xff,
+    0x00, 0x00, 0x01, 0x02, 0x03, 0xeb, 0x5e, 0x4b, 0x0c, 0x00, 0x00, 0x00, 0x01, 0x74,
+    0x52, 0x4e, 0x53, 0x0a, 0xa0, 0x33, 0x31, 0x78, 0x00, 0x00, 0x00, 0x0a, 0x49, 0x44,
+    0x41, 0x54, 0x78, 0xda, 0x63, 0x48, 0x00, 0x00, 0x00, 0x62, 0x00, 0x61, 0x1c, 0x10,
+    0x03, 0x7f, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
+};
+
+/* Grey from 0 to 8 along the rows, interlaced. */
+static const uint8_t png_interlaced[] = {
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52,
+    0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x00, 0x01, 0x04, 0x44, 0xda,
+    0xf5, 0x00, 0x00, 0x00, 0x17, 0x49, 0x44, 0x41, 0x54, 0x78, 0xda, 0x63, 0x60, 0x60, 0x60, 0x62,
+    0x60, 0xe3, 0x60, 0x60, 0x64, 0x60, 0x67, 0x60, 0x66, 0x61, 0x05, 0x00, 0x00, 0xeb, 0x00, 0x25,
+    0x42, 0xc8, 0x81, 0x22, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
+};
+
+/* A header that promises 900 000 by 900 000 points, and ten bytes. */
+static const uint8_t png_vast[] = {
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48,
+    0x44, 0x52, 0x00, 0x0d, 0xbb, 0xa0, 0x00, 0x0d, 0xbb, 0xa0, 0x08, 0x02, 0x00, 0x00,
+    0x00, 0x5f, 0xdf, 0x06, 0xd8, 0x00, 0x00, 0x00, 0x0b, 0x49, 0x44, 0x41, 0x54, 0x78,
+    0xda, 0x63, 0x60, 0x80, 0x01, 0x00, 0x00, 0x0a, 0x00, 0x01, 0xec, 0x24, 0x03, 0xb9,
+    0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
+};
+
+static bool read_png(Region *region, const uint8_t *data, size_t size, const GactType *type,
+                     GactSlot *out, GactError *error) {
+    Reader r = {.region = region,
+                .error = error,
+                .what = "x",
+                .source = "x.png",
+                .type = type,
+                .wanted = type->text};
+    *error = (GactError){0};
+    return png_read(&r, (Bytes){(const char *)data, size}, NULL, out);
+}
+
 static void test_png(void **state) {
     Region region = {0};
     Text file = {.region = &region};
     GactError error = {0};
-    uint8_t pixels[12] = {0};
-    GactSlot s[5] = {{.i = 2}, {.i = 2}, {.i = 3}, {.p = NULL}, {.p = pixels}};
-    WriteItem item = {"y", NULL, array_type(3, scalar_type(GACT_U8)), s};
+    uint8_t pixels[12] = {0, 1, 2, 3, 250, 5, 6, 7, 8, 9, 10, 255};
+    GactSlot s[5] = {{.i = 2}, {.i = 2}, {.i = 3}, {.p = NULL}, {.p = pixels}}, back[5];
+    const GactType *colours = array_type(3, scalar_type(GACT_U8));
+    const GactType *grey = array_type(2, scalar_type(GACT_U8));
+    WriteItem item = {"y", NULL, colours, s};
     (void)state;
     assert_true(png_write(&file, &item, 1, &error));
     assert_memory_equal(file.at, "\x89PNG\r\n\x1a\n", 8);
+    assert_true(read_png(&region, (uint8_t *)file.at, file.len, colours, back, &error));
+    assert_true(back[0].i == 2 && back[1].i == 2 && back[2].i == 3);
+    assert_memory_equal(back[4].p, pixels, sizeof pixels);
+    assert_false(read_png(&region, (uint8_t *)file.at, file.len, grey, back, &error));
+    assert_non_null(strstr(error.text, "[2, 2, 3]u8"));
     item.type = array_type(2, scalar_type(GACT_F32));
     assert_false(png_write(&file, &item, 1, &error));
+    region_free(&region);
+}
+
+static void test_png_kinds(void **state) {
+    Region region = {0};
+    GactError error = {0};
+    GactSlot s[5];
+    static const uint8_t colours[] = {255, 0, 0, 10, 1, 2, 3, 255, 1, 2, 3, 255};
+    (void)state;
+    assert_true(read_png(&region, png_deep, sizeof png_deep, array_type(2, scalar_type(GACT_U16)),
+                         s, &error));
+    assert_true(((uint16_t *)s[3].p)[0] == 258 && ((uint16_t *)s[3].p)[1] == 65534);
+    assert_true(read_png(&region, png_palette, sizeof png_palette,
+                         array_type(3, scalar_type(GACT_U8)), s, &error));
+    assert_true(s[0].i == 1 && s[1].i == 3 && s[2].i == 4);
+    assert_memory_equal(s[4].p, colours, sizeof colours);
+    assert_true(read_png(&region, png_interlaced, sizeof png_interlaced,
+                         array_type(2, scalar_type(GACT_F32)), s, &error));
+    for (int k = 0; k < 9; k++)
+        assert_true(((float *)s[3].p)[k] == (float)k);
+    region_free(&region);
+}
+
+/* A cut file is always refused; one with a wrong byte is refused, or wrong in what does not matter.
+ */
+static void test_png_damage(void **state) {
+    Region region = {0};
+    GactError error = {0};
+    GactSlot s[5];
+    uint8_t copy[sizeof png_interlaced];
+    const GactType *t = array_type(2, scalar_type(GACT_U8));
+    (void)state;
+    for (size_t n = 0; n < sizeof png_interlaced; n++) {
+        assert_false(read_png(&region, png_interlaced, n, t, s, &error));
+        assert_non_null(strstr(error.text, "x: x.png is damaged: "));
+    }
+    for (size_t n = 0; n < 8 * sizeof png_interlaced; n++) {
+        memcpy(copy, png_interlaced, sizeof copy);
+        copy[n / 8] ^= (uint8_t)(1 << n % 8);
+        if (!read_png(&region, copy, sizeof copy, t, s, &error))
+            assert_true(error.text[0] != 0);
+    }
+    assert_false(read_png(&region, png_vast, sizeof png_vast, t, s, &error));
+    assert_non_null(strstr(error.text, "too short for its picture"));
     region_free(&region);
 }
 
@@ -536,6 +639,7 @@ int main(void) {
         cmocka_unit_test(test_npz_of_several), cmocka_unit_test(test_csv),
         cmocka_unit_test(test_json),           cmocka_unit_test(test_bin),
         cmocka_unit_test(test_all_or_none),    cmocka_unit_test(test_png),
+        cmocka_unit_test(test_png_kinds),      cmocka_unit_test(test_png_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
