@@ -1,4 +1,5 @@
-/* Names by a hash table, flights sorted into groups by counting, each group's delays sorted; groups by name last. */
+/* Names by a hash table, flights sorted into groups by counting, each group's delays sorted; groups
+ * by name last. */
 #include "harness.h"
 
 #include <stdlib.h>

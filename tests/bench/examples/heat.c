@@ -14,7 +14,8 @@ void prepare(void) {
         plate[i] = (float)uniform((uint64_t)i);
 }
 
-static float moved(const float *up, const float *row, const float *down, int left, int j, int right) {
+static float moved(const float *up, const float *row, const float *down, int left, int j,
+                   int right) {
     return row[j] + 0.2f * (up[j] + down[j] + row[left] + row[right] - 4 * row[j]);
 }
 

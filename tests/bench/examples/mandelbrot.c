@@ -22,6 +22,7 @@ double run(int k) {
     double pixel = 3.2 / W;
     for (int i = 0; i < H; i++)
         for (int j = 0; j < W; j++)
-            total += steps(-0.6 + (j + 0.5 - W / 2) * pixel, k / 1024.0 - (i + 0.5 - H / 2) * pixel);
+            total +=
+                steps(-0.6 + (j + 0.5 - W / 2) * pixel, k / 1024.0 - (i + 0.5 - H / 2) * pixel);
     return (double)total;
 }
