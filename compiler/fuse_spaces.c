@@ -88,16 +88,38 @@ static bool collapse(Fuse *z, IrId outer) {
 
 /* ---- a kernel over a flattened map ---- */
 
-/* The map of several axes whose flattened result the kernel reads at its own point. */
-static IrId flattened_map(Fuse *z, IrId id) {
+/* A space of several axes. */
+typedef struct {
+    int rank; /* 0: none */
+    const IrId *dims;
+} Axes;
+
+/* Those of the elements of a map, or of a part of it, that nothing but op flattens. */
+static Axes flattened_axes(Fuse *z, IrId id, IrId flat) {
+    IrId source = ir_op(z->f, flat)->args[0];
+    const IrOp *view = ir_op(z->f, source), *map = view;
+    int skip = 0;
+    if (view->kind == IR_INDEX) {
+        map = ir_op(z->f, view->args[0]);
+        skip = view->nargs - 1;
+    }
+    if (is_map(map) && map->kernel->rank > skip + 1 && map->type->rank == map->kernel->rank &&
+        fuse_use_count(z, source) == 1 && z->home[source] == z->home[id])
+        return (Axes){map->kernel->rank - skip, map->args + skip};
+    return (Axes){0, NULL};
+}
+
+/* The axes of a map (or a part of it) whose flattened result the kernel reads at its own point. */
+static Axes flattened_map(Fuse *z, IrId id) {
+    Axes none = {0, NULL};
     const IrOp *op = ir_op(z->f, id);
     if (op->kind != IR_KERNEL || op->kernel->rank != 1 || (op->flags & IRF_PINNED))
-        return IR_NONE;
+        return none;
     for (int s = 0; s < op->kernel->nsinks; s++) {
         SinkKind kind = op->kernel->sinks[s].kind;
         if (kind != SINK_REDUCE && kind != SINK_PICK && kind != SINK_HIST && kind != SINK_FILTER &&
             kind != SINK_SCATTER)
-            return IR_NONE;
+            return none;
     }
     IrId param = op->regions[0]->params.at[0];
     for (int i = z->first[param]; i < z->first[param + 1]; i++) {
@@ -107,30 +129,29 @@ static IrId flattened_map(Fuse *z, IrId id) {
         const IrOp *flat = ir_op(z->f, user->args[0]);
         if (flat->kind != IR_RESHAPE || !fuse_same(z->f, flat->args[1], op->args[0]))
             continue;
-        const IrOp *map = ir_op(z->f, flat->args[0]);
-        if (is_map(map) && map->kernel->rank > 1 && map->type->rank == map->kernel->rank &&
-            fuse_use_count(z, flat->args[0]) == 1 && z->home[flat->args[0]] == z->home[id])
-            return flat->args[0];
+        Axes axes = flattened_axes(z, id, user->args[0]);
+        if (axes.rank)
+            return axes;
     }
-    return IR_NONE;
+    return none;
 }
 
-/* Does v (of several axes) have the sizes of a kernel's space? */
-static bool has_space(Fuse *z, IrId v, const IrOp *kernel) {
+/* Does v (of several axes) have these sizes? */
+static bool has_space(Fuse *z, IrId v, const Axes *space) {
     Type *type = ir_op(z->f, v)->type;
-    if (type->kind != TYPE_ARRAY || type->rank != kernel->kernel->rank)
+    if (type->kind != TYPE_ARRAY || type->rank != space->rank)
         return false;
     for (int i = 0; i < type->rank; i++) {
         IrRegion code = {0};
-        IrBuilder b = fuse_builder(z, &code, kernel);
-        if (!fuse_same(z->f, ir_dim(&b, v, i), kernel->args[i]))
+        IrBuilder b = fuse_builder(z, &code, ir_op(z->f, v));
+        if (!fuse_same(z->f, ir_dim(&b, v, i), space->dims[i]))
             return false;
     }
     return true;
 }
 
 /* Turns reads of flattened arrays of the new space into reads at its axes. */
-static void unflatten_reads(Fuse *z, IrId param, const IrOp *map, const IrId *axes) {
+static void unflatten_reads(Fuse *z, IrId param, const Axes *space, const IrId *axes) {
     for (int i = z->first[param]; i < z->first[param + 1]; i++) {
         if (!z->uses[i].op)
             continue;
@@ -138,10 +159,10 @@ static void unflatten_reads(Fuse *z, IrId param, const IrOp *map, const IrId *ax
         if (user.kind != IR_INDEX || user.nargs != 2 || z->uses[i].arg != 1)
             continue;
         IrOp flat = *ir_op(z->f, user.args[0]);
-        if (flat.kind != IR_RESHAPE || !has_space(z, flat.args[0], map))
+        if (flat.kind != IR_RESHAPE || !has_space(z, flat.args[0], space))
             continue;
         IrOp *op = ir_op(z->f, z->uses[i].op);
-        int rank = map->kernel->rank;
+        int rank = space->rank;
         op->args = NEW_ARRAY(z->m->arena, IrId, rank + 1);
         op->nargs = rank + 1;
         op->args[0] = flat.args[0];
@@ -151,23 +172,23 @@ static void unflatten_reads(Fuse *z, IrId param, const IrOp *map, const IrId *ax
 }
 
 static bool unflatten(Fuse *z, IrId id) {
-    IrId source = flattened_map(z, id);
-    if (!source)
+    Axes space = flattened_map(z, id);
+    if (!space.rank)
         return false;
-    IrOp map = *ir_op(z->f, source), op = *ir_op(z->f, id);
+    IrOp op = *ir_op(z->f, id);
     IrRegion *body = op.regions[0];
-    int rank = map.kernel->rank;
+    int rank = space.rank;
     IrId param = body->params.at[0];
     IrId *axes = NEW_ARRAY(z->m->arena, IrId, rank);
     body->params.len = 0;
     for (int i = 0; i < rank; i++)
         axes[i] = ir_param(z->f, body, ir_op(z->f, param)->type);
-    unflatten_reads(z, param, &map, axes);
+    unflatten_reads(z, param, &space, axes);
     IrRegion code = {0};
     IrBuilder b = fuse_builder(z, &code, &op);
     IrId linear = axes[0];
     for (int i = 1; i < rank; i++)
-        linear = ir_binary(&b, IR_ADD, ir_binary(&b, IR_MUL, linear, map.args[i]), axes[i]);
+        linear = ir_binary(&b, IR_ADD, ir_binary(&b, IR_MUL, linear, space.dims[i]), axes[i]);
     fuse_splice(z->m, body, 0, &code);
     IrId *subst = NEW_ARRAY(&z->look, IrId, z->len);
     subst[param] = linear;
@@ -175,7 +196,7 @@ static bool unflatten(Fuse *z, IrId id) {
     IrOp *fresh = ir_op(z->f, id);
     int own = fresh->nargs - 1;
     IrId *args = NEW_ARRAY(z->m->arena, IrId, rank + own);
-    memcpy(args, map.args, sizeof *args * (size_t)rank);
+    memcpy(args, space.dims, sizeof *args * (size_t)rank);
     memcpy(args + rank, fresh->args + 1, sizeof *args * (size_t)own);
     fresh->args = args;
     fresh->nargs = rank + own;

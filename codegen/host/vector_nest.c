@@ -37,6 +37,7 @@ typedef struct {
     const IrOp *op;
     Sum *sums;
     LLVMValueRef dims[8], at[8];
+    bool is_unrolled;
     int shift; /* of one axis: points are taken in parts of 1 << shift, which are then combined; 0: all
                   at once */
 } Nest;
@@ -334,11 +335,34 @@ static void nest_point(Vec *v, Nest *nest, LLVMValueRef point, bool first) {
         sum_point(v, &nest->sums[k], body, point, first && !nest->sums[k].has_identity);
 }
 
+/* So few points and ops that each point is code of its own: the accumulators are registers then. */
+static bool is_unrolled(const Nest *nest) {
+    enum { MOST_OPS = 400 };
+    uint64_t points = 1;
+    for (int k = 0; k < nest->op->kernel->rank; k++) {
+        if (!LLVMIsAConstantInt(nest->dims[k]))
+            return false;
+        uint64_t n = LLVMConstIntGetZExtValue(nest->dims[k]);
+        points *= n <= ACCUMULATORS ? n : ACCUMULATORS + 1;
+        if (points > ACCUMULATORS)
+            return false;
+    }
+    return points * (uint64_t)nest->op->regions[0]->ops.len <= MOST_OPS;
+}
+
 /* The loops over axis `axis` and those inside it; point: the number of the row so far. */
 static void emit_axis(Vec *v, Nest *nest, int axis, LLVMValueRef point) {
     Fn *f = v->f;
     if (axis == nest->op->kernel->rank) {
         nest_point(v, nest, point, false);
+        return;
+    }
+    if (nest->is_unrolled) {
+        int64_t n = LLVMConstIntGetSExtValue(nest->dims[axis]);
+        for (int64_t i = 0; i < n; i++) {
+            nest->at[axis] = fn_int(f, i);
+            emit_axis(v, nest, axis + 1, fn_add(f, fn_mul(f, point, nest->dims[axis]), fn_int(f, i)));
+        }
         return;
     }
     Loop loop = loop_begin(f, fn_int(f, 0), nest->dims[axis], "sum");
@@ -484,6 +508,7 @@ void vec_nested(Vec *v, IrId id) {
         begin_choice(v, op, &nest.sums[k]);
     nest.shift = part_shift(&nest);
     check_size(v, &nest);
+    nest.is_unrolled = is_unrolled(&nest);
     if (nest.shift)
         emit_parts(v, &nest);
     else
