@@ -345,6 +345,27 @@ static void set_box(Peel *p, IrRegion *region, int *at, IrRegion *inner, IrRegio
 
 /* ---- kernels ---- */
 
+static bool is_question(const IrFunc *f, const IrOp *op) {
+    switch ((int)op->kind) {
+    case IR_LT: case IR_GE: case IR_LE: case IR_GT: case IR_EQ: case IR_NE: case IR_MIN:
+    case IR_MAX: case IR_MOD: case IR_FMOD: return range_counts(ir_type(f, op->args[0]));
+    default: return false;
+    }
+}
+
+/* Is there a question in a body? */
+static bool asks(const IrFunc *f, const IrRegion *region) {
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        if (is_question(f, op) || (op->kind == IR_INDEX && op->flags & IRF_CHECKED))
+            return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (asks(f, op->regions[r]))
+                return true;
+    }
+    return false;
+}
+
 static bool is_candidate(const IrFunc *f, const IrOp *op) {
     const IrRegion *body = op->regions[0];
     int64_t size;
@@ -355,7 +376,14 @@ static bool is_candidate(const IrFunc *f, const IrOp *op) {
     for (int k = 0; k < body->results.len; k++)
         if (!type_is_flat(ir_type(f, body->results.at[k])))
             return false;
-    return ir_size(f, body) <= MAX_BODY;
+    return asks(f, body) && ir_size(f, body) <= MAX_BODY;
+}
+
+static bool has_candidate(const IrFunc *f) {
+    for (int id = 1; id < f->ops.len; id++)
+        if (f->ops.at[id].kind == IR_KERNEL && is_candidate(f, &f->ops.at[id]))
+            return true;
+    return false;
 }
 
 static bool has_cuts(const Peel *p, int first, int end) {
@@ -391,6 +419,6 @@ static void visit_kernel(Range *r, IrRegion *region, int *at, void *data) {
 
 void peel_module(Compiler *c) {
     for (int i = 0; i < c->ir->funcs.len; i++)
-        if (!c->ir->funcs.at[i]->is_inlined)
+        if (!c->ir->funcs.at[i]->is_inlined && has_candidate(c->ir->funcs.at[i]))
             range_walk(c, c->ir->funcs.at[i], visit_kernel, c);
 }

@@ -289,8 +289,18 @@ static void visit_kernel(Range *r, IrRegion *region, int *at, void *data) {
                     s.why);
 }
 
+/* Is there a loop that a look is worth? */
+static bool has_loop(const IrFunc *f) {
+    for (int id = 1; id < f->ops.len; id++) {
+        const IrOp *op = &f->ops.at[id];
+        if (op->kind == IR_FOR && op->nargs > 2 && kernels_in(f, op->regions[0]) == 1)
+            return true;
+    }
+    return false;
+}
+
 void sweep_module(Compiler *c) {
     for (int i = 0; i < c->ir->funcs.len; i++)
-        if (!c->ir->funcs.at[i]->is_inlined)
+        if (!c->ir->funcs.at[i]->is_inlined && has_loop(c->ir->funcs.at[i]))
             range_walk(c, c->ir->funcs.at[i], visit_kernel, c);
 }
