@@ -643,7 +643,8 @@ static void emit_scalar(Points *p) {
     fn_br(f, p->v.slow);
 }
 
-/* After the first piece, from the aligned place before its end, as long as there are full ones. */
+/* After the first piece, from the aligned place before its end, as long as there are full ones; a
+   piece narrower than the alignment may have no such place. */
 static void emit_aligned(Points *p, LLVMValueRef start, LLVMBasicBlockRef more) {
     Fn *f = p->v.f;
     LLVMValueRef lanes = fn_int(f, p->v.lanes), next = read(p, p->next);
@@ -656,10 +657,12 @@ static void emit_aligned(Points *p, LLVMValueRef start, LLVMBasicBlockRef more) 
     LLVMValueRef past = fn_bin(f, LLVMAnd, LLVMBuildPtrToInt(B, to, f->e->i64, ""),
                                fn_int(f, STREAM_ALIGN - 1));
     past = fn_bin(f, LLVMUDiv, past, fn_int(f, l->cols[0].bytes));
-    fn_set(f, p->next, fn_sub(f, next, past));
-    LLVMValueRef room = fn_cmp(f, LLVMIntSLE, fn_add(f, read(p, p->next), lanes), p->end);
+    LLVMValueRef aligned = fn_sub(f, next, past);
+    LLVMValueRef room = fn_cmp(f, LLVMIntSLE, fn_add(f, aligned, lanes), p->end);
+    room = fn_bin(f, LLVMAnd, room, fn_cmp(f, LLVMIntSGE, aligned, start));
     fn_cond(f, fn_bin(f, LLVMAnd, room, wants_streaming(p)), stream, more);
     fn_at(f, stream);
+    fn_set(f, p->next, aligned);
     emit_full(p, true);
     fn_br(f, more);
 }
