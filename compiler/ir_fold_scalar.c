@@ -284,13 +284,23 @@ static bool holds(Type *wide, Type *narrow) {
     return type_is_signed(wide) ? room > need : room >= need;
 }
 
+/* u8(x != 0) is min(x, 1) where x is a u8, too. */
+static IrId fold_truth(IrBuilder *b, const IrOp *op, const IrOp *test) {
+    int64_t zero;
+    Type *to = ir_follow(op->type);
+    if (test->kind != IR_NE || !type_is_int(to) || type_is_signed(to) ||
+        ir_type(b->func, test->args[0]) != to || !ir_const_int(b->func, test->args[1], &zero) || zero)
+        return IR_NONE;
+    return ir_binary(b, IR_MIN, test->args[0], ir_int(b, to, 1));
+}
+
 static IrId fold_convert(IrBuilder *b, const IrOp *op) {
     Type *to = ir_follow(op->type), *from = ir_type(b->func, op->args[0]);
     if (to == from && to->kind != TYPE_VAR)
         return op->args[0];
     IrOp inner = *ir_op(b->func, op->args[0]);
     if (inner.kind != IR_CONVERT)
-        return IR_NONE;
+        return fold_truth(b, op, &inner);
     Type *first = ir_type(b->func, inner.args[0]);
     /* first -> from -> to: the middle keeps every value, or only bits count that stay */
     bool exact = holds(from, first) && to->kind != TYPE_VAR;
