@@ -29,6 +29,7 @@ typedef struct {
     bool faults;
     bool escapes; /* somebody needs the whole array */
     bool stays;   /* another output of the kernel needs the same computation */
+    bool jumps;   /* some site reads elements in no order */
     VEC(IrId) views, sites, dims;
     VEC(IrId) groups; /* one site of each set that reads the same element at the same place */
     IrId *guarded;    /* by view: its checked first index or lower bound, made at commit */
@@ -113,7 +114,9 @@ static IrId first_of_group(Fuse *z, const Pull *p, IrId site) {
 
 typedef struct {
     bool *seen; /* by id */
+    int site;   /* the place of the site */
     bool gathers;
+    bool jumps; /* each point of the innermost loop reads its index from memory */
 } Trace;
 
 static bool is_affine(IrKind kind) {
@@ -160,6 +163,7 @@ static void trace(Fuse *z, Trace *t, IrId id, int place) {
     const IrOp *op = ir_op(z->f, id);
     if (!is_affine(op->kind))
         t->gathers = true;
+    t->jumps |= op->kind == IR_INDEX && fuse_inside(z, z->home[id], t->site);
     for (int k = 0; k < op->nargs; k++)
         if (op->args[k])
             trace(z, t, op->args[k], place);
@@ -199,9 +203,10 @@ static int trace_indices(Fuse *z, const Pull *p, Trace *t, IrId site) {
     return count;
 }
 
-static ReadClass class_of_site(Fuse *z, const Pull *p, IrId site) {
-    Trace t = {.seen = NEW_ARRAY(&z->look, bool, z->len)};
+static ReadClass class_of_site(Fuse *z, Pull *p, IrId site) {
+    Trace t = {.seen = NEW_ARRAY(&z->look, bool, z->len), .site = z->home[site]};
     int indices = trace_indices(z, p, &t, site);
+    p->jumps |= t.jumps;
     int params = 0;
     bool sequential = false;
     for (int at = z->home[site]; at != p->place; at = z->places.at[at].parent) {
@@ -305,7 +310,19 @@ static bool repeats_arrays(Fuse *z, const Pull *p) {
     return parts && makes_arrays(z, p);
 }
 
-static const char *cost_reason(Fuse *z, const Pull *p) {
+/* How many elements of arrays the producer reads for one of its own. */
+static int count_loads(Fuse *z, const Pull *p) {
+    const IrRegion *body = ir_op(z->f, p->kernel)->regions[0];
+    bool *needed = fuse_needed(z, body, body->results.at[p->sink->yield]);
+    int loads = 0;
+    for (int i = 0; i < body->ops.len; i++) {
+        const IrOp *op = ir_op(z->f, body->ops.at[i]);
+        loads += needed[i] && op->kind == IR_INDEX && op->type->kind != TYPE_ARRAY;
+    }
+    return loads;
+}
+
+static const char *cost_reason(Fuse *z, Pull *p) {
     Arena *arena = z->c->arena;
     int n = p->groups.len;
     bool nested = p->cost >= COST_NESTED;
@@ -322,6 +339,8 @@ static const char *cost_reason(Fuse *z, const Pull *p) {
         return repeats_arrays(z, p)
                    ? "its elements are arrays that would be computed again for each of their parts"
                    : NULL;
+    if (p->jumps && count_loads(z, p) > 1)
+        return "its elements are read in no order, and each takes several reads";
     if (worst == READ_REPEATED && p->cost > CHEAP_LOOP)
         return "its elements are read again and again by an inner loop";
     if (worst == READ_GATHER && p->cost > CHEAP_GATHER)
@@ -337,7 +356,7 @@ static const char *cost_reason(Fuse *z, const Pull *p) {
 }
 
 /* NULL: fuse. */
-static const char *reason_against(Fuse *z, const Pull *p) {
+static const char *reason_against(Fuse *z, Pull *p) {
     if (ir_has_effect(z->f, p->kernel))
         return "it has an effect";
     if (p->escapes && p->cost > CHEAP_ESCAPED)
@@ -515,7 +534,8 @@ static bool made_with_faults(const Fuse *z, IrId v, int *budget) {
     return false;
 }
 
-/* v, which faults where computing the indices of op, an INDEX or a SLICE that needs no check, does. */
+/* v, which faults where computing the indices of op, an INDEX or a SLICE that needs no check, does.
+ */
 static IrId keep_faults(Fuse *z, IrBuilder *b, IrId v, const IrOp *op) {
     for (int k = 1; k < op->nargs; k++) {
         IrId at = op->args[k];

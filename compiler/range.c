@@ -14,6 +14,7 @@ typedef struct {
     void *data;
     int depth;          /* of kernels and loops around */
     VEC(IrId) replaced; /* CHECK ops that are proven */
+    bool has_widened;   /* some narrow sums became wide ones */
 } Walk;
 
 static void walk_region(Walk *w, IrRegion *region);
@@ -438,10 +439,54 @@ static void walk_op(Walk *w, IrId id) {
     }
 }
 
+/* Is v a narrow sum of a converted i64 x and y that stays inside of its type? */
+static bool is_exact_sum(Walk *w, IrId v, IrId *x, IrId *y) {
+    const IrOp *sum = ir_op(w->r.f, v);
+    if (sum->kind != IR_ADD || !type_is_int(sum->type) || type_bytes(sum->type) != 4)
+        return false;
+    bool first = ir_op(w->r.f, sum->args[0])->kind == IR_CONVERT;
+    const IrOp *narrow = ir_op(w->r.f, sum->args[!first]);
+    if (narrow->kind != IR_CONVERT || ir_type(w->r.f, narrow->args[0])->kind != TYPE_I64)
+        return false;
+    bool is_signed = type_is_signed(sum->type);
+    *x = narrow->args[0];
+    *y = sum->args[first];
+    Lin exact = lin_add(lin_of(&w->r, *x), lin_of(&w->r, *y), 1);
+    Lin least = lin_const(is_signed ? INT32_MIN : 0);
+    Lin most = lin_const(is_signed ? INT32_MAX : UINT32_MAX);
+    return range_prove(&w->r, lin_add(exact, most, -1)) &&
+           range_prove(&w->r, lin_add(least, exact, -1));
+}
+
+/* An index made of such a sum becomes a sum of i64s, which is seen to be linear in x. Gives whether
+   an op was put in front of it. */
+static bool widen_sum(Walk *w, IrRegion *region, int at) {
+    IrId id = region->ops.at[at], x, y;
+    const IrOp *op = ir_op(w->r.f, id);
+    if (op->kind != IR_CONVERT || op->type->kind != TYPE_I64 ||
+        !is_exact_sum(w, op->args[0], &x, &y))
+        return false;
+    IrRegion code = {0};
+    IrBuilder b = {.module = w->r.m, .func = w->r.f, .region = &code, .span = op->span};
+    b.node = op->node;
+    IrId wide = ir_convert(&b, op->type, y);
+    IrOp *sum = ir_op(w->r.f, id);
+    sum->kind = IR_ADD;
+    sum->nargs = 2;
+    sum->args = NEW_ARRAY(w->r.f->arena, IrId, 2);
+    sum->args[0] = x;
+    sum->args[1] = wide;
+    fuse_splice(w->r.m, region, at, &code);
+    w->has_widened = true;
+    return code.ops.len > 0;
+}
+
 static void walk_region(Walk *w, IrRegion *region) {
     for (int i = 0; i < region->ops.len; i++) {
         if (w->visit && ir_op(w->r.f, region->ops.at[i])->kind == IR_KERNEL)
             w->visit(&w->r, region, &i, w->data);
+        if (!w->visit)
+            i += widen_sum(w, region, i);
         walk_op(w, region->ops.at[i]);
     }
 }
@@ -528,7 +573,7 @@ void range_func(Compiler *c, IrFunc *f, bool explain) {
     assume_entry(&w);
     walk_region(&w, f->body);
     replace_checks(&w);
-    if (w.replaced.len > 0) { /* what the checks alone needed */
+    if (w.replaced.len > 0 || w.has_widened) { /* what the checks and sums alone needed */
         Fuse z = {.c = c, .m = c->ir, .f = f};
         fuse_sweep(&z);
         arena_free(&z.look);

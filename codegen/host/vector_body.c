@@ -35,8 +35,8 @@ LLVMValueRef vec_iota(Vec *v) {
     return LLVMConstVector(lanes, (unsigned)v->lanes);
 }
 
-static LLVMValueRef call(Vec *v, const char *name, LLVMTypeRef *over, int nover,
-                         LLVMValueRef *args, int nargs) {
+static LLVMValueRef call(Vec *v, const char *name, LLVMTypeRef *over, int nover, LLVMValueRef *args,
+                         int nargs) {
     Emit *e = v->f->e;
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
     LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->M, id, over, (size_t)nover);
@@ -192,14 +192,43 @@ static LLVMValueRef linear_in_bounds(Vec *v, Linear x, LLVMValueRef dim) {
     return fn_bin(f, LLVMAnd, fn_cmp(f, LLVMIntULT, a, dim), fn_cmp(f, LLVMIntULT, z, dim));
 }
 
+/* A varying index that was converted from at most 32 bits, as i32; NULL if it is no such. Gathers
+   and comparisons take half the work then. */
+static LLVMValueRef narrow_index(Vec *v, IrId at, bool *is_signed) {
+    Fn *f = v->f;
+    const IrOp *op = ir_op(f->ir, at);
+    if (op->kind != IR_CONVERT)
+        return NULL;
+    const Type *type = value_layout(f, op->args[0])->type;
+    Value *from = value_of(f, op->args[0]);
+    if (!type_is_int(type) || type_bytes(type) > 4 || !from->s || !is_vector(from->s[0]))
+        return NULL;
+    *is_signed = type_is_signed(type);
+    LLVMTypeRef wide = widened(v, f->e->i32);
+    return *is_signed ? LLVMBuildSExtOrBitCast(B, from->s[0], wide, "")
+                      : LLVMBuildZExtOrBitCast(B, from->s[0], wide, "");
+}
+
+/* The same test on 32 bits; a larger bound than they hold makes it fail too often, which costs time
+   alone. */
+static LLVMValueRef narrow_in_bounds(Vec *v, LLVMValueRef i, LLVMValueRef dim) {
+    Fn *f = v->f;
+    LLVMValueRef most = fn_min(f, dim, fn_int(f, INT32_MAX));
+    most = LLVMBuildTrunc(B, most, f->e->i32, "");
+    return LLVMBuildICmp(B, LLVMIntULT, i, vec_splat(v, most), "");
+}
+
 static void check_index(Vec *v, IrId at, LLVMValueRef dim) {
     Linear x = linear_of(v, at);
     bool small = x.base && x.stride > -4096 && x.stride < 4096;
-    LLVMValueRef i = value_scalar(v->f, at);
+    LLVMValueRef i = value_scalar(v->f, at), narrow;
+    bool is_signed;
     if (!is_vector(i))
         vec_need(v, fn_cmp(v->f, LLVMIntULT, i, dim));
     else if (small && !v->is_nested)
         vec_need(v, linear_in_bounds(v, x, dim));
+    else if ((narrow = narrow_index(v, at, &is_signed)) != NULL)
+        need_lanes(v, narrow_in_bounds(v, narrow, dim));
     else
         need_lanes(v, LLVMBuildICmp(B, LLVMIntULT, i, vec_splat(v, dim), ""));
 }
@@ -261,7 +290,10 @@ static void emit_varying_index(Vec *v, IrId id) {
     for (int k = 0; op->flags & IRF_CHECKED && k < l->rank; k++)
         check_index(v, op->args[1 + k], s[k]);
     Linear linear;
-    LLVMValueRef place = varying_place(v, op, s, &linear);
+    LLVMValueRef place = varying_place(v, op, s, &linear), narrow;
+    bool is_signed = false;
+    narrow = op->nargs == 2 && !linear.base ? narrow_index(v, op->args[1], &is_signed) : NULL;
+    place = narrow && (is_signed || op->flags & IRF_CHECKED) ? narrow : place;
     for (int k = 0; k < l->ncols; k++) {
         const Column *col = &l->cols[k];
         LLVMTypeRef type = layout_col_type(f->e, col);
