@@ -213,6 +213,10 @@ int ir_sink_yields(SinkKind kind) {
     return kind == SINK_FILTER || kind == SINK_HIST || kind == SINK_SCATTER ? 2 : 1;
 }
 
+int ir_sink_own(const IrSink *sink) {
+    return ir_sink_args(sink->kind) + (sink->kind == SINK_MAP && sink->imm);
+}
+
 int ir_sink_args(SinkKind kind) {
     switch (kind) {
     case SINK_REDUCE:

@@ -86,7 +86,9 @@ typedef enum { SORT_DESCENDING = 1, SORT_PERMUTATION = 2, SORT_UNIQUE_KEYS = 4 }
 /* What a kernel does with the values its body yields at each point of the index space. */
 typedef enum {
     SINK_MAP,     /* 1 yield: out[i…] = v; v scalar, product, sum, or an array of invariant shape (its
-                     dims are then trailing dims of the result) */
+                     dims are then trailing dims of the result). imm 1, by plan: arg is an array of
+                     as many elements of the same size that the op takes over and may write on, as
+                     each point reads its own element of it alone */
     SINK_LIST,    /* 1 yield, rank 1: an array of varying size -> irregular list */
     SINK_REDUCE,  /* 1 yield; arg zero; op(a, b). Value: op(zero, all in order); zero if empty */
     SINK_PICK,    /* 1 yield, a flat value; arg zero; beats(a, b): is b strictly better than a, in the
@@ -191,7 +193,7 @@ typedef struct {
     };
     size_t text_len;
     /* By plan: bit k: args[k] is owned here, this is its only use at its last use, and the op takes
-       over its counts: the array of an UPDATE, dest of a SCATTER, inits of FOR and LOOP, the first
+       over its counts: the array of an UPDATE, dest of a SCATTER, arg of a MAP, inits of FOR and LOOP, the first
        operand of CONCAT, the keys of SORT. The op may change the buffers in place where their count
        is 1, and releases what it does not hand on in its value. An arg whose bit is not set is only
        borrowed by the op (and retained by FOR and LOOP). */
@@ -379,6 +381,7 @@ bool ir_is_commutative(IrKind kind);
 /* How many yields a sink takes, and how many own args (SCATTER: 1, HIST: 2, …). */
 int ir_sink_yields(SinkKind kind);
 int ir_sink_args(SinkKind kind);
+int ir_sink_own(const IrSink *sink); /* with what plan adds */
 /* The scalar op that a sink's operator consists of (see IrSink.op), or IR_INVALID. */
 IrKind ir_region_op(const IrFunc *f, const IrRegion *region);
 const char *ir_rt_name(int rt);

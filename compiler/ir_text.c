@@ -215,7 +215,7 @@ static void print_kernel(Printer *p, const IrOp *op) {
         if (sink->yield != yields)
             buf_printf(p->out, " from %d", sink->yield);
         yields = sink->yield + ir_sink_yields(sink->kind);
-        int own = ir_sink_args(sink->kind);
+        int own = ir_sink_own(sink);
         if (own) {
             buf_puts(p->out, " of ");
             print_args(p, op, sink->arg, sink->arg + own);

@@ -313,7 +313,7 @@ static void check_sink(Verify *v, const IrOp *op, const IrSink *sink) {
     const IrRegion *body = op->regions[0];
     int yields = ir_sink_yields(sink->kind);
     expect(v, sink->yield >= 0 && sink->yield + yields <= body->results.len, "no such yield");
-    int own = ir_sink_args(sink->kind);
+    int own = ir_sink_own(sink);
     expect(v, sink->arg >= op->kernel->rank && sink->arg + own <= op->nargs,
            "no such sink operand");
     if (v->error)

@@ -385,6 +385,140 @@ static void remark_update(Plan *p, const IrOp *op, int k, const IrRegion *region
     compiler_remark(p->c, REMARK_COPY, op->span, "the array is copied: %s", why);
 }
 
+/* ---- maps over an array that dies ---- */
+
+/* A kernel and an array whose elements it may read at its own point alone. */
+typedef struct {
+    Plan *p;
+    const IrRegion *body;
+    IrId array;
+    int unit;
+} OwnPoint;
+
+static bool shows(const OwnPoint *o, IrId id) {
+    if (id == IR_NONE || id >= (IrId)o->p->known)
+        return false;
+    const Parts *parts = &o->p->parts[id];
+    for (int k = 0; k < parts->count; k++)
+        for (int u = 0; u < parts->at[k].count; u++)
+            if (parts->at[k].units[u] == o->unit)
+                return true;
+    return false;
+}
+
+static bool reads_own_point(const OwnPoint *o, const IrOp *op) {
+    if (op->kind == IR_DIM)
+        return true;
+    if (op->kind != IR_INDEX || op->args[0] != o->array || op->nargs - 1 != o->body->params.len)
+        return false;
+    for (int i = 1; i < op->nargs; i++)
+        if (op->args[i] != o->body->params.at[i - 1])
+            return false;
+    return true;
+}
+
+static bool all_own_point(const OwnPoint *o, const IrRegion *region) {
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(o->p->f, region->ops.at[i]);
+        for (int k = 0; k < op->nargs; k++)
+            if (shows(o, op->args[k]) && !reads_own_point(o, op))
+                return false;
+        for (int r = 0; r < op->nregions; r++)
+            if (!all_own_point(o, op->regions[r]))
+                return false;
+    }
+    for (int i = 0; i < region->results.len; i++)
+        if (shows(o, region->results.at[i]))
+            return false;
+    return true;
+}
+
+/* Are elements of the one as large as those of the other? */
+static bool same_elements(const Type *a, const Type *b) {
+    return a == b || (type_is_scalar(a) && type_is_scalar(b) && type_bytes(a) == type_bytes(b));
+}
+
+/* Can the output of a sink of the kernel at `at` be written over `array`? */
+static bool may_write_over(Plan *p, const IrRegion *region, int at, const IrSink *sink,
+                           IrId array) {
+    const IrOp *op = ir_op(p->f, region->ops.at[at]);
+    const Type *out = sink->type, *in = ir_type(p->f, array);
+    if (array >= (IrId)p->known || in->kind != TYPE_ARRAY || out->kind != TYPE_ARRAY ||
+        in->rank != op->kernel->rank || out->rank != op->kernel->rank ||
+        !type_is_flat(in->elem) || !same_elements(in->elem, out->elem))
+        return false;
+    const Parts *parts = &p->parts[array];
+    if (parts->count != 1 || parts->at[0].count != 1 || !parts->at[0].exact)
+        return false;
+    OwnPoint o = {p, op->regions[0], array, parts->at[0].units[0]};
+    const Unit *unit = &p->units.at[o.unit];
+    if (unit->region != region || unit->last != at)
+        return false;
+    for (int k = 0; k < op->nargs; k++)
+        if (shows(&o, op->args[k]))
+            return false;
+    for (int r = 0; r < op->nregions; r++)
+        if (!all_own_point(&o, op->regions[r]))
+            return false;
+    return true;
+}
+
+/* The first array that some code reads an element of and that the sink's output can be written on,
+   or IR_NONE. */
+static IrId find_array(Plan *p, const IrRegion *region, int at, const IrSink *sink,
+                       const IrRegion *code) {
+    for (int i = 0; i < code->ops.len; i++) {
+        const IrOp *op = ir_op(p->f, code->ops.at[i]);
+        if (op->kind == IR_INDEX && may_write_over(p, region, at, sink, op->args[0]))
+            return op->args[0];
+        for (int r = 0; r < op->nregions; r++) {
+            IrId found = find_array(p, region, at, sink, op->regions[r]);
+            if (found)
+                return found;
+        }
+    }
+    return IR_NONE;
+}
+
+/* Kernels whose bodies run once for each point, and whose outputs nothing reads meanwhile. */
+static bool has_plain_sinks(const IrOp *op) {
+    for (int s = 0; s < op->kernel->nsinks; s++) {
+        SinkKind kind = op->kernel->sinks[s].kind;
+        if (kind != SINK_MAP && kind != SINK_REDUCE && kind != SINK_FILTER)
+            return false;
+    }
+    return true;
+}
+
+static void add_arg(Plan *p, IrOp *op, IrSink *sink, IrId array) {
+    IrId *args = NEW_ARRAY(p->f->arena, IrId, op->nargs + 1);
+    for (int k = 0; k < op->nargs; k++)
+        args[k] = op->args[k];
+    args[op->nargs] = array;
+    op->args = args;
+    sink->arg = op->nargs++;
+    sink->imm = 1;
+    op->consumed |= (uint64_t)1 << sink->arg;
+}
+
+/* Lets MAP outputs take over arrays whose last use is this kernel. */
+static void write_over(Plan *p, const IrRegion *region, int at) {
+    IrOp *op = &p->f->ops.at[region->ops.at[at]];
+    if (op->kind != IR_KERNEL || !has_plain_sinks(op))
+        return;
+    for (int s = 0; s < op->kernel->nsinks && op->nargs < 64; s++) {
+        IrSink *sink = &op->kernel->sinks[s];
+        if (sink->kind != SINK_MAP || sink->imm)
+            continue;
+        IrId array = find_array(p, region, at, sink, op->regions[0]);
+        if (!array)
+            continue;
+        add_arg(p, op, sink, array);
+        hand_over(p, array);
+        compiler_remark(p->c, REMARK_IN_PLACE, op->span, "written over an array that ends here");
+    }
+}
+
 static void consume_args(Plan *p, const IrRegion *region, int at) {
     IrOp *op = &p->f->ops.at[region->ops.at[at]];
     op->consumed = 0;
@@ -399,6 +533,7 @@ static void consume_args(Plan *p, const IrRegion *region, int at) {
         if (over)
             hand_over(p, op->args[k]);
     }
+    write_over(p, region, at);
 }
 
 static void move_results(Plan *p, IrRegion *region) {

@@ -239,7 +239,7 @@ void emit_flat(Fn *f, IrId id) {
 /* ---- sole ownership ---- */
 
 /* Is every buffer of these columns held by nobody else? */
-static LLVMValueRef is_unshared(Fn *f, const Layout *l, LLVMValueRef const *cols) {
+LLVMValueRef array_is_unshared(Fn *f, const Layout *l, LLVMValueRef const *cols) {
     Emit *e = f->e;
     LLVMValueRef all = NULL;
     for (int k = 0; k < l->ncols; k++) {
@@ -270,7 +270,7 @@ static void array_extend(Fn *f, const Layout *l, LLVMValueRef site, LLVMValueRef
     Emit *e = f->e;
     LLVMBasicBlockRef look = fn_block(f, "look"), more = fn_block(f, "more"),
                       join = fn_block(f, "extended");
-    fn_cond(f, is_unshared(f, l, old), look, more);
+    fn_cond(f, array_is_unshared(f, l, old), look, more);
     fn_at(f, look);
     LLVMValueRef fits = LLVMConstInt(e->i1, 1, 0);
     for (int k = 0; k < l->ncols; k++) {
@@ -397,7 +397,7 @@ void array_own(Fn *f, const Layout *l, LLVMValueRef site, LLVMValueRef const *s,
     if (is_owned) {
         join = fn_block(f, "owned");
         LLVMBasicBlockRef copy = fn_block(f, "copy");
-        LLVMValueRef alone = is_unshared(f, l, old);
+        LLVMValueRef alone = array_is_unshared(f, l, old);
         before = fn_here(f);
         fn_cond(f, alone, join, copy);
         fn_at(f, copy);

@@ -286,6 +286,8 @@ LLVMValueRef *array_data(Fn *f, const Layout *l, LLVMValueRef const *cols);
    a copy (the owned original is released). */
 void array_own(Fn *f, const Layout *l, LLVMValueRef site, LLVMValueRef const *s, bool is_owned,
                LLVMValueRef *cols);
+/* Is each column in a buffer of its own that nobody else counts? */
+LLVMValueRef array_is_unshared(Fn *f, const Layout *l, LLVMValueRef const *cols);
 LLVMValueRef site_memory(Fn *f, const IrOp *op);
 void emit_index(Fn *f, IrId id);
 void emit_slice(Fn *f, IrId id);

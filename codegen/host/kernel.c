@@ -171,6 +171,7 @@ static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
         loop.sinks[i] = (VectorSink){.how = how_of(k, s),
                                      .yield = s->sink->yield,
                                      .data = s->data,
+                                     .is_over = sink_writes_over(k, s),
                                      .place = s->acc,
                                      .pick = s->pick,
                                      .prefix = s->prefix,
@@ -357,6 +358,9 @@ LLVMValueRef kernel_range_fn(Kernel *k, Env *env) {
 
     Outline o = outline_begin(&inner, f, e->range_fn, "kernel");
     kernel_range_open(&inner);
+    for (int i = 0; i < k->nsinks; i++)
+        if (sink_writes_over(k, &k->sinks[i]))
+            inner.nnoalias = 0; /* it may write what it reads */
     LLVMValueRef p = LLVMGetParam(inner.fn, 1);
     for (int i = 0; i < shared.vars.len; i++) {
         vec_push(e->arena, &shared.saved, *shared.vars.at[i]);

@@ -40,6 +40,7 @@ typedef struct {
     /* made before the loops, shared with the outlined function: */
     LLVMValueRef *data; /* DIRECT, HIST, SCATTER: the columns' data */
     LLVMValueRef *bufs; /* and their buffers */
+    LLVMValueRef *taken; /* DIRECT: buffers that were handed over and are released at the end */
     LLVMValueRef *dims; /* of the output */
     LLVMValueRef part;  /* elements of a row */
     bool is_many;       /* HIST: each chunk has a table of its own */
@@ -96,6 +97,8 @@ void sink_end(Kernel *k, Sink *s, LLVMValueRef c, LLVMValueRef from, LLVMValueRe
 LLVMValueRef *sink_finish(Kernel *k, Sink *s);
 /* Stores v as point `lin` of an output that is an array over the space. */
 void sink_put(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v);
+/* May its output be written over an array that the body reads? */
+bool sink_writes_over(Kernel *k, const Sink *s);
 /* Does it want all points in order on one thread? */
 bool sink_is_serial(Kernel *k, const Sink *s);
 /* Its own argument i. */

@@ -123,6 +123,49 @@ static void prepare_builders(Kernel *k, Sink *s) {
         fn_set(f, fn_at_index(f, f->e->i64, s->rows, fn_int(f, d)), fn_int(f, 0));
 }
 
+/* Has the plan named an array that the output may be written on? */
+bool sink_writes_over(Kernel *k, const Sink *s) {
+    return s->sink->kind == SINK_MAP && s->sink->imm && op_consumes(k->f, k->op, s->sink->arg);
+}
+
+/* The buffers of the array that is handed over. */
+static LLVMValueRef *handed_over(Kernel *k, const Sink *s) {
+    LLVMValueRef *array = sink_arg(k, s, 0), *bufs = slots_new(k->f, s->l->ncols);
+    for (int c = 0; c < s->l->ncols; c++)
+        bufs[c] = array[k->rank + 2 * c];
+    return bufs;
+}
+
+/* The columns of an array that is handed over, if nobody shares it and it has the space's shape; else
+   fresh ones, and the array is released at the end. */
+static void take_columns(Kernel *k, Sink *s, LLVMValueRef total, LLVMValueRef *cols) {
+    Fn *f = k->f;
+    int n = 2 * s->l->ncols;
+    LLVMValueRef *array = sink_arg(k, s, 0), *old = handed_over(k, s), *fresh = slots_new(f, n);
+    LLVMValueRef fits = array_is_unshared(f, s->l, array + k->rank);
+    for (int d = 0; d < k->rank; d++)
+        fits = fn_bin(f, LLVMAnd, fits, fn_cmp(f, LLVMIntEQ, array[d], k->dims[d]));
+    LLVMBasicBlockRef from[] = {fn_here(f), NULL}, make = fn_block(f, "fresh"),
+                      join = fn_block(f, "columns");
+    fn_cond(f, fits, join, make);
+    fn_at(f, make);
+    array_alloc(f, s->l, s->site, total, fresh);
+    from[1] = fn_here(f);
+    fn_br(f, join);
+    fn_at(f, join);
+    for (int c = 0; c < n; c++) {
+        LLVMValueRef both[] = {array[k->rank + c], fresh[c]};
+        cols[c] = LLVMBuildPhi(B, f->e->ptr, "");
+        LLVMAddIncoming(cols[c], both, from, 2);
+    }
+    s->taken = slots_new(f, s->l->ncols);
+    for (int c = 0; c < s->l->ncols; c++) {
+        LLVMValueRef both[] = {LLVMConstNull(f->e->ptr), old[c]};
+        s->taken[c] = LLVMBuildPhi(B, f->e->ptr, "");
+        LLVMAddIncoming(s->taken[c], both, from, 2);
+    }
+}
+
 /* MAP, SCAN, LIST, FILTER, FLATMAP */
 static void prepare_output(Kernel *k, Sink *s) {
     Fn *f = k->f;
@@ -153,10 +196,16 @@ static void prepare_output(Kernel *k, Sink *s) {
             s->data[c] = f->dest.data[c];
             s->bufs[c] = LLVMConstNull(f->e->ptr);
         }
+        if (sink_writes_over(k, s))
+            s->taken = handed_over(k, s);
         return;
     }
     LLVMValueRef *cols = slots_new(f, 2 * s->l->ncols);
-    array_alloc(f, s->l, s->site, kernel_product(f, k->total, s->part, s->site), cols);
+    LLVMValueRef total = kernel_product(f, k->total, s->part, s->site);
+    if (sink_writes_over(k, s))
+        take_columns(k, s, total, cols);
+    else
+        array_alloc(f, s->l, s->site, total, cols);
     for (int c = 0; c < s->l->ncols; c++) {
         s->bufs[c] = cols[2 * c];
         s->data[c] = cols[2 * c + 1];
@@ -433,5 +482,7 @@ LLVMValueRef *sink_finish(Kernel *k, Sink *s) {
     LLVMValueRef *out = finish(k, s);
     if (s->states_buf)
         api_release(k->f, s->states_buf);
+    for (int c = 0; s->taken && c < s->l->ncols; c++)
+        api_release(k->f, s->taken[c]);
     return out;
 }

@@ -513,6 +513,8 @@ static LLVMValueRef wants_streaming(Points *p) {
 static bool may_stream(Points *p, const VectorPlan *plan) {
     bool stores = false;
     for (int k = 0; k < p->loop->nsinks; k++) {
+        if (p->loop->sinks[k].is_over)
+            return false; /* it comes through the cache in any case */
         Layout *l = p->loop->sinks[k].how == VECTOR_STORE ? elements_of(p, &p->loop->sinks[k]) : NULL;
         for (int c = 0; l && c < l->ncols; c++) {
             stores = true;

@@ -29,6 +29,7 @@ typedef struct {
     LLVMValueRef const *data; /* STORE, SCAN, PACK: where element 0 goes, in each column */
     LLVMValueRef place;       /* PACK: memory of the next place, never more than the point's number;
                                  there is room for an element a point */
+    bool is_over;             /* STORE: perhaps over an array that the body reads */
     IrKind op;                /* REDUCE */
     struct Pick *pick;        /* PICK */
     struct Prefix *prefix;    /* SCAN */
