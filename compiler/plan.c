@@ -406,10 +406,19 @@ static bool shows(const OwnPoint *o, IrId id) {
     return false;
 }
 
+/* The array that v is a column of, or v. */
+static IrId whole_array(const IrFunc *f, IrId v) {
+    while (ir_op(f, v)->kind == IR_GET && ir_type(f, ir_op(f, v)->args[0])->kind == TYPE_ARRAY)
+        v = ir_op(f, v)->args[0];
+    return v;
+}
+
 static bool reads_own_point(const OwnPoint *o, const IrOp *op) {
-    if (op->kind == IR_DIM)
+    bool is_column = op->kind == IR_GET && op->type->kind == TYPE_ARRAY;
+    if (op->kind == IR_DIM || is_column)
         return true;
-    if (op->kind != IR_INDEX || op->args[0] != o->array || op->nargs - 1 != o->body->params.len)
+    if (op->kind != IR_INDEX || whole_array(o->p->f, op->args[0]) != o->array ||
+        op->nargs - 1 != o->body->params.len)
         return false;
     for (int i = 1; i < op->nargs; i++)
         if (op->args[i] != o->body->params.at[i - 1])
@@ -469,8 +478,9 @@ static IrId find_array(Plan *p, const IrRegion *region, int at, const IrSink *si
                        const IrRegion *code) {
     for (int i = 0; i < code->ops.len; i++) {
         const IrOp *op = ir_op(p->f, code->ops.at[i]);
-        if (op->kind == IR_INDEX && may_write_over(p, region, at, sink, op->args[0]))
-            return op->args[0];
+        IrId array = op->kind == IR_INDEX ? whole_array(p->f, op->args[0]) : IR_NONE;
+        if (array && may_write_over(p, region, at, sink, array))
+            return array;
         for (int r = 0; r < op->nregions; r++) {
             IrId found = find_array(p, region, at, sink, op->regions[r]);
             if (found)

@@ -108,6 +108,10 @@ typedef struct GactApi {
     /* A fresh buffer of `bytes` (at least 0), count 1, data 64-byte aligned. Memory exhausted: a
        fault at site. */
     GactBuf *(*alloc)(GactCtx *ctx, const GactSite *site, int64_t bytes);
+    /* A buffer with room for `room` bytes of which only as many become memory as are written. Once
+       that has been done, settle tells how many it keeps, and how many it had at most. */
+    GactBuf *(*reserve)(GactCtx *ctx, const GactSite *site, int64_t room);
+    void (*settle)(GactCtx *ctx, GactBuf *buf, int64_t most, int64_t bytes);
     /* Count up, count down (and free at 0). Null and uncounted buffers are ignored. */
     void (*retain)(GactCtx *ctx, GactBuf *buf);
     void (*release)(GactCtx *ctx, GactBuf *buf);

@@ -25,7 +25,7 @@ enum {
     SLAB_BYTES = 1 << 21,
     CACHE_BYTES = 1 << 18, /* of one class in one thread's cache, about */
     DELTA_BYTES = 1 << 16, /* how far a thread's count may be off */
-    LIVE_MARK = 0x6c697665 /* in reserved[2] of a live buffer */
+    LIVE_MARK = 0x6c697665 /* in reserved[2] of a live buffer, with its class above */
 };
 
 static_assert(sizeof(GactBuf) == 64, "fresh data starts 64 bytes after the header");
@@ -343,29 +343,44 @@ static void small_give(HeapCache *cache, int c, GactBuf *buf) {
 
 /* ---- buffers ---- */
 
-GactBuf *heap_alloc(Thread *t, int64_t bytes) {
+/* A block with room for `room` bytes; `bytes` of them are counted as live. */
+static GactBuf *take(Thread *t, int64_t room, int64_t bytes) {
     pthread_once(&heap_once, heap_init);
-    if (bytes < 0 || bytes > INT64_C(1) << HEAP_MAX_SHIFT || must_fail() || over_limit(bytes))
+    if (room < 0 || room > INT64_C(1) << HEAP_MAX_SHIFT || must_fail() || over_limit(room))
         return NULL;
-    int c = class_of(bytes);
-    GactBuf *buf = c < HEAP_CACHED ? small_take(t->cache, c) : big_take(t->cache, c, bytes);
+    int c = class_of(room);
+    GactBuf *buf = c < HEAP_CACHED ? small_take(t->cache, c) : big_take(t->cache, c, room);
     if (!buf)
         return NULL;
     buf->count = 1;
     buf->bytes = bytes;
     buf->reserved[0] = t->stamp;
-    buf->reserved[2] = LIVE_MARK;
-    HEAP_UNPOISON(buf + 1, bytes);
+    buf->reserved[2] = LIVE_MARK | (int64_t)c << 32;
+    HEAP_UNPOISON(buf + 1, room);
     count_live(t->cache, bytes);
     list_push(t->live, buf);
     return buf;
 }
 
+GactBuf *heap_alloc(Thread *t, int64_t bytes) {
+    return take(t, bytes, bytes);
+}
+
+GactBuf *heap_reserve(Thread *t, int64_t room) {
+    return take(t, room, 0);
+}
+
+void heap_settle(Thread *t, GactBuf *buf, int64_t most, int64_t bytes) {
+    count_live(t->cache, most - buf->bytes);
+    count_live(t->cache, bytes - most);
+    buf->bytes = bytes;
+}
+
 void heap_free(Thread *t, GactBuf *buf) {
     heap_detach(buf);
     count_live(t->cache, -buf->bytes);
+    int c = (int)(buf->reserved[2] >> 32);
     buf->reserved[2] = 0;
-    int c = class_of(buf->bytes);
     HEAP_POISON(buf + 1, class_bytes(c));
     if (c < HEAP_CACHED)
         small_give(t->cache, c, buf);

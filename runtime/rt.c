@@ -14,6 +14,18 @@ static GactBuf *rt_alloc(GactCtx *ctx, const GactSite *site, int64_t bytes) {
     return buf;
 }
 
+static GactBuf *rt_reserve(GactCtx *ctx, const GactSite *site, int64_t room) {
+    GactBuf *buf = heap_reserve(thread_of(ctx), room);
+    if (!buf)
+        fault_raise(ctx, site, "memory", "memory is exhausted: room for %lld more bytes was wanted",
+                    (long long)room);
+    return buf;
+}
+
+static void rt_settle(GactCtx *ctx, GactBuf *buf, int64_t most, int64_t bytes) {
+    heap_settle(thread_of(ctx), buf, most, bytes);
+}
+
 static void rt_retain(GactCtx *ctx, GactBuf *buf) {
     (void)ctx;
     heap_retain(buf);
@@ -77,6 +89,8 @@ void rt_TRACE(GactCtx *ctx, const GactSite *site, const GactValue *args, int32_t
 const GactApi runtime_api = {
     .version = GACT_ABI_VERSION,
     .alloc = rt_alloc,
+    .reserve = rt_reserve,
+    .settle = rt_settle,
     .retain = rt_retain,
     .release = rt_release,
     .fault = rt_fault,

@@ -51,6 +51,10 @@ typedef struct {
 
 /* A buffer on t's list with count 1 and t's stamp; NULL when memory is exhausted. */
 GactBuf *heap_alloc(Thread *t, int64_t bytes);
+/* The same with room for up to `room` bytes that are counted as none: whoever fills it touches the
+   first of them alone, and then says how many it was (`most` at a time, `bytes` from now on). */
+GactBuf *heap_reserve(Thread *t, int64_t room);
+void heap_settle(Thread *t, GactBuf *buf, int64_t most, int64_t bytes);
 /* Frees a buffer whoever counts it. */
 void heap_free(Thread *t, GactBuf *buf);
 void heap_retain(GactBuf *buf);

@@ -1,15 +1,18 @@
 /* Sorting. Scalars: their bits are coded as unsigned integers whose order is the total order (-0
-   before 0, NaN last), and sorted by radix; an argsort carries the index in the record. By
-   comparison: a merge sort of indices, whose merges are cut into pieces of equal length for the
-   threads. Both are stable, and descending is the reverse order with ties as they stood. */
+   before 0, NaN last), and sorted by radix; an argsort carries the index in the record, below the
+   key where both fit a word. By comparison: a merge sort of indices, whose merges are cut into
+   pieces of equal length for the threads. Both are stable, and descending is the reverse order with
+   ties as they stood. */
 #include "runtime.h"
+#include "stream.h"
 
 #include <string.h>
 
 enum {
     DIGIT_BITS = 8,
-    DIGITS = 1 << DIGIT_BITS,
-    MAX_DIGITS = 8,
+    WIDE_BITS = 11,
+    WIDE_MIN = 1 << 11,   /* records that are worth wide digits, if two of these suffice */
+    MAX_PLACES = 1 << 12, /* of all digits together */
     BUCKET_BITS = 11,
     BUCKETS = 1 << BUCKET_BITS,
     CACHE_BYTES = 1 << 19, /* of records that are sorted without buckets */
@@ -150,6 +153,17 @@ static bool counts_to_places(int64_t *counts, int64_t size, int64_t blocks, int6
     return true;
 }
 
+/* How some bits of a key are cut into digits. */
+typedef struct {
+    int count, bits;
+} Digits;
+
+static Digits digits_of(int64_t n, int bits) {
+    int most = n >= WIDE_MIN && bits <= 2 * WIDE_BITS ? WIDE_BITS : DIGIT_BITS;
+    int count = (bits + most - 1) / most;
+    return (Digits){count, count ? (bits + count - 1) / count : 0};
+}
+
 typedef struct {
     uint64_t key, index;
 } Pair;
@@ -162,12 +176,6 @@ typedef struct {
 #define RADIX_NAME(x) x##_u64
 #define RADIX_RECORD  uint64_t
 #define RADIX_KEY(r)  (r)
-#include "sort_radix.h"
-
-/* A key of 32 bits above its index. */
-#define RADIX_NAME(x) x##_packed
-#define RADIX_RECORD  uint64_t
-#define RADIX_KEY(r)  ((r) >> 32)
 #include "sort_radix.h"
 
 #define RADIX_NAME(x) x##_pair
@@ -194,11 +202,19 @@ typedef struct {
     void *keys;    /* as they stand in the array */
     void *records; /* coded */
     int64_t *perm;
-    int64_t n, block;
-    bool wide; /* records are Pairs */
+    int64_t n;
+    bool wide;                    /* records are Pairs; otherwise keys above their indices */
+    int index_bits;               /* of an index */
+    uint64_t base;                /* what is taken off each key */
+    _Atomic uint64_t least, below; /* of the keys seen, and of their complements */
 } Pass;
 
 enum { PASS_BLOCK = 1 << 16 };
+
+/* Are the codes the keys? */
+static bool is_plain(const Coding *c) {
+    return c->width >= 4 && !c->sign && !c->flip && !c->infinity;
+}
 
 static void pass_run(Thread *t, Pass *pass, GactRangeFn fn) {
     int64_t blocks = (pass->n + PASS_BLOCK - 1) / PASS_BLOCK;
@@ -250,51 +266,97 @@ static void sort_keys(Thread *t, Coding coding, void *keys, int64_t n) {
     GactBuf *narrow = coding.width < 4 ? scratch(t, n, size) : NULL;
     Pass pass = {.coding = coding, .keys = keys, .n = n};
     pass.records = narrow ? (void *)(narrow + 1) : keys;
-    pass_run(t, &pass, encode_keys);
+    if (!is_plain(&coding))
+        pass_run(t, &pass, encode_keys);
     if (size == 8)
         pass.records = sort_u64(t, pass.records, (uint64_t *)(spare + 1), n, 0, 64);
     else
         pass.records = sort_u32(t, pass.records, (uint32_t *)(spare + 1), n, 0, 8 * coding.width);
-    pass_run(t, &pass, decode_keys);
+    if (!is_plain(&coding))
+        pass_run(t, &pass, decode_keys);
+    else if (pass.records != keys)
+        memcpy(keys, pass.records, (size_t)n * size);
     heap_release(t, narrow);
     heap_release(t, spare);
 }
 
 /* ---- permutations ---- */
 
+static void keep_least(_Atomic uint64_t *least, uint64_t key) {
+    uint64_t seen = atomic_load(least);
+    while (key < seen && !atomic_compare_exchange_weak(least, &seen, key))
+        ;
+}
+
+/* Finds the least key and the least complement of a key, so the greatest key. */
+static void find_ends(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    Pass *pass = env;
+    Coding c = pass->coding;
+    uint64_t least = UINT64_MAX, below = UINT64_MAX;
+    (void)ctx;
+    for (int64_t i = lo * PASS_BLOCK; i < pass_end(pass, hi); i++) {
+        uint64_t key = encode(&c, key_load(pass->keys, c.width, i));
+        least = key < least ? key : least;
+        below = ~key < below ? ~key : below;
+    }
+    keep_least(&pass->least, least);
+    keep_least(&pass->below, below);
+}
+
 static void encode_records(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
     const Pass *pass = env;
     Coding c = pass->coding;
     (void)ctx;
     for (int64_t i = lo * PASS_BLOCK; i < pass_end(pass, hi); i++) {
-        uint64_t key = encode(&c, key_load(pass->keys, c.width, i));
+        uint64_t key = encode(&c, key_load(pass->keys, c.width, i)) - pass->base;
         if (pass->wide)
             ((Pair *)pass->records)[i] = (Pair){key, (uint64_t)i};
         else
-            ((uint64_t *)pass->records)[i] = key << 32 | (uint64_t)i;
+            ((uint64_t *)pass->records)[i] = key << pass->index_bits | (uint64_t)i;
     }
 }
 
+/* The records may stand where the permutation goes. */
 static void take_indices(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
     const Pass *pass = env;
+    uint64_t mask = (UINT64_C(1) << pass->index_bits) - 1;
     (void)ctx;
     for (int64_t i = lo * PASS_BLOCK; i < pass_end(pass, hi); i++)
         pass->perm[i] = (int64_t)(pass->wide ? ((Pair *)pass->records)[i].index
-                                             : (uint32_t)((uint64_t *)pass->records)[i]);
+                                             : ((uint64_t *)pass->records)[i] & mask);
+}
+
+static int bits_of(uint64_t x) {
+    return x ? 64 - __builtin_clzll(x) : 0;
+}
+
+/* Keys that span few enough values share a word with their indices. Gives how many bits they take.
+ */
+static int choose_records(Thread *t, Pass *pass) {
+    int bits = 8 * pass->coding.width;
+    pass->index_bits = bits_of((uint64_t)pass->n - 1);
+    if (bits + pass->index_bits > 64) {
+        pass->least = pass->below = UINT64_MAX;
+        pass_run(t, pass, find_ends);
+        pass->base = pass->least;
+        bits = bits_of(~pass->below - pass->base);
+    }
+    pass->wide = bits + pass->index_bits > 64;
+    return bits;
 }
 
 static void sort_indices(Thread *t, Coding coding, void *keys, int64_t n, int64_t *perm) {
-    bool wide = coding.width == 8 || n > UINT32_MAX;
-    size_t size = wide ? sizeof(Pair) : sizeof(uint64_t);
-    GactBuf *first = scratch(t, n, size), *spare = scratch(t, n, size);
-    Pass pass = {.coding = coding, .keys = keys, .perm = perm, .n = n, .wide = wide};
-    pass.records = first + 1;
+    Pass pass = {.coding = coding, .keys = keys, .perm = perm, .n = n};
+    int bits = choose_records(t, &pass);
+    size_t size = pass.wide ? sizeof(Pair) : sizeof(uint64_t);
+    GactBuf *first = pass.wide ? scratch(t, n, size) : NULL, *spare = scratch(t, n, size);
+    pass.records = first ? (void *)(first + 1) : perm;
     pass_run(t, &pass, encode_records);
-    int bits = 8 * coding.width;
-    if (wide)
+    if (pass.wide)
         pass.records = sort_pair(t, pass.records, (Pair *)(spare + 1), n, 0, bits);
     else
-        pass.records = sort_packed(t, pass.records, (uint64_t *)(spare + 1), n, 0, bits);
+        pass.records = sort_u64(t, pass.records, (uint64_t *)(spare + 1), n, pass.index_bits,
+                                pass.index_bits + bits);
     pass_run(t, &pass, take_indices);
     heap_release(t, spare);
     heap_release(t, first);

@@ -25,18 +25,21 @@ static bool RADIX_NAME(in_order)(const RADIX_RECORD *records, int64_t n) {
    room for as many. Returns where they are then. All digits are counted in one pass. */
 static RADIX_RECORD *RADIX_NAME(by_digits)(RADIX_RECORD *at, RADIX_RECORD *other, int64_t n,
                                            int from_bit, int to_bit) {
-    int digits = (to_bit - from_bit + DIGIT_BITS - 1) / DIGIT_BITS;
-    int64_t places[MAX_DIGITS][DIGITS];
-    memset(places, 0, (size_t)digits * sizeof *places);
+    const Digits cut = digits_of(n, to_bit - from_bit);
+    const uint64_t mask = (UINT64_C(1) << cut.bits) - 1;
+    int64_t places[MAX_PLACES];
+    memset(places, 0, (size_t)cut.count * (mask + 1) * sizeof *places);
     for (int64_t i = 0; i < n; i++)
-        for (int d = 0; d < digits; d++)
-            places[d][RADIX_KEY(at[i]) >> (from_bit + d * DIGIT_BITS) & (DIGITS - 1)]++;
-    for (int d = 0; d < digits; d++) {
-        int shift = from_bit + d * DIGIT_BITS;
-        if (!counts_to_places(places[d], DIGITS, 1, n))
+        for (int d = 0; d < cut.count; d++)
+            places[((uint64_t)d << cut.bits) +
+                   (RADIX_KEY(at[i]) >> (from_bit + d * cut.bits) & mask)]++;
+    for (int d = 0; d < cut.count; d++) {
+        int shift = from_bit + d * cut.bits;
+        int64_t *place = places + ((int64_t)d << cut.bits);
+        if (!counts_to_places(place, (int64_t)mask + 1, 1, n))
             continue; /* all have the same digit */
         for (int64_t i = 0; i < n; i++)
-            other[places[d][RADIX_KEY(at[i]) >> shift & (DIGITS - 1)]++] = at[i];
+            other[place[RADIX_KEY(at[i]) >> shift & mask]++] = at[i];
         RADIX_RECORD *swap = at;
         at = other;
         other = swap;
@@ -56,17 +59,41 @@ static void RADIX_NAME(count_range)(GactCtx *ctx, void *env, int64_t lo, int64_t
     }
 }
 
-static void RADIX_NAME(scatter_range)(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
-    Radix *radix = env;
+/* Moves a block's records to their buckets. A line of each bucket is gathered in `lines` and
+   written when it is full, past the caches. */
+static void RADIX_NAME(scatter_block)(const Radix *radix, int64_t block, RADIX_RECORD *lines) {
+    enum { LINE = LINE_BYTES / sizeof(RADIX_RECORD) };
     const RADIX_RECORD *from = radix->from;
     RADIX_RECORD *to = radix->to;
+    int64_t *places = radix->counts + block * BUCKETS, starts[BUCKETS], at, end;
     int shift = radix->shift;
-    (void)ctx;
-    for (int64_t block = lo; block < hi; block++) {
-        int64_t *places = radix->counts + block * BUCKETS, at, end;
-        for (radix_block(radix, block, &at, &end); at < end; at++)
-            to[places[RADIX_KEY(from[at]) >> shift & (BUCKETS - 1)]++] = from[at];
+    memcpy(starts, places, sizeof starts);
+    for (radix_block(radix, block, &at, &end); at < end; at++) {
+        int64_t bucket = RADIX_KEY(from[at]) >> shift & (BUCKETS - 1), place = places[bucket]++;
+        RADIX_RECORD *line = lines + bucket * LINE;
+        line[place % LINE] = from[at];
+        if (place % LINE < LINE - 1)
+            continue;
+        int64_t first = place - (LINE - 1);
+        if (first >= starts[bucket])
+            stream_line(to + first, line);
+        else
+            for (int64_t i = starts[bucket]; i <= place; i++)
+                to[i] = line[i % LINE];
     }
+    for (int64_t bucket = 0; bucket < BUCKETS; bucket++) {
+        int64_t place = places[bucket], first = place - place % LINE;
+        for (int64_t i = first > starts[bucket] ? first : starts[bucket]; i < place; i++)
+            to[i] = lines[bucket * LINE + i % LINE];
+    }
+    stream_end();
+}
+
+static void RADIX_NAME(scatter_range)(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    GactBuf *lines = scratch(thread_of(ctx), BUCKETS, LINE_BYTES);
+    for (int64_t block = lo; block < hi; block++)
+        RADIX_NAME(scatter_block)(env, block, (RADIX_RECORD *)(lines + 1));
+    heap_release(thread_of(ctx), lines);
 }
 
 /* Sorts the buckets lo … hi - 1, which lie in radix->to, by the lower bits; they end in

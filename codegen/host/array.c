@@ -263,8 +263,8 @@ static void join_columns(Fn *f, const Layout *l, LLVMValueRef const *a, LLVMBasi
 }
 
 /* Columns with at least `room` places whose first `count` elements are those of old ones: the old
-   ones themselves if they are owned, unshared and large enough. They are bought with half as much
-   again, so that appending in a loop costs a constant each time. */
+   ones themselves if they are owned, unshared and large enough. Where they grow by less than half they
+   are bought with half as much again, so that appending in a loop costs a constant each time. */
 static void array_extend(Fn *f, const Layout *l, LLVMValueRef site, LLVMValueRef const *old,
                          LLVMValueRef count, LLVMValueRef room, LLVMValueRef *cols) {
     Emit *e = f->e;
@@ -284,7 +284,10 @@ static void array_extend(Fn *f, const Layout *l, LLVMValueRef site, LLVMValueRef
     LLVMBasicBlockRef looked = fn_here(f);
     fn_cond(f, fits, join, more);
     fn_at(f, more);
-    array_alloc(f, l, site, fn_add(f, room, LLVMBuildLShr(B, room, fn_int(f, 1), "")), cols);
+    LLVMValueRef half = LLVMBuildLShr(B, room, fn_int(f, 1), "");
+    LLVMValueRef is_slow = fn_cmp(f, LLVMIntSLT, fn_sub(f, room, count), LLVMBuildLShr(B, count, fn_int(f, 1), ""));
+    half = fn_select(f, is_slow, half, fn_int(f, 0));
+    array_alloc(f, l, site, fn_add(f, room, half), cols);
     array_copy(f, l, array_data(f, l, cols), fn_int(f, 0), old, count);
     for (int k = 0; k < l->ncols; k++)
         api_release(f, old[2 * k]);

@@ -30,6 +30,7 @@ typedef struct {
     Set *needs;      /* by IrId */
     int *segment_of; /* by IrId, -1: outside of any */
     VEC(Segment *) segments;
+    char *kept; /* by IrId: shows buffers that several segments use; NULL: there is one */
     IrId *outputs; /* the value of each, or IR_NONE: a part of the result */
 } Plan;
 
@@ -210,6 +211,101 @@ static void make_segments(Plan *p) {
             p->segment_of[p->segments.at[k]->ops.ops.at[i]] = k;
 }
 
+/* ---- what several segments use ---- */
+
+/* Is the value a view of others (ir.h at IrRelease)? */
+static bool is_view(const IrOp *op) {
+    switch ((int)op->kind) {
+    case IR_TUPLE:
+    case IR_GET:
+    case IR_ZIP:
+    case IR_VARIANT:
+    case IR_TAG:
+    case IR_PAYLOAD:
+    case IR_INDEX:
+    case IR_SLICE:
+    case IR_RESHAPE:
+    case IR_FLAT:
+    case IR_CHECK: return true;
+    default: return false;
+    }
+}
+
+/* Notes what an op of a segment uses of other segments' values. */
+static void note_foreign(const Plan *p, const IrOp *op, int segment, bool *foreign) {
+    for (int k = 0; k < op->nargs; k++)
+        if (op->args[k])
+            foreign[op->args[k]] |= p->segment_of[op->args[k]] != segment;
+    for (int r = 0; r < op->nregions; r++) {
+        const IrRegion *region = op->regions[r];
+        for (int k = 0; k < region->results.len; k++)
+            foreign[region->results.at[k]] |= p->segment_of[region->results.at[k]] != segment;
+        for (int k = 0; k < region->ops.len; k++)
+            note_foreign(p, ir_op(p->ir, region->ops.at[k]), segment, foreign);
+    }
+}
+
+/* By IrId: values that another segment, or an output, uses or looks at. */
+static bool *foreign_values(Plan *p) {
+    const IrRegion *body = p->ir->body;
+    bool *foreign = NEW_ARRAY(p->e->arena, bool, p->ir->ops.len);
+    for (int s = 0; s < p->segments.len; s++)
+        for (int k = 0; k < p->segments.at[s]->ops.ops.len; k++)
+            note_foreign(p, ir_op(p->ir, p->segments.at[s]->ops.ops.at[k]), s, foreign);
+    foreign[body->results.at[0]] = true;
+    for (int k = 0; k < p->entry->noutputs; k++)
+        if (p->outputs[k])
+            foreign[p->outputs[k]] = true;
+    for (int k = body->ops.len - 1; k >= 0; k--) {
+        const IrOp *op = ir_op(p->ir, body->ops.at[k]);
+        for (int a = 0; is_view(op) && foreign[body->ops.at[k]] && a < op->nargs; a++)
+            if (op->args[a])
+                foreign[op->args[a]] = true;
+    }
+    return foreign;
+}
+
+/* Marks what shows buffers of values that several segments use, in the branches of ifs too. */
+static void mark_kept(Plan *p, const IrRegion *region, const bool *foreign, char *kept) {
+    for (int k = 0; k < region->ops.len; k++) {
+        IrId id = region->ops.at[k];
+        const IrOp *op = ir_op(p->ir, id);
+        bool is_kept = foreign && (foreign[id] || p->segment_of[id] < 0);
+        for (int a = 0; is_view(op) && a < op->nargs; a++)
+            is_kept |= op->args[a] && kept[op->args[a]];
+        kept[id] = is_kept;
+        for (int r = 0; op->kind == IR_IF && r < op->nregions; r++)
+            mark_kept(p, op->regions[r], NULL, kept);
+    }
+}
+
+/* Moves the releases of a segment's own values to its code. */
+static void place_releases(Plan *p) {
+    const IrRegion *body = p->ir->body;
+    for (int r = 0; r < body->releases.len; r++) {
+        IrRelease release = body->releases.at[r];
+        int home = p->segment_of[release.value];
+        if (home < 0 || p->kept[release.value] || release.after < 0 ||
+            release.after >= body->ops.len)
+            continue;
+        IrRegion *ops = &p->segments.at[home]->ops;
+        IrId last = body->ops.at[release.after];
+        release.after = 0;
+        while (release.after < ops->ops.len - 1 && ops->ops.at[release.after] != last)
+            release.after++;
+        vec_push(p->e->arena, &ops->releases, release);
+    }
+}
+
+/* Several segments run in another order than planned: none takes from a value that another reads. */
+static void find_kept(Plan *p) {
+    if (p->segments.len <= 1)
+        return;
+    p->kept = NEW_ARRAY(p->e->arena, char, p->ir->ops.len);
+    mark_kept(p, p->ir->body, foreign_values(p), p->kept);
+    place_releases(p);
+}
+
 static void export(Plan *p, IrId id, int user) {
     int home = id ? p->segment_of[id] : -1;
     if (home < 0 || home == user)
@@ -241,51 +337,11 @@ static void find_exports(Plan *p) {
         export(p, p->outputs[k] ? p->outputs[k] : p->ir->body->results.at[0], -1);
     const IrRegion *body = p->ir->body;
     for (int k = 0; p->segments.len > 1 && k < body->releases.len; k++)
-        export(p, body->releases.at[k].value, -1);
+        if (p->kept[body->releases.at[k].value])
+            export(p, body->releases.at[k].value, -1);
 }
 
 /* ---- code ---- */
-
-/* Is the value a view of others (ir.h at IrRelease)? */
-static bool is_view(const IrOp *op) {
-    switch ((int)op->kind) {
-    case IR_TUPLE:
-    case IR_GET:
-    case IR_ZIP:
-    case IR_VARIANT:
-    case IR_TAG:
-    case IR_PAYLOAD:
-    case IR_INDEX:
-    case IR_SLICE:
-    case IR_RESHAPE:
-    case IR_FLAT:
-    case IR_CHECK: return true;
-    default: return false;
-    }
-}
-
-/* Marks what shows buffers of the dag's own values, in the branches of its ifs too. */
-static void mark_kept(Plan *p, const IrRegion *region, bool is_top, char *kept) {
-    for (int k = 0; k < region->ops.len; k++) {
-        const IrOp *op = ir_op(p->ir, region->ops.at[k]);
-        bool is_kept = is_top;
-        for (int a = 0; is_view(op) && a < op->nargs; a++)
-            is_kept |= op->args[a] && kept[op->args[a]];
-        kept[region->ops.at[k]] = is_kept;
-        for (int r = 0; op->kind == IR_IF && r < op->nregions; r++)
-            mark_kept(p, op->regions[r], false, kept);
-    }
-}
-
-/* Several segments run in another order than planned: none takes from a value that another reads.
- */
-static const char *kept_values(Plan *p) {
-    if (p->segments.len <= 1)
-        return NULL;
-    char *kept = NEW_ARRAY(p->e->arena, char, p->ir->ops.len);
-    mark_kept(p, p->ir->body, true, kept);
-    return kept;
-}
 
 /* The segment's function. out: the fields of env that point to where its exports go. */
 static LLVMValueRef segment_function(Plan *p, Fn *outer, Segment *s, Env *env, const int *out) {
@@ -371,7 +427,7 @@ static void settle(Plan *p, Fn *f) {
     }
     for (int k = 0; k < body->releases.len; k++) {
         Value *v = &f->values[body->releases.at[k].value];
-        if (v->s)
+        if (v->s && p->kept[body->releases.at[k].value])
             slots_release(f, value_layout(f, body->releases.at[k].value), v->s);
     }
 }
@@ -421,8 +477,9 @@ static LLVMValueRef entry_function(Emit *e, const IrEntry *entry) {
     }
     find_needs(p);
     make_segments(p);
+    find_kept(p);
     find_exports(p);
-    f->kept = kept_values(p);
+    f->kept = p->kept;
     for (int k = 0; p->segments.len != 1 && k < ir->body->ops.len; k++)
         if (is_free(ir_op(ir, ir->body->ops.at[k])))
             emit_op(f, ir->body->ops.at[k]);

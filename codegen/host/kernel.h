@@ -16,8 +16,8 @@ enum {
 
 typedef enum {
     OUT_DIRECT, /* stored into columns of known size */
-    OUT_PACKED, /* FILTER of regular elements: each chunk moves up those it keeps in its own part of
-                   columns for all points */
+    OUT_PACKED, /* FILTER of regular elements: moved up to the front in columns that have room for all
+                   points */
     OUT_BUILT,  /* appended to a builder a chunk */
 } OutMode;
 

@@ -1,8 +1,10 @@
 /* Filters of regular elements. Each chunk moves up those it keeps: to their final places if all chunks
    before it are done, as they always are on one thread; else to the front of its own part of columns
-   that have room for all points. If there are chunks of the second kind, or if few are kept, all parts
-   are copied to columns of the right size. */
+   that have room for all points. If there are chunks of the second kind, all parts are copied to columns
+   of the right size. What is room alone is not counted as memory. */
 #include "kernel.h"
+
+#include <stddef.h>
 
 #define B (f->e->B)
 
@@ -145,10 +147,24 @@ static void copy_all(Kernel *k, Sink *s, LLVMValueRef const *to) {
     kernel_run(k, inner.fn, env.p);
 }
 
+/* Tells the runtime how much of the room has become memory. */
+static void settle_columns(Kernel *k, const Sink *s, LLVMValueRef total) {
+    Fn *f = k->f;
+    Emit *e = f->e;
+    LLVMTypeRef params[] = {e->ptr, e->ptr, e->i64, e->i64};
+    LLVMTypeRef type = LLVMFunctionType(e->vd, params, 4, 0);
+    for (int c = 0; c < s->l->ncols; c++) {
+        LLVMValueRef bytes = fn_mul(f, total, fn_int(f, s->l->cols[c].bytes));
+        LLVMValueRef args[] = {f->ctx, s->bufs[c], bytes, bytes};
+        api_call(f, offsetof(GactApi, settle), type, args, 4);
+    }
+}
+
 /* All parts in new columns of the right size; how many elements. */
 static LLVMValueRef move_chunks(Kernel *k, Sink *s, LLVMValueRef *cols) {
     Fn *f = k->f;
     LLVMValueRef total = sum_places(k, s);
+    settle_columns(k, s, total);
     array_alloc(f, s->l, s->site, total, cols);
     copy_all(k, s, array_data(f, s->l, cols));
     for (int c = 0; c < s->l->ncols; c++)
@@ -156,9 +172,8 @@ static LLVMValueRef move_chunks(Kernel *k, Sink *s, LLVMValueRef *cols) {
     return total;
 }
 
-/* The columns as they are where all chunks are in their places and fill a good part of them. */
+/* The columns as they are where all chunks are in their places. */
 LLVMValueRef *pack_finish(Kernel *k, Sink *s) {
-    enum { LEAST_SHARE = 4, SMALL = 1 << 16 };
     Fn *f = k->f;
     int n = s->l->nslots;
     LLVMValueRef *out = slots_new(f, n), *packed = slots_new(f, n);
@@ -169,12 +184,13 @@ LLVMValueRef *pack_finish(Kernel *k, Sink *s) {
     }
     if (!k->is_outlined)
         return out;
-    LLVMValueRef room = fn_add(f, fn_mul(f, out[0], fn_int(f, LEAST_SHARE)), fn_int(f, SMALL));
-    LLVMBasicBlockRef pack = fn_block(f, "pack"), join = fn_block(f, "packed");
-    LLVMBasicBlockRef from[] = {fn_here(f), NULL};
-    LLVMValueRef stays = fn_cmp(f, LLVMIntSGE, room, k->total);
-    stays = fn_bin(f, LLVMAnd, stays, LLVMBuildNot(B, is_negative(k, out[0]), ""));
-    fn_cond(f, stays, join, pack);
+    LLVMBasicBlockRef pack = fn_block(f, "pack"), stay = fn_block(f, "stay"),
+                      join = fn_block(f, "packed"), from[2];
+    fn_cond(f, is_negative(k, out[0]), pack, stay);
+    fn_at(f, stay);
+    settle_columns(k, s, out[0]);
+    from[0] = fn_here(f);
+    fn_br(f, join);
     fn_at(f, pack);
     packed[0] = move_chunks(k, s, packed + 1);
     from[1] = fn_here(f);

@@ -7,6 +7,8 @@
  */
 #include "kernel.h"
 
+#include <stddef.h>
+
 #define B (f->e->B)
 
 bool sink_is_serial(Kernel *k, const Sink *s) {
@@ -166,6 +168,20 @@ static void take_columns(Kernel *k, Sink *s, LLVMValueRef total, LLVMValueRef *c
     }
 }
 
+/* Columns with room for all points, of which the packed ones become memory. */
+static void reserve_columns(Kernel *k, Sink *s, LLVMValueRef *cols) {
+    Fn *f = k->f;
+    Emit *e = f->e;
+    LLVMTypeRef params[] = {e->ptr, e->ptr, e->i64};
+    LLVMTypeRef type = LLVMFunctionType(e->ptr, params, 3, 0);
+    for (int c = 0; c < s->l->ncols; c++) {
+        LLVMValueRef room = kernel_product(f, k->total, fn_int(f, s->l->cols[c].bytes), s->site);
+        LLVMValueRef args[] = {f->ctx, s->site, room};
+        cols[2 * c] = api_call(f, offsetof(GactApi, reserve), type, args, 3);
+        cols[2 * c + 1] = api_data(f, cols[2 * c]);
+    }
+}
+
 /* MAP, SCAN, LIST, FILTER, FLATMAP */
 static void prepare_output(Kernel *k, Sink *s) {
     Fn *f = k->f;
@@ -204,6 +220,8 @@ static void prepare_output(Kernel *k, Sink *s) {
     LLVMValueRef total = kernel_product(f, k->total, s->part, s->site);
     if (sink_writes_over(k, s))
         take_columns(k, s, total, cols);
+    else if (s->out == OUT_PACKED && k->is_outlined)
+        reserve_columns(k, s, cols);
     else
         array_alloc(f, s->l, s->site, total, cols);
     for (int c = 0; c < s->l->ncols; c++) {

@@ -175,6 +175,12 @@ static void tiny_print(GactCtx *ctx, const GactSite *site, const GactValue *args
     }
 }
 
+static void tiny_settle(GactCtx *ctx, GactBuf *buf, int64_t most, int64_t bytes) {
+    (void)ctx;
+    assert_true(bytes <= most && most <= 2 * buf->bytes);
+    buf->bytes = bytes;
+}
+
 static int64_t tiny_workers(GactCtx *ctx, int64_t work) {
     (void)ctx;
     return work > 0 ? 3 : 1;
@@ -183,6 +189,8 @@ static int64_t tiny_workers(GactCtx *ctx, int64_t work) {
 static const GactApi tiny_api = {
     .version = GACT_ABI_VERSION,
     .alloc = tiny_alloc,
+    .reserve = tiny_alloc,
+    .settle = tiny_settle,
     .retain = tiny_retain,
     .release = tiny_release,
     .fault = tiny_fault,

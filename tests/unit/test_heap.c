@@ -52,6 +52,27 @@ static void aligns_every_size(void **state) {
     assert_int_equal(live_bytes(), 0);
 }
 
+/* What is reserved counts once it is settled. */
+static void reserves(void **state) {
+    (void)state;
+    GactMemoryStats stats;
+    GactBuf *buf = heap_reserve(&run.main, 1 << 24);
+    assert_non_null(buf);
+    assert_int_equal(live_bytes(), 0);
+    heap_stats(&stats);
+    int64_t peak = stats.peak_bytes;
+    memset(buf + 1, 0xa5, 1 << 20);
+    heap_settle(&run.main, buf, peak + (1 << 21), 1 << 20);
+    assert_int_equal(live_bytes(), 1 << 20);
+    assert_int_equal(buf->bytes, 1 << 20);
+    heap_stats(&stats);
+    assert_int_equal(stats.peak_bytes, peak + (1 << 21));
+    heap_release(&run.main, buf);
+    assert_int_equal(live_bytes(), 0);
+    assert_ptr_equal(heap_reserve(&run.main, 1 << 24), buf); /* the whole block is there again */
+    heap_release(&run.main, buf);
+}
+
 static void reuses_what_is_released(void **state) {
     (void)state;
     for (int64_t bytes = 100; bytes < 1 << 24; bytes *= 4) {
@@ -165,6 +186,7 @@ static void moves_between_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reserves),
         cmocka_unit_test(aligns_every_size), cmocka_unit_test(reuses_what_is_released),
         cmocka_unit_test(counts_references), cmocka_unit_test(frees_what_is_newer),
         cmocka_unit_test(obeys_the_limit),   cmocka_unit_test(fails_the_nth),

@@ -129,6 +129,8 @@ static void fill(void *keys, int32_t kind, int64_t n, int shape, uint64_t *seed)
             x %= 7; /* many ties; of floats: tiny numbers */
         else if (shape == 2)
             x = (uint64_t)i; /* in order */
+        else if (shape == 4)
+            x = (uint64_t)-70000 + x % 100003; /* few values, on both sides of 0 */
         else if (shape == 3)
             x = x % 3 ? x : (uint64_t)0xffff << 48 | (x & 0xffffffff); /* NaNs */
         if (kind == GACT_BOOL)
@@ -172,7 +174,7 @@ static void sorts_every_kind(void **state) {
     (void)state;
     for (int32_t kind = GACT_BOOL; kind <= GACT_DURATION; kind++)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
-            for (int shape = 0; shape < 4; shape++)
+            for (int shape = 0; shape < 5; shape++)
                 for (int descending = 0; descending < 2; descending++)
                     check_kind(kind, sizes[s], shape, descending, &seed);
 }
@@ -183,6 +185,9 @@ static void sorts_big_arrays_on_threads(void **state) {
     check_kind(GACT_F32, 1000003, 3, false, &seed);
     check_kind(GACT_I64, 1000003, 0, true, &seed);
     check_kind(GACT_U16, 1000003, 0, false, &seed);
+    check_kind(GACT_U32, 1000003, 0, false, &seed);
+    check_kind(GACT_I64, 1000003, 4, false, &seed);
+    check_kind(GACT_U64, 300007, 4, true, &seed);
 }
 
 /* ---- by comparison ---- */
