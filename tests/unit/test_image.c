@@ -129,7 +129,7 @@ static void refuses_other_machines(void **state) {
     (void)state;
     code.size -= sizeof(GactTrailer);
     write_image(other_path, code, GACT_ABI_VERSION + 1, "");
-    refuses(other_path, "version 2");
+    refuses(other_path, "is an image of version");
     write_image(other_path, code, GACT_ABI_VERSION, "sse2,+xop,-avx9,quantum,cmov");
     refuses(other_path, "quantum");
     GactProgram *program;
