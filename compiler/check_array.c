@@ -555,6 +555,39 @@ static Val concat_list(Checker *ck, const Builtin *self, Args *args) {
     return val(type, ir_reshape(&ck->b, type, v.id, dims));
 }
 
+typedef struct {
+    Val list;
+    IrId size; /* of an element along the axis, at least 1 */
+    int axis;
+} ConcatListCtx;
+
+static Val concat_list_body(Checker *ck, const IrId *at, void *ctx) {
+    const ConcatListCtx *c = ctx;
+    Type *type = type_of(ck, c->list);
+    IrId place[16];
+    place[0] = ir_binary(&ck->b, IR_DIV, at[c->axis], c->size);
+    for (int k = 1; k < type->rank; k++)
+        place[k] = at[k - 1];
+    place[c->axis + 1] = ir_binary(&ck->b, IR_MOD, at[c->axis], c->size);
+    return val(type_resolve(ck->ts, type->elem),
+               ir_index(&ck->b, c->list.id, place, type->rank, false));
+}
+
+/* The elements of a dense list of arrays, joined along an axis of theirs that is not the first. */
+static Val concat_list_axis(Checker *ck, Args *args, int axis) {
+    ConcatListCtx c = {.list = as_array(ck, args->vals[0]), .axis = axis};
+    Type *type = type_of(ck, c.list);
+    if (axis < 0 || axis + 1 >= type->rank || type->rank > 16)
+        return ck_fail(ck, DIAG_BAD_INDEX, args->span, "the elements of %s have no axis %d",
+                       text_of(ck, type), axis);
+    IrId dims[16], own = ck_dim(ck, c.list.id, axis + 1);
+    for (int k = 1; k < type->rank; k++)
+        dims[k - 1] = ck_dim(ck, c.list.id, k);
+    dims[axis] = ir_binary(&ck->b, IR_MUL, ck_dim(ck, c.list.id, 0), own);
+    c.size = ir_binary(&ck->b, IR_MAX, own, ir_i64(&ck->b, 1));
+    return map_space(ck, type->rank - 1, dims, concat_list_body, &c, args->span);
+}
+
 static Val concat_texts(Checker *ck, Args *args, int n) {
     IrId *texts = NEW_ARRAY(ck->arena, IrId, n);
     for (int i = 0; i < n; i++)
@@ -594,8 +627,8 @@ Val call_concat(Checker *ck, const Builtin *self, Args *args) {
         if (!const_arg(ck, args, --n, &axis))
             return val_poison(ck);
     }
-    if (n == 1 && axis == 0 && is_list_of_arrays(ck, type_of(ck, as_array(ck, args->vals[0]))))
-        return concat_list(ck, self, args);
+    if (n == 1 && is_list_of_arrays(ck, type_of(ck, as_array(ck, args->vals[0]))))
+        return axis ? concat_list_axis(ck, args, (int)axis) : concat_list(ck, self, args);
     if (type_of(ck, args->vals[0])->kind == TYPE_STRING)
         return concat_texts(ck, args, n);
     Val *parts = concat_parts(ck, self, args, n);

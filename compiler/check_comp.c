@@ -528,9 +528,12 @@ static Val filter_space(Checker *ck, Comp *c) {
     IrId *rows = NEW_ARRAY(ck->arena, IrId, type->rank + 1);
     if (type->kind == TYPE_ARRAY && !hoisted_dims(ck, s.region, v, type->rank, s.mark, rows))
         return filter_lists(ck, c);
-    vec_push(ck->arena, &s.region->results, keep.id);
+    bool keeps_all = !c->e->comp.cond && s.rank == 1;
+    if (!keeps_all)
+        vec_push(ck->arena, &s.region->results, keep.id);
     vec_push(ck->arena, &s.region->results, v.id);
-    IrId id = ir_kernel(&ck->b, s.rank, s.dims, s.region, SINK_FILTER, 0, NULL, 0, NULL);
+    IrId id = ir_kernel(&ck->b, s.rank, s.dims, s.region, keeps_all ? SINK_MAP : SINK_FILTER, 0,
+                        NULL, 0, NULL);
     if (type->kind != TYPE_ARRAY)
         return val(type_array(ck->ts, type, 1), id);
     for (int k = 0; k < type->rank; k++)

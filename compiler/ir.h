@@ -143,7 +143,7 @@ typedef struct {
      regions and of a LOOP's cond region; inside the regions of a KERNEL, FOR, LOOP or TRY the values
      of the regions around it.
    - Owned by the region that their op stands in: the values of KERNEL, LIST, UPDATE, CONCAT, SORT,
-     MATMUL, CALL, RT, STRING, UNDEF, IF, FOR, LOOP and TRY; and by a FOR's or LOOP's body its own
+     MATMUL, CALL, RT, STRING, UNDEF, IF, FOR, LOOP and TRY, and of the TAG of an array; and by a FOR's or LOOP's body its own
      carried parameters, anew in each iteration.
    - Views hold no count: TUPLE, GET, ZIP, VARIANT, TAG, PAYLOAD, INDEX, SLICE, RESHAPE, FLAT, CHECK.
      What they look at lives until their last use.

@@ -141,7 +141,9 @@ static Parts parts_of(Plan *p, IrId id, const IrRegion *region) {
     case IR_INDEX:
     case IR_SLICE: return view(p, id, op->args, 1, is_plain_array(ir_type(p->f, op->args[0])));
     case IR_RESHAPE: return view(p, id, op->args, 1, true);
-    case IR_TAG:
+    case IR_TAG: /* of an array: its tags, widened */
+        return op->type->kind == TYPE_ARRAY ? fresh_parts(p, id, region)
+                                            : view(p, id, op->args, 1, false);
     case IR_PAYLOAD:
     case IR_FLAT: return view(p, id, op->args, 1, false);
     default: return fresh_parts(p, id, region);

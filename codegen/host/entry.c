@@ -220,7 +220,6 @@ static bool is_view(const IrOp *op) {
     case IR_GET:
     case IR_ZIP:
     case IR_VARIANT:
-    case IR_TAG:
     case IR_PAYLOAD:
     case IR_INDEX:
     case IR_SLICE:
