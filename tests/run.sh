@@ -9,6 +9,7 @@
 #   run     .out: the standard output of gactrun and, unless it is 0, the exit status; .err: its
 #           diagnostics, where the file exists; .args: the arguments after the image. Run at -O0
 #           and -O2, on one thread and on two: the results must be equal.
+#   explain .remarks: what --explain says
 #   blocks  the test blocks of the file pass at -O0 and -O2; no golden file
 set -u
 stage=$1 file=$2 base=${2%.gact}
@@ -92,6 +93,10 @@ run) run ;;
 math)
     "$GACTC" --dump-after=math "$file" >"$work/out"
     compare "$base.ir" "$work/out"
+    ;;
+explain)
+    "$GACTC" --explain "$file" -o "$work/x.gactx" >"$work/out" 2>&1
+    compare "$base.remarks" "$work/out"
     ;;
 blocks)
     for level in -O0 -O2; do
