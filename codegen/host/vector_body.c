@@ -149,8 +149,8 @@ void vec_store(Vec *v, LLVMValueRef value, int bytes, LLVMValueRef p) {
     mark_write(v, call(v, "llvm.masked.store", over, 2, args, 4));
 }
 
-static LLVMValueRef gather(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p,
-                           LLVMValueRef index) {
+LLVMValueRef vec_gather(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p,
+                        LLVMValueRef index) {
     LLVMTypeRef vector = widened(v, type), over[] = {vector, widened(v, v->f->e->ptr)};
     LLVMValueRef args[] = {LLVMBuildGEP2(B, type, p, &index, 1, ""),
                            LLVMConstInt(v->f->e->i32, (unsigned)bytes, 0),
@@ -218,7 +218,7 @@ static LLVMValueRef narrow_in_bounds(Vec *v, LLVMValueRef i, LLVMValueRef dim) {
     return LLVMBuildICmp(B, LLVMIntULT, i, vec_splat(v, most), "");
 }
 
-static void check_index(Vec *v, IrId at, LLVMValueRef dim) {
+void vec_check_index(Vec *v, IrId at, LLVMValueRef dim) {
     Linear x = linear_of(v, at);
     bool small = x.base && x.stride > -4096 && x.stride < 4096;
     LLVMValueRef i = value_scalar(v->f, at), narrow;
@@ -233,9 +233,7 @@ static void check_index(Vec *v, IrId at, LLVMValueRef dim) {
         need_lanes(v, LLVMBuildICmp(B, LLVMIntULT, i, vec_splat(v, dim), ""));
 }
 
-/* The row-major place of a varying element. linear: set to its form if its stride is 1 or -1. */
-static LLVMValueRef varying_place(Vec *v, const IrOp *op, LLVMValueRef const *dims,
-                                  Linear *linear) {
+LLVMValueRef vec_place(Vec *v, const IrOp *op, LLVMValueRef const *dims, Linear *linear) {
     LLVMValueRef place = NULL;
     int n = op->nargs - 1;
     *linear = linear_of(v, op->args[n]);
@@ -288,9 +286,9 @@ static void emit_varying_index(Vec *v, IrId id) {
     Layout *l = value_layout(f, op->args[0]), *r = value_layout(f, id);
     LLVMValueRef *s = value_of(f, op->args[0])->s, *out = slots_new(f, r->nslots);
     for (int k = 0; op->flags & IRF_CHECKED && k < l->rank; k++)
-        check_index(v, op->args[1 + k], s[k]);
+        vec_check_index(v, op->args[1 + k], s[k]);
     Linear linear;
-    LLVMValueRef place = varying_place(v, op, s, &linear), narrow;
+    LLVMValueRef place = vec_place(v, op, s, &linear), narrow;
     bool is_signed = false;
     narrow = op->nargs == 2 && !linear.base ? narrow_index(v, op->args[1], &is_signed) : NULL;
     place = narrow && (is_signed || op->flags & IRF_CHECKED) ? narrow : place;
@@ -299,7 +297,7 @@ static void emit_varying_index(Vec *v, IrId id) {
         LLVMTypeRef type = layout_col_type(f->e, col);
         LLVMValueRef data = s[l->rank + 2 * k + 1];
         out[k] = vec_of_memory(v, col, linear.base ? load_linear(v, type, col->bytes, data, linear)
-                                               : gather(v, type, col->bytes, data, place));
+                                               : vec_gather(v, type, col->bytes, data, place));
     }
     value_set(f, id, out, r->nslots);
 }
@@ -309,7 +307,7 @@ static void emit_uniform_index(Vec *v, IrId id) {
     IrOp *op = ir_op(f->ir, id), plain = *op;
     LLVMValueRef *s = value_of(f, op->args[0])->s;
     for (int k = 0; op->flags & IRF_CHECKED && k < op->nargs - 1; k++)
-        check_index(v, op->args[1 + k], s[k]);
+        vec_check_index(v, op->args[1 + k], s[k]);
     op->flags &= (uint16_t)~IRF_CHECKED;
     emit_index(f, id);
     *op = plain;
@@ -498,15 +496,20 @@ static void emit_copy_op(Vec *v, IrId id) {
     IrOp *op = ir_op(v->f->ir, id);
     v->linear[id] = (Linear){NULL, 0};
     if (ir_is_scalar_op(op->kind)) {
-        emit_vec_scalar(v, id);
+        if (!vec_half_product(v, id))
+            emit_vec_scalar(v, id);
         return;
     }
     switch ((int)op->kind) {
     case IR_INDEX:
-        if (value_layout(v->f, op->args[0])->rank == op->nargs - 1)
+        if (v->plan->packed && v->plan->packed[op->args[0]])
+            vec_packed_index(v, id);
+        else if (v->plan->packed && v->plan->packed[id])
+            vec_pack(v, id);
+        else if (value_layout(v->f, op->args[0])->rank == op->nargs - 1)
             emit_vec_index(v, id);
         else
-            emit_op(v->f, id);
+            emit_uniform_index(v, id);
         break;
     case IR_CHECK: emit_vec_check(v, id); break;
     case IR_CALL:

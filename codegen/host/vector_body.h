@@ -1,7 +1,7 @@
 /* The parts of the vectoriser: vector_plan.c decides which values differ between lanes and whether
    a body can be vectorised, vector_body.c emits its ops, vector_control.c its IFs and loops,
-   vector_nest.c the sums inside it, vector_call.c the functions it calls, vector.c the loop around
-   it. */
+   vector_nest.c the sums inside it, vector_pack.c rows, vector_wide.c products, vector_call.c the
+   functions it calls, vector.c the loop around it. */
 #ifndef GACT_VECTOR_BODY_H
 #define GACT_VECTOR_BODY_H
 
@@ -11,6 +11,7 @@ typedef struct {
     bool *varying; /* by IrId: differs between lanes. Values from outside the body do not */
     int lanes;     /* how many suit the body's types; 0: it cannot be vectorised */
     int nops;
+    bool *packed;  /* by IrId: rows that differ between lanes, copied to the stack; or NULL */
     int ncopies;       /* so many pieces are done side by side, where there are as many */
     uint64_t *wanted; /* by IrId of a loop: bit k: carried value k (63: or a later one) is looked at
                          after the loop */
@@ -85,6 +86,20 @@ LLVMValueRef vec_blend(Vec *v, LLVMValueRef cond, LLVMValueRef a, LLVMValueRef b
 void vec_if(Vec *v, IrId id);
 void vec_for(Vec *v, IrId id);
 void vec_loop(Vec *v, IrId id);
+/* A CONVERT that takes a half of a product of two u32; false: it is none, and nothing is emitted. */
+bool vec_half_product(Vec *v, IrId id);
+/* A row that is packed, and a read of one. */
+void vec_pack(Vec *v, IrId id);
+void vec_packed_index(Vec *v, IrId id);
+/* Goes on if an index is within a size, in every active lane. */
+void vec_check_index(Vec *v, IrId at, LLVMValueRef dim);
+/* The row-major place of what an INDEX picks, which varies, by the sizes of the array. linear: set to
+   its form if its stride is 1 or -1, else its base is NULL. */
+LLVMValueRef vec_place(Vec *v, const IrOp *op, LLVMValueRef const *dims, Linear *linear);
+/* Elements p[index] of the active lanes, zero in the others. */
+LLVMValueRef vec_gather(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p, LLVMValueRef index);
+/* Lanes as they are in memory, as slots. */
+LLVMValueRef vec_of_memory(Vec *v, const Column *col, LLVMValueRef a);
 /* A kernel in the body whose sinks are all sums (of the same points in every lane), in all copies. */
 void vec_nested(Vec *v, IrId id);
 /* A call of a function of scalars whose arguments vary, in the copy at hand. */

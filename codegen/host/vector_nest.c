@@ -3,9 +3,10 @@
 
    Where the order cannot be told from the result, one accumulator takes all points. An operator
    that commutes has 32 accumulators, which stride over the points of a chunk and are then combined
-   16, 8, 4, 2, 1 apart. Any other operator folds pieces of 128 points in order. Chunks, and pieces,
-   are combined as neighbours in pairs: the results of 1, 2, 4, … pieces wait on a stack, as the bits of a counter
-   that is counted up, until the ones beside them are there. */
+   16, 8, 4, 2, 1 apart, but for those that no point has come to. Any other operator folds pieces of
+   128 points in order. Chunks, and pieces, are combined as neighbours in pairs: the results of 1, 2,
+   4, … pieces wait on a stack, as the bits of a counter that is counted up, until the ones beside
+   them are there. */
 #include "vector_body.h"
 
 #define B (v->f->e->B)
@@ -40,6 +41,7 @@ typedef struct {
     bool is_unrolled;
     int shift; /* of one axis: points are taken in parts of 1 << shift, which are then combined; 0: all
                   at once */
+    bool begins; /* LANES: the first points begin accumulators, which are not cleared */
 } Nest;
 
 /* May the sum be taken in any order without a change of the result? */
@@ -100,8 +102,8 @@ static void slot_begin(Vec *v, Sum *s, int k, const Slot *slot) {
     int n = s->kind == SUM_LANES ? ACCUMULATORS : 1;
     for (int c = 0; c < v->ncopies; c++) {
         to->accs[c] = fn_alloca(f, LLVMArrayType2(to->memory_type, (uint64_t)n), "sums");
-        for (int i = 0; to->identity && s->kind != SUM_PIECES && i < n; i++)
-            slot_set(v, to, slot_at(v, to, to->accs[c], fn_int(f, i)), to->identity);
+        if (s->kind == SUM_ANY)
+            slot_set(v, to, to->accs[c], to->identity);
         if (s->kind == SUM_PIECES || s->kind == SUM_LANES)
             to->stack[c] = fn_alloca(f, LLVMArrayType2(to->memory_type, LEVELS), "pieces");
     }
@@ -202,17 +204,65 @@ static Rows choose(Vec *v, const Sum *s, const Rows *a, const Rows *b) {
     return out;
 }
 
-/* The accumulators of copy c, combined. */
-static LLVMValueRef lanes_total(Vec *v, const Sum *s, int c) {
+/* The first n accumulators combined, all of which are begun. */
+static LLVMValueRef tree_of(Vec *v, const Sum *s, int copy, int n) {
     const SumSlot *slot = &s->slots[0];
     LLVMValueRef accs[ACCUMULATORS];
-    int n = s->kind == SUM_LANES ? ACCUMULATORS : 1;
     for (int k = 0; k < n; k++)
-        accs[k] = slot_get(v, slot, slot_at(v, slot, slot->accs[c], fn_int(v->f, k)));
-    for (n /= 2; n >= 1; n /= 2)
-        for (int k = 0; k < n; k++)
-            accs[k] = combine_scalar(v, s, accs[k], accs[k + n]);
+        accs[k] = slot_get(v, slot, slot_at(v, slot, slot->accs[copy], fn_int(v->f, k)));
+    for (int w = ACCUMULATORS / 2; w >= 1; w /= 2) {
+        for (int k = 0; k + w < n && k < w; k++)
+            accs[k] = combine_scalar(v, s, accs[k], accs[k + w]);
+        n = n < w ? n : w;
+    }
     return accs[0];
+}
+
+/* Their combination where only the first n are begun: those that a tree of a power of two takes in
+   besides are given the identity. */
+static void fold_begun(Vec *v, const Sum *s, LLVMValueRef n, LLVMValueRef *out) {
+    enum { SIZES = 6 };
+    Fn *f = v->f;
+    const SumSlot *slot = &s->slots[0];
+    LLVMBasicBlockRef done = fn_block(f, "tree.done"), from[SIZES];
+    LLVMValueRef sums[VEC_COPIES][SIZES];
+    for (int k = 0; k < SIZES; k++) {
+        LLVMBasicBlockRef fits = fn_block(f, "tree"), larger = fn_block(f, "larger");
+        LLVMValueRef size = fn_int(f, 1 << k);
+        fn_cond(f, fn_cmp(f, LLVMIntSLE, n, size), fits, k == SIZES - 1 ? fits : larger);
+        fn_at(f, fits);
+        Loop rest = loop_begin(f, n, size, "rest");
+        for (int c = 0; c < v->ncopies; c++)
+            slot_set(v, slot, slot_at(v, slot, slot->accs[c], rest.i), slot->identity);
+        loop_end_plain(f, &rest);
+        for (int c = 0; c < v->ncopies; c++)
+            sums[c][k] = tree_of(v, s, c, 1 << k);
+        from[k] = fn_here(f);
+        fn_br(f, done);
+        fn_at(f, larger);
+    }
+    LLVMBuildUnreachable(B);
+    fn_at(f, done);
+    for (int c = 0; c < v->ncopies; c++) {
+        out[c] = LLVMBuildPhi(B, LLVMTypeOf(sums[c][0]), "");
+        LLVMAddIncoming(out[c], sums[c], from, SIZES);
+    }
+}
+
+/* What n points have left in the accumulators, of each copy. */
+static void total_lanes(Vec *v, const Nest *nest, const Sum *s, LLVMValueRef n, LLVMValueRef *out) {
+    Fn *f = v->f;
+    int64_t size = s->kind == SUM_LANES ? ACCUMULATORS : 1;
+    if (s->kind == SUM_LANES && nest->begins) {
+        n = fn_min(f, n, fn_int(f, ACCUMULATORS));
+        if (!LLVMIsAConstantInt(n) || LLVMConstIntGetSExtValue(n) == 0) {
+            fold_begun(v, s, n, out);
+            return;
+        }
+        size = LLVMConstIntGetSExtValue(n);
+    }
+    for (int c = 0; c < v->ncopies; c++)
+        out[c] = tree_of(v, s, c, (int)size);
 }
 
 /* ---- pieces ---- */
@@ -294,12 +344,13 @@ static bool is_parted(const Nest *nest, const Sum *s) {
 
 /* ---- points ---- */
 
-/* first: the first point of a piece, of which nothing is known but its value. */
+/* first: this point begins its accumulator, or the piece, of an operator without identity. */
 static void sum_point(Vec *v, const Sum *s, const IrRegion *body, LLVMValueRef point, bool first) {
     Fn *f = v->f;
     Rows y = yield_of(v, s, body);
     if (s->kind == SUM_PIECES) {
-        Rows acc = rows_get(v, s, NULL), next = first ? y : combine(v, s, &acc, &y);
+        bool begins = first && !s->has_identity;
+        Rows acc = rows_get(v, s, NULL), next = begins ? y : combine(v, s, &acc, &y);
         rows_set(v, s, NULL, &next);
         return;
     }
@@ -314,7 +365,9 @@ static void sum_point(Vec *v, const Sum *s, const IrRegion *body, LLVMValueRef p
         LLVMValueRef p = slot->accs[c];
         if (s->kind == SUM_LANES)
             p = slot_at(v, slot, p, number);
-        slot_set(v, slot, p, combine_scalar(v, s, slot_get(v, slot, p), y.s[c][0]));
+        bool begins = first && s->kind == SUM_LANES;
+        slot_set(v, slot, p,
+                 begins ? y.s[c][0] : combine_scalar(v, s, slot_get(v, slot, p), y.s[c][0]));
     }
 }
 
@@ -332,7 +385,7 @@ static void nest_point(Vec *v, Nest *nest, LLVMValueRef point, bool first) {
     vec_at(v, 0);
     vec_ops(v, body);
     for (int k = 0; k < nest->op->kernel->nsinks; k++)
-        sum_point(v, &nest->sums[k], body, point, first && !nest->sums[k].has_identity);
+        sum_point(v, &nest->sums[k], body, point, first);
 }
 
 /* So few points and ops that each point is code of its own: the accumulators are registers then. */
@@ -372,60 +425,92 @@ static void emit_axis(Vec *v, Nest *nest, int axis, LLVMValueRef point) {
     loop_end(f, &loop);
 }
 
-static void begin_part(Vec *v, const Sum *s) {
-    int n = s->kind == SUM_LANES ? ACCUMULATORS : 1;
-    for (int c = 0; s->has_identity && c < v->ncopies; c++)
+/* Points from … to - 1 of the only axis. */
+static void emit_range(Vec *v, Nest *nest, LLVMValueRef from, LLVMValueRef to, bool first) {
+    Loop loop = loop_begin(v->f, from, to, "sum");
+    nest->at[0] = loop.i;
+    nest_point(v, nest, loop.i, first);
+    loop_end(v->f, &loop);
+}
+
+/* All n accumulators of a sum are given the identity. */
+static void clear(Vec *v, const Sum *s, int n) {
+    for (int c = 0; c < v->ncopies; c++)
         for (int k = 0; k < s->nslots; k++)
-            for (int i = 0; i < n; i++)
-                slot_set(v, &s->slots[k],
-                         slot_at(v, &s->slots[k], s->slots[k].accs[c], fn_int(v->f, i)),
-                         s->slots[k].identity);
+            for (int i = 0; i < n; i++) {
+                const SumSlot *slot = &s->slots[k];
+                slot_set(v, slot, slot_at(v, slot, slot->accs[c], fn_int(v->f, i)), slot->identity);
+            }
 }
 
-/* Part `number` is complete. */
-static void end_part(Vec *v, const Sum *s, LLVMValueRef number) {
-    for (int c = 0; s->kind == SUM_LANES && c < v->ncopies; c++)
-        slot_set(v, &s->slots[0], s->slots[0].accs[c], lanes_total(v, s, c));
-    push_piece(v, s, number);
-}
-
-/* One axis, part by part. */
-static void emit_parts(Vec *v, Nest *nest) {
+/* A part of the only axis, or all of it. */
+static void emit_part(Vec *v, Nest *nest, LLVMValueRef from, LLVMValueRef to) {
     Fn *f = v->f;
-    int n = nest->op->kernel->nsinks;
     bool peels = false;
-    for (int k = 0; k < n; k++)
-        peels |= !nest->sums[k].has_identity;
-    LLVMValueRef size = fn_int(f, 1 << nest->shift), shift = fn_int(f, nest->shift);
-    LLVMValueRef most = fn_add(f, nest->dims[0], fn_int(f, (1 << nest->shift) - 1));
-    Loop pieces = loop_begin(f, fn_int(f, 0), fn_bin(f, LLVMLShr, most, shift), "piece");
-    LLVMValueRef from = fn_mul(f, pieces.i, size);
-    LLVMValueRef to = fn_min(f, nest->dims[0], fn_add(f, from, size));
-    for (int k = 0; k < n; k++)
-        if (is_parted(nest, &nest->sums[k]))
-            begin_part(v, &nest->sums[k]);
+    for (int k = 0; k < nest->op->kernel->nsinks; k++) {
+        const Sum *s = &nest->sums[k];
+        peels |= !s->has_identity;
+        if (s->kind == SUM_PIECES && s->has_identity)
+            clear(v, s, 1);
+    }
+    if (nest->begins) {
+        LLVMValueRef rest = fn_add(f, from, fn_int(f, ACCUMULATORS));
+        emit_range(v, nest, from, fn_min(f, to, rest), true);
+        If more = if_begin(f, fn_cmp(f, LLVMIntSGT, to, rest));
+        emit_range(v, nest, rest, to, false);
+        if_end(f, &more);
+        return;
+    }
     if (peels) {
         nest->at[0] = from;
         nest_point(v, nest, from, true);
         from = fn_add(f, from, fn_int(f, 1));
     }
-    Loop points = loop_begin(f, from, to, "sum");
-    nest->at[0] = points.i;
-    nest_point(v, nest, points.i, false);
-    loop_end(f, &points);
-    for (int k = 0; k < n; k++)
+    emit_range(v, nest, from, to, false);
+}
+
+/* Are there more points than a part has? */
+static LLVMValueRef has_parts(Vec *v, const Nest *nest) {
+    return fn_cmp(v->f, LLVMIntSGT, nest->dims[0], fn_int(v->f, 1 << nest->shift));
+}
+
+/* Part `number`, of n points, is complete; the only one stays in the accumulator. */
+static void end_part(Vec *v, const Nest *nest, const Sum *s, LLVMValueRef number, LLVMValueRef n) {
+    LLVMValueRef totals[VEC_COPIES];
+    if (s->kind == SUM_LANES) {
+        total_lanes(v, nest, s, n, totals);
+        for (int c = 0; c < v->ncopies; c++)
+            slot_set(v, &s->slots[0], s->slots[0].accs[c], totals[c]);
+    }
+    If several = if_begin(v->f, has_parts(v, nest));
+    push_piece(v, s, number);
+    if_end(v->f, &several);
+}
+
+/* One axis, part by part. */
+static void emit_parts(Vec *v, Nest *nest) {
+    Fn *f = v->f;
+    LLVMValueRef size = fn_int(f, 1 << nest->shift), shift = fn_int(f, nest->shift);
+    LLVMValueRef most = fn_add(f, nest->dims[0], fn_int(f, (1 << nest->shift) - 1));
+    Loop parts = loop_begin(f, fn_int(f, 0), fn_bin(f, LLVMLShr, most, shift), "part");
+    LLVMValueRef from = fn_mul(f, parts.i, size);
+    LLVMValueRef to = fn_min(f, nest->dims[0], fn_add(f, from, size));
+    emit_part(v, nest, from, to);
+    for (int k = 0; k < nest->op->kernel->nsinks; k++)
         if (is_parted(nest, &nest->sums[k]))
-            end_part(v, &nest->sums[k], pieces.i);
-    loop_end_plain(f, &pieces);
+            end_part(v, nest, &nest->sums[k], parts.i, fn_sub(f, to, from));
+    loop_end_plain(f, &parts);
 }
 
 /* ---- the end ---- */
 
 /* op(zero, all points) of a sum that strides. */
-static Rows strided_end(Vec *v, const Sum *s, const Rows *zero) {
+static Rows strided_end(Vec *v, const Nest *nest, const Sum *s, const Rows *zero) {
     Rows out = rows_new(v, s);
+    LLVMValueRef totals[VEC_COPIES];
+    total_lanes(v, nest, s, nest->dims[0], totals);
     for (int c = 0; c < v->ncopies; c++)
-        out.s[c][0] = combine_scalar(v, s, zero->s[c][0], lanes_total(v, s, c));
+        out.s[c][0] = combine_scalar(v, s, zero->s[c][0], totals[c]);
     return out;
 }
 
@@ -435,7 +520,9 @@ static Rows parts_end(Vec *v, const Nest *nest, const Sum *s, const Rows *zero) 
     LLVMValueRef points = nest->dims[0];
     LLVMValueRef most = fn_add(f, points, fn_int(f, (1 << nest->shift) - 1));
     If some = if_begin(f, fn_cmp(f, LLVMIntSGT, points, fn_int(f, 0)));
+    If several = if_begin(f, has_parts(v, nest));
     fold_stack(v, s, fn_bin(f, LLVMLShr, most, fn_int(f, nest->shift)));
+    if_end(f, &several);
     Rows all = rows_get(v, s, NULL), total = combine(v, s, zero, &all);
     rows_set(v, s, NULL, &total);
     if_else(f, &some);
@@ -474,9 +561,9 @@ static void set_results(Vec *v, IrId id, Nest *nest) {
     for (int k = 0; k < n; k++) {
         const Sum *s = &nest->sums[k];
         Rows zero = rows_of(v, s, nest->op->args[s->sink->arg]);
-        Rows out = s->kind == SUM_PICK     ? rows_get(v, s, NULL)
-                   : is_parted(nest, s)    ? parts_end(v, nest, s, &zero)
-                                           : strided_end(v, s, &zero);
+        Rows out = s->kind == SUM_PICK  ? rows_get(v, s, NULL)
+                   : is_parted(nest, s) ? parts_end(v, nest, s, &zero)
+                                        : strided_end(v, nest, s, &zero);
         for (int c = 0; c < v->ncopies; c++)
             for (int i = 0; i < s->nslots; i++)
                 all[c][at + i] = out.s[c][i];
@@ -509,8 +596,15 @@ void vec_nested(Vec *v, IrId id) {
     nest.shift = part_shift(&nest);
     check_size(v, &nest);
     nest.is_unrolled = is_unrolled(&nest);
+    nest.begins = !nest.is_unrolled && op->kernel->rank == 1 && has_kind(&nest, SUM_LANES) &&
+                  nest.shift != PIECE_SHIFT;
+    for (int k = 0; k < op->kernel->nsinks; k++)
+        if (nest.sums[k].kind == SUM_LANES && !nest.begins)
+            clear(v, &nest.sums[k], ACCUMULATORS);
     if (nest.shift)
         emit_parts(v, &nest);
+    else if (nest.begins)
+        emit_part(v, &nest, fn_int(f, 0), nest.dims[0]);
     else
         emit_axis(v, &nest, 0, fn_int(f, 0));
     set_results(v, id, &nest);

@@ -2,8 +2,9 @@
    number of lanes.
 
    A value varies if an operand does, if it is carried by a loop whose trip count varies, or if it
-   is the result of an IF whose condition varies. Arrays never vary: a body that makes arrays or
-   looks at different arrays in different lanes stays scalar. */
+   is the result of an IF whose condition varies. A body that makes arrays or looks at different
+   arrays in different lanes stays scalar, but for rows of a matrix that inner loops of two levels
+   and more read: those are packed. */
 #include "vector_body.h"
 
 #include <string.h>
@@ -13,6 +14,10 @@ typedef struct {
     bool *varying;
     IrId lane; /* the last index */
     bool changed;
+    bool *packed;  /* by IrId (NULL: nothing may be), */
+    int *depth_of; /* and how many loops of the body such a row is in */
+    int depth;
+    bool packs_in_vain; /* a packed row is read by a single loop */
     int sizes[9]; /* varying ops on values of so many bytes, but places in arrays */
     int nops;
 } Planner;
@@ -166,16 +171,48 @@ static bool can_index(Planner *p, const IrOp *op) {
            type_is_flat(l->elem);
 }
 
+static bool is_packed(const Planner *p, IrId id) {
+    return p->packed && p->packed[id];
+}
+
+/* A row or a part of higher rank that all lanes share; its index may be checked. */
+static bool can_share_row(Planner *p, const IrOp *op) {
+    const Layout *l = value_layout(p->f, op->args[0]);
+    return !any_arg(p, op) && l->is_regular && type_is_flat(l->elem);
+}
+
+/* A row of a matrix, which differs between lanes. */
+static bool can_pack(Planner *p, IrId id) {
+    const IrOp *op = ir_op(p->f->ir, id);
+    const Layout *l = value_layout(p->f, op->args[0]);
+    if (!p->packed || !p->varying[id] || p->varying[op->args[0]] || op->nargs != l->rank ||
+        !l->is_regular || !type_is_flat(l->elem))
+        return false;
+    p->packed[id] = true;
+    p->depth_of[id] = p->depth;
+    return true;
+}
+
+/* An element of the same number of each lane's row. */
+static bool can_read_packed(Planner *p, const IrOp *op) {
+    if (!is_packed(p, op->args[0]) || p->varying[op->args[1]])
+        return false;
+    p->packs_in_vain |= p->depth - p->depth_of[op->args[0]] < 2;
+    return true;
+}
+
 static bool can_region(Planner *p, const IrRegion *region);
 
 static bool can_control(Planner *p, IrId id) {
     const IrOp *op = ir_op(p->f->ir, id);
     if (!is_flat(p, id))
         return false;
+    bool fits = true, is_loop = op->kind != IR_IF;
+    p->depth += is_loop;
     for (int k = 0; k < op->nregions; k++)
-        if (!can_region(p, op->regions[k]))
-            return false;
-    return true;
+        fits = fits && can_region(p, op->regions[k]);
+    p->depth -= is_loop;
+    return fits;
 }
 
 /* Ops that are emitted as in scalar code, once for all lanes. */
@@ -192,7 +229,7 @@ static bool reads_rows(Planner *p, const IrRegion *region) {
         for (int r = 0; r < op->nregions; r++)
             if (!reads_rows(p, op->regions[r]))
                 return false;
-        if (op->kind != IR_INDEX || !any_arg(p, op))
+        if (op->kind != IR_INDEX || !any_arg(p, op) || is_packed(p, op->args[0]))
             continue;
         for (int i = 1; i < op->nargs - 1; i++)
             if (p->varying[op->args[i]])
@@ -241,7 +278,10 @@ static bool can_nested(Planner *p, IrId id) {
     for (int k = 0; k < kernel->nsinks; k++)
         if (!can_sink(p, op, &kernel->sinks[k]))
             return false;
-    return can_region(p, body) && (is_short(p, op) || reads_rows(p, body));
+    p->depth++;
+    bool fits = can_region(p, body);
+    p->depth--;
+    return fits && (is_short(p, op) || reads_rows(p, body));
 }
 
 static bool can_op(Planner *p, IrId id) {
@@ -255,8 +295,11 @@ static bool can_op(Planner *p, IrId id) {
     case IR_TUPLE: case IR_VARIANT: return is_flat(p, id);
     case IR_GET: case IR_TAG: case IR_PAYLOAD:
         return is_flat(p, op->args[0]) || (op->kind != IR_TAG && !any_arg(p, op));
-    case IR_INDEX: return can_index(p, op) || can_uniform(p, id);
-    case IR_DIM: case IR_ZIP: case IR_SLICE: case IR_RESHAPE: case IR_FLAT:
+    case IR_INDEX:
+        return can_index(p, op) || can_uniform(p, id) || can_share_row(p, op) ||
+               can_read_packed(p, op) || can_pack(p, id);
+    case IR_DIM: return is_packed(p, op->args[0]) || can_uniform(p, id);
+    case IR_ZIP: case IR_SLICE: case IR_RESHAPE: case IR_FLAT:
         return can_uniform(p, id);
     case IR_IF: case IR_FOR: case IR_LOOP: return can_control(p, id);
     case IR_CALL: return can_call(p, id);
@@ -386,7 +429,9 @@ VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes) {
     p.lane = body->params.at[body->params.len - 1];
     p.varying[p.lane] = true;
     mark_all(&p, body);
-    bool fits = can_region(&p, body);
+    p.packed = NEW_ARRAY(f->e->arena, bool, f->ir->ops.len + 1);
+    p.depth_of = NEW_ARRAY(f->e->arena, int, f->ir->ops.len + 1);
+    bool fits = can_region(&p, body) && !p.packs_in_vain;
     for (int k = 0; k < body->results.len; k++)
         fits &= is_flat(&p, body->results.at[k]);
     int element = common_size(&p), width = vector_bytes(f->e), suits = lanes;
@@ -396,7 +441,7 @@ VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes) {
         suits = suits > most ? most : suits;
     }
     int ncopies = lanes ? 1 : copies_of(f, body, p.nops);
-    return (VectorPlan){p.varying, fits ? suits : 0, p.nops, ncopies, wanted_of(f, body)};
+    return (VectorPlan){p.varying, fits ? suits : 0, p.nops, p.packed, ncopies, wanted_of(f, body)};
 }
 
 bool vector_plan_operator(Fn *f, const IrRegion *region, VectorPlan *plan) {
