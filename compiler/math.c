@@ -15,7 +15,6 @@ static const char *const files[IR_CONST] = {
 #define BIN(...)   NULL
 #define CMP(...)   NULL
 #define INTR(...)  NULL
-#define LIBM(...)  NULL
 #define SPECIAL    NULL
 #define MATH(file) "math_" #file ".gact"
 #define OP(id, text, n, result, flags, cuda, llvm, doc) [IR_##id] = llvm,

@@ -2,7 +2,7 @@
    says is emitted from the table; SPECIAL ops have a function each. f16 and bf16 are computed in
    f32 and rounded after every op.
 
-   Everything is branch-free but integer powers (a loop) and libm on vectors (a call of a helper
+   Everything is branch-free but integer powers (a loop) and libm's fmod on vectors (a call of a helper
    function that loops over the active lanes). */
 #include "scalar.h"
 
@@ -14,11 +14,11 @@
 
 /* ---- tables ---- */
 
-typedef enum { HOW_NONE, HOW_SPECIAL, HOW_BIN, HOW_CMP, HOW_INTR, HOW_LIBM } How;
+typedef enum { HOW_NONE, HOW_SPECIAL, HOW_BIN, HOW_CMP, HOW_INTR } How;
 typedef struct {
     How how;
     int on_signed, on_unsigned, on_float; /* BIN: LLVMOpcode; CMP: predicates */
-    const char *name;                     /* INTR, LIBM */
+    const char *name;                     /* INTR */
     int arity;
 } Row;
 
@@ -28,7 +28,6 @@ static const Row rows[IR_KIND_COUNT] = {
 #define CMP(si, ui, fl)                                                                            \
     .how = HOW_CMP, .on_signed = LLVMInt##si, .on_unsigned = LLVMInt##ui, .on_float = LLVMReal##fl
 #define INTR(text)       .how = HOW_INTR, .name = "llvm." #text
-#define LIBM(text)       .how = HOW_LIBM, .name = #text
 #define MATH(file)       .how = HOW_SPECIAL
 #define SPECIAL          .how = HOW_SPECIAL
 #define OP(id, text, n, result, flags, cuda, llvm, doc) [IR_##id] = {llvm, .arity = n},
@@ -36,7 +35,6 @@ static const Row rows[IR_KIND_COUNT] = {
 #undef BIN
 #undef CMP
 #undef INTR
-#undef LIBM
 #undef MATH
 #undef SPECIAL
 };
@@ -719,11 +717,7 @@ static LLVMValueRef special(Scalar *s, const ScalarOp *op, LLVMValueRef *a, LLVM
     switch (op->kind) {
     case IR_DIV: case IR_MOD: case IR_FDIV: case IR_FMOD:
         return is_float(t) ? float_division(s, op, a[0], a[1]) : int_division(s, op, a[0], a[1]);
-    case IR_POW:
-        if (!is_float(t))
-            return int_power(s, a[0], a[1], scalar_n);
-        a[1] = convert(s, t, op->args[1], a[1]);
-        return libm(s, "pow", a, 2, op->lanes);
+    case IR_POW: return int_power(s, a[0], a[1], scalar_n); /* of floats: the library's code */
     case IR_NEG: return is_float(t) ? LLVMBuildFNeg(B, a[0], "") : LLVMBuildNeg(B, a[0], "");
     case IR_BITNOT: return LLVMBuildNot(B, a[0], "");
     case IR_SHL: case IR_SHR: return shift(s, op, a[0], a[1]);
@@ -760,7 +754,6 @@ static LLVMValueRef emit_plain(Scalar *s, const ScalarOp *op, LLVMValueRef *a,
             return intrinsic_like(s, row->name, a, row->arity);
         return op->kind == IR_FMA ? LLVMBuildAdd(B, LLVMBuildMul(B, a[0], a[1], ""), a[2], "")
                                   : a[0]; /* rounding an integer */
-    case HOW_LIBM: return libm(s, row->name, a, row->arity, op->lanes);
     case HOW_SPECIAL: return special(s, op, a, scalar_n);
     case HOW_NONE: break;
     }

@@ -62,7 +62,6 @@ static const bool is_library[IR_KIND_COUNT] = {
 #define BIN(...)   false
 #define CMP(...)   false
 #define INTR(...)  false
-#define LIBM(...)  false
 #define SPECIAL    false
 #define MATH(file) true
 #define OP(id, text, n, result, flags, cuda, llvm, doc) [IR_##id] = llvm,
@@ -70,7 +69,6 @@ static const bool is_library[IR_KIND_COUNT] = {
 #undef BIN
 #undef CMP
 #undef INTR
-#undef LIBM
 #undef SPECIAL
 #undef MATH
 };
@@ -338,31 +336,7 @@ static double ref_exact(IrKind kind, double a, double b) {
     }
 }
 
-typedef void (*AnyFn)(void);
-#define BIN(...)  NULL
-#define CMP(...)  NULL
-#define INTR(...) NULL
-#define SPECIAL   NULL
-#define MATH(...) NULL
-#define LIBM(name) (AnyFn) name##f
-static const AnyFn libm32[IR_KIND_COUNT] = {
-#define OP(id, text, n, result, flags, cuda, llvm, doc) [IR_##id] = llvm,
-#include "../../lang/ops.def"
-};
-#undef LIBM
-#define LIBM(name) (AnyFn) name
-static const AnyFn libm64[IR_KIND_COUNT] = {
-#define OP(id, text, n, result, flags, cuda, llvm, doc) [IR_##id] = llvm,
-#include "../../lang/ops.def"
-};
-#undef LIBM
-#undef BIN
-#undef CMP
-#undef INTR
-#undef MATH
-#undef SPECIAL
-
-/* Arithmetic and libm in f32; halves are computed so, too. */
+/* Arithmetic in f32; halves are computed so, too. */
 static float ref_f32(IrKind kind, float a, float b, float c) {
     switch (kind) {
     case IR_ADD: return a + b;
@@ -370,17 +344,12 @@ static float ref_f32(IrKind kind, float a, float b, float c) {
     case IR_MUL: return a * b;
     case IR_DIV: return a / b;
     case IR_FDIV: return floorf(a / b);
-    case IR_POW: return powf(a, b);
     case IR_FMA: return fmaf(a, b, c);
     case IR_SQRT: return sqrtf(a);
     case IR_RSQRT: return 1 / sqrtf(a);
     default: break;
     }
-    if (!libm32[kind])
-        return (float)ref_exact(kind, a, b);
-    if (ops[kind].arity == 2)
-        return ((float (*)(float, float))libm32[kind])(a, b);
-    return ((float (*)(float))libm32[kind])(a);
+    return (float)ref_exact(kind, a, b);
 }
 
 static double ref_f64(IrKind kind, double a, double b, double c) {
@@ -390,17 +359,12 @@ static double ref_f64(IrKind kind, double a, double b, double c) {
     case IR_MUL: return a * b;
     case IR_DIV: return a / b;
     case IR_FDIV: return floor(a / b);
-    case IR_POW: return pow(a, b);
     case IR_FMA: return fma(a, b, c);
     case IR_SQRT: return sqrt(a);
     case IR_RSQRT: return 1 / sqrt(a);
     default: break;
     }
-    if (!libm64[kind])
-        return ref_exact(kind, a, b);
-    if (ops[kind].arity == 2)
-        return ((double (*)(double, double))libm64[kind])(a, b);
-    return ((double (*)(double))libm64[kind])(a);
+    return ref_exact(kind, a, b);
 }
 
 static uint64_t ref_float(IrKind kind, TypeKind t, const uint64_t *bits) {
