@@ -136,12 +136,28 @@ static IrId root_of(const IrFunc *f, IrId id, uint64_t *path) {
     return id;
 }
 
+IrRegion *ck_region(Checker *ck) {
+    IrRegion *region = ir_region_new(ck->c->ir);
+    region->outer = ck->b.region;
+    return region;
+}
+
+/* Does code that is evaluated now come after code of that region, with nothing in between that may
+   have skipped it? */
+static bool is_open(const Checker *ck, const IrRegion *region) {
+    for (const IrRegion *at = ck->b.region; at; at = at->outer)
+        if (at == region)
+            return true;
+    return false;
+}
+
 static IrId assumed_dim(Checker *ck, IrId array, int axis) {
     uint64_t path;
     IrId root = root_of(ck->b.func, array, &path);
     for (int i = ck->assumed.len - 1; i >= 0; i--) {
         const Assumed *a = &ck->assumed.at[i];
-        if (a->func == ck->b.func && a->root == root && a->path == path && a->axis == axis)
+        if (a->func == ck->b.func && a->root == root && a->path == path && a->axis == axis &&
+            (!a->region || is_open(ck, a->region)))
             return a->dim;
     }
     return IR_NONE;
@@ -173,6 +189,11 @@ void ck_assume_dim(Checker *ck, IrId root, uint64_t path, int axis, IrId dim) {
     vec_push(ck->arena, &ck->assumed,
              (Assumed){.func = ck->b.func, .root = base, .path = path + more * shift, .axis = axis,
                        .dim = dim});
+}
+
+void ck_assume_checked(Checker *ck, IrId array, int axis, IrId dim) {
+    ck_assume_dim(ck, array, 0, axis, dim);
+    ck->assumed.at[ck->assumed.len - 1].region = ck->b.region;
 }
 
 void ck_assume_like(Checker *ck, IrId root, uint64_t path, Type *type, IrId from) {
@@ -346,7 +367,7 @@ Fork fork_begin(Checker *ck) {
 
 void branch_begin(Checker *ck, Fork *f, Branch *br) {
     restore(ck, f->before, f->nlocals);
-    *br = (Branch){.region = ir_region_new(ck->c->ir)};
+    *br = (Branch){.region = ck_region(ck)};
     ck->b.region = br->region;
     ck->dead = false;
 }

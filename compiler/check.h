@@ -109,6 +109,7 @@ typedef struct {
     uint64_t path;
     int axis;
     IrId dim;
+    const IrRegion *region; /* in which a check makes it true; NULL: wherever the root is */
 } Assumed;
 
 /* A literal whose value must fit the type it gets in the end. */
@@ -175,10 +176,15 @@ void settle_literals(Checker *ck, Type *type);
 IrFault *ck_fault(Checker *ck, const char *kind, Span span, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 Name ck_name(Checker *ck, const char *text);
+/* A region of an op to be made at the place at hand. */
+IrRegion *ck_region(Checker *ck);
 
 /* Sizes. */
 IrId ck_dim(Checker *ck, IrId array, int axis);
 void ck_assume_dim(Checker *ck, IrId root, uint64_t path, int axis, IrId dim);
+/* The same of an array that may have been there before, in whose place a check stands: true until
+   the region at hand ends. */
+void ck_assume_checked(Checker *ck, IrId array, int axis, IrId dim);
 /* The dims inside `to` are those of `from`, member by member. */
 void ck_assume_like(Checker *ck, IrId root, uint64_t path, Type *type, IrId from);
 /* What path leads to in every element of root has the size dim along axis; ck_assume_element tells

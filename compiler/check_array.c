@@ -45,7 +45,7 @@ static IrId reduce_filtered(Checker *ck, Val x, IrId zero, IrRegion *op, Type *t
     for (int i = 0; i < count; i++)
         map[i] = (IrId)i;
     memcpy(dims, filter->args, sizeof *dims * (size_t)rank);
-    IrRegion *outer = ck->b.region, *body = ir_region_new(ck->c->ir);
+    IrRegion *outer = ck->b.region, *body = ck_region(ck);
     for (int k = 0; k < rank; k++)
         map[from->params.at[k]] = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
     ck->b.region = body;
@@ -152,7 +152,7 @@ static IrRegion *keyed_body(Checker *ck, Val at, Val values, Span span, Span asp
                             IrId *n) {
     *n = ck_same_size(ck, ck_dim(ck, at.id, 0), ck_dim(ck, values.id, 0), span, aspan, vspan,
                       "the indices and the values");
-    IrRegion *outer = ck->b.region, *body = ir_region_new(ck->c->ir);
+    IrRegion *outer = ck->b.region, *body = ck_region(ck);
     IrId i = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
     ck->b.region = body;
     vec_push(ck->arena, &body->results, as_index(ck, element(ck, at, i), aspan));

@@ -112,7 +112,7 @@ IrId zero_index(Checker *ck) {
 
 /* The region of an operator (T, T) -> T. Its type is settled by the call. */
 IrRegion *operator_region(Checker *ck, Val op, Type *type, Span span, Val *sample) {
-    IrRegion *outer = ck->b.region, *region = ir_region_new(ck->c->ir);
+    IrRegion *outer = ck->b.region, *region = ck_region(ck);
     Val params[2];
     for (int i = 0; i < 2; i++)
         params[i] = val(type, ir_param(ck->b.func, region, type));
@@ -133,7 +133,7 @@ IrRegion *operator_region(Checker *ck, Val op, Type *type, Span span, Val *sampl
 
 /* A body that gives the element of an array at each index of its first axis. */
 IrRegion *element_body(Checker *ck, Val x, IrId *index) {
-    IrRegion *outer = ck->b.region, *body = ir_region_new(ck->c->ir);
+    IrRegion *outer = ck->b.region, *body = ck_region(ck);
     *index = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
     ck->b.region = body;
     vec_push(ck->arena, &body->results, element(ck, x, *index).id);

@@ -323,7 +323,7 @@ static void find_member_dims(Checker *ck, uint64_t path, Type *type, IrId from, 
 }
 
 Val map_space(Checker *ck, int rank, const IrId *dims, BodyFn body, void *ctx, Span span) {
-    IrRegion *outer = ck->b.region, *region = ir_region_new(ck->c->ir);
+    IrRegion *outer = ck->b.region, *region = ck_region(ck);
     IrId *at = NEW_ARRAY(ck->arena, IrId, rank);
     IrId mark = ck_mark(ck);
     for (int k = 0; k < rank; k++)
@@ -435,7 +435,7 @@ typedef struct {
 
 static Space space_begin(Checker *ck, const Comp *c) {
     int rank = c->e->comp.clauses.len - c->first;
-    Space s = {.outer = ck->b.region, .region = ir_region_new(ck->c->ir), .mark = ck_mark(ck),
+    Space s = {.outer = ck->b.region, .region = ck_region(ck), .mark = ck_mark(ck),
                .dims = NEW_ARRAY(ck->arena, IrId, rank), .at = NEW_ARRAY(ck->arena, IrId, rank),
                .rank = rank, .locals = ck->locals.len};
     for (int k = 0; k < rank; k++) {
@@ -545,7 +545,7 @@ static Val flat_comprehension(Checker *ck, Comp *c);
 
 /* One clause outside, the rest as a list inside, joined. */
 static Val flatmap_clause(Checker *ck, Comp *c) {
-    IrRegion *outer = ck->b.region, *region = ir_region_new(ck->c->ir);
+    IrRegion *outer = ck->b.region, *region = ck_region(ck);
     IrId i = ir_param(ck->b.func, region, basic(ck, TYPE_I64));
     IrId count = c->its[c->first].count;
     int locals = ck->locals.len;

@@ -172,7 +172,7 @@ static Val filter_by_mask(Checker *ck, Val base, const Sel *sel, Span span) {
     Type *type = type_of(ck, base), *mask = type_of(ck, sel->list);
     if (mask->rank > type->rank)
         return ck_fail(ck, DIAG_BAD_INDEX, sel->span, "this mask has more axes than the array");
-    IrRegion *outer = ck->b.region, *body = ir_region_new(ck->c->ir);
+    IrRegion *outer = ck->b.region, *body = ck_region(ck);
     IrId dims[16], at[16];
     for (int k = 0; k < mask->rank; k++) {
         dims[k] = ck_same_size(ck, ck_dim(ck, base.id, k), ck_dim(ck, sel->list.id, k), span, span,
@@ -335,7 +335,7 @@ static Val scatter_update(Checker *ck, Selection *s, Val v, Span span, Span vspa
                                       "the place and its value");
         }
     }
-    IrRegion *outer = ck->b.region, *body = ir_region_new(ck->c->ir);
+    IrRegion *outer = ck->b.region, *body = ck_region(ck);
     for (int k = 0; k < s->space; k++)
         at[k] = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
     IrId total = ck_dim(ck, s->base.id, 0);
@@ -399,7 +399,7 @@ static Val mask_update(Checker *ck, Val base, Sel *sel, Val v, Span span, Span v
     if (mask->rank != 1)
         return ck_fail(ck, DIAG_BAD_INDEX, sel->span,
                        "writing an array through a mask needs a mask of one axis");
-    IrRegion *outer = ck->b.region, *body = ir_region_new(ck->c->ir);
+    IrRegion *outer = ck->b.region, *body = ck_region(ck);
     IrId n = ck_dim(ck, sel->list.id, 0), i = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
     ck->b.region = body;
     vec_push(ck->arena, &body->results, ir_index(&ck->b, sel->list.id, &i, 1, false));

@@ -157,7 +157,7 @@ typedef struct {
 } Attempt;
 
 static Attempt loop_attempt(Checker *ck, Loop *loop, bool counted) {
-    Attempt at = {.cond = ir_region_new(ck->c->ir), .body = ir_region_new(ck->c->ir)};
+    Attempt at = {.cond = ck_region(ck), .body = ck_region(ck)};
     IrRegion *outer = ck->b.region;
     Type *i64 = basic(ck, TYPE_I64);
     bool index = counted || loop->count; /* is the first carried value a counter? */

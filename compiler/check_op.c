@@ -128,7 +128,7 @@ static Val element_at(Checker *ck, Val v, const IrId *at) {
 /* All elements of two arrays of one shape are equal. */
 static Val equal_elements(Checker *ck, Val a, Val b, Span span) {
     Type *type = type_of(ck, a);
-    IrRegion *outer = ck->b.region, *body = ir_region_new(ck->c->ir), *op;
+    IrRegion *outer = ck->b.region, *body = ck_region(ck), *op;
     IrId dims[16], at[16];
     for (int k = 0; k < type->rank; k++) {
         dims[k] = ck_dim(ck, a.id, k);
@@ -137,7 +137,7 @@ static Val equal_elements(Checker *ck, Val a, Val b, Span span) {
     ck->b.region = body;
     Val same = equal_vals(ck, element_at(ck, a, at), element_at(ck, b, at), span);
     vec_push(ck->arena, &body->results, same.id);
-    op = ir_region_new(ck->c->ir);
+    op = ck_region(ck);
     IrId x = ir_param(ck->b.func, op, basic(ck, TYPE_BOOL));
     IrId y = ir_param(ck->b.func, op, basic(ck, TYPE_BOOL));
     ck->b.region = op;
@@ -223,8 +223,8 @@ Val equal_vals(Checker *ck, Val a, Val b, Span span) {
 /* The first index where two arrays (seen along their first axis) differ, or the shorter length. */
 static IrId first_difference(Checker *ck, Val a, Val b, IrId shorter, Span span) {
     Type *i64 = basic(ck, TYPE_I64);
-    IrRegion *outer = ck->b.region, *cond = ir_region_new(ck->c->ir),
-             *body = ir_region_new(ck->c->ir);
+    IrRegion *outer = ck->b.region, *cond = ck_region(ck),
+             *body = ck_region(ck);
     IrId i = ir_param(ck->b.func, cond, i64);
     ck->b.region = cond;
     Val inside = compare_ids(ck, IR_LT, i, shorter);
@@ -514,13 +514,13 @@ static Val check_in(Checker *ck, Val x, Val xs, Span span) {
     if (!is_array(t))
         return ck_fail(ck, DIAG_TYPE_MISMATCH, span, "`in` looks into arrays and sets, not %s",
                        text_of(ck, t));
-    IrRegion *outer = ck->b.region, *body = ir_region_new(ck->c->ir);
+    IrRegion *outer = ck->b.region, *body = ck_region(ck);
     IrId n = ck_dim(ck, array.id, 0), no = ir_bool(&ck->b, false);
     IrId i = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
     ck->b.region = body;
     Val same = equal_vals(ck, element(ck, array, i), x, span);
     vec_push(ck->arena, &body->results, same.id);
-    IrRegion *op = ir_region_new(ck->c->ir);
+    IrRegion *op = ck_region(ck);
     IrId p = ir_param(ck->b.func, op, basic(ck, TYPE_BOOL));
     IrId q = ir_param(ck->b.func, op, basic(ck, TYPE_BOOL));
     ck->b.region = op;

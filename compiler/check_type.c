@@ -411,7 +411,7 @@ static Val row_body(Checker *ck, const IrId *at, void *ctx) {
 /* A matrix as a list of its rows. */
 static Val matrix_to_list(Checker *ck, Val v, Type *want, bool *ok) {
     IrId n = ck_dim(ck, v.id, 0);
-    IrRegion *outer = ck->b.region, *body = ir_region_new(ck->c->ir);
+    IrRegion *outer = ck->b.region, *body = ck_region(ck);
     IrId i = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
     ck->b.region = body;
     Val row = row_body(ck, &i, &v);
@@ -614,7 +614,7 @@ static void written_dim(Checker *ck, Val v, int axis, const Expr *e, Span span) 
     IrId checked = ir_check(&ck->b, want, same, fault, (IrId[]){dim, want}, 2);
     if (ck->fn)
         vec_push(ck->arena, &ck->fn->checks, (SizeCheck){same, fault, {dim, want}});
-    ck_assume_dim(ck, v.id, 0, axis, checked);
+    ck_assume_checked(ck, v.id, axis, checked);
 }
 
 static void written_array(Checker *ck, Val v, const TypeExpr *te, Span span) {

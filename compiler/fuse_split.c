@@ -69,7 +69,8 @@ static IrId find_costly(const Split *s) {
     for (int i = 0; i < body->ops.len; i++) {
         IrId id = body->ops.at[i];
         counted[i] = true;
-        bool costly = s->axes[id] != all && fuse_cost(s->z->f, body, counted) >= COST_NESTED;
+        bool costly = s->axes[id] != all && !ir_must_stay(s->z->f, id) &&
+                      fuse_cost(s->z->f, body, counted) >= COST_NESTED;
         counted[i] = false;
         if (costly && (ir_op(s->z->f, id)->type->kind != TYPE_ARRAY || splits(s, s->axes[id])))
             return id;

@@ -159,6 +159,7 @@ struct IrRegion {
     VEC(IrId) params;
     VEC(IrId) ops; /* in order of execution */
     VEC(IrId) results;
+    IrRegion *outer; /* of the checker: the region that this one was begun in */
     /* filled by plan, see IrRelease: */
     VEC(IrRelease) releases; /* sorted by `after` */
     uint64_t moved;          /* bit k: result k is handed over; otherwise it is retained first */
