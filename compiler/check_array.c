@@ -110,6 +110,61 @@ static bool make_choice(Checker *ck, IrRegion *op) {
     return true;
 }
 
+/* Member k of a tuple that an operator makes: op(member k of the left, of the right), by an op whose
+   reductions may stride? */
+static bool is_member_op(const IrFunc *f, const IrRegion *op, IrId member, int64_t k) {
+    const IrOp *x = ir_op(f, member);
+    switch ((int)x->kind) {
+    case IR_ADD: case IR_MUL: case IR_MIN: case IR_MAX:
+    case IR_BITAND: case IR_BITOR: case IR_BITXOR: break;
+    default: return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        const IrOp *get = ir_op(f, x->args[i]);
+        if (get->kind != IR_GET || get->imm != k || get->args[0] != op->params.at[i])
+            return false;
+    }
+    return true;
+}
+
+/* Does the operator treat the members of a tuple one by one? */
+static bool is_by_members(const IrFunc *f, const IrRegion *op) {
+    const IrOp *result = ir_op(f, op->results.at[0]);
+    if (result->kind != IR_TUPLE || result->nargs == 0)
+        return false;
+    for (int k = 0; k < result->nargs; k++)
+        if (!is_member_op(f, op, result->args[k], k))
+            return false;
+    for (int i = 0; i < op->ops.len; i++) {
+        IrKind kind = ir_op(f, op->ops.at[i])->kind;
+        if (kind != IR_GET && kind != IR_TUPLE && !ir_is_scalar_op(kind))
+            return false;
+    }
+    return true;
+}
+
+/* A reduction for each member; together they are one pass. */
+static IrId reduce_members(Checker *ck, Val x, IrId zero, const IrRegion *op, Type *type) {
+    IrFunc *f = ck->b.func;
+    IrRegion *outer = ck->b.region;
+    IrOp result = *ir_op(f, op->results.at[0]);
+    IrId n = ck_dim(ck, x.id, 0), *members = NEW_ARRAY(ck->arena, IrId, result.nargs);
+    for (int k = 0; k < result.nargs; k++) {
+        IrKind kind = ir_op(f, result.args[k])->kind;
+        IrId index, first = ir_get(&ck->b, zero, k);
+        IrRegion *body = element_body(ck, x, &index), *by = ir_region_new(ck->c->ir);
+        ck->b.region = body;
+        body->results.at[0] = ir_get(&ck->b, body->results.at[0], k);
+        ck->b.region = by;
+        IrId left = ir_param(f, by, ir_type(f, first)), right = ir_param(f, by, ir_type(f, first));
+        IrId both = ir_binary(&ck->b, kind, left, right);
+        vec_push(ck->arena, &by->results, both);
+        ck->b.region = outer;
+        members[k] = ir_kernel(&ck->b, 1, &n, body, SINK_REDUCE, 0, &first, 1, by);
+    }
+    return ir_tuple(&ck->b, type, members, result.nargs);
+}
+
 Val call_reduce(Checker *ck, const Builtin *self, Args *args) {
     Val x = array_arg(ck, self, args, 0), zero = args->vals[1];
     if (is_poison(ck, x))
@@ -121,6 +176,8 @@ Val call_reduce(Checker *ck, const Builtin *self, Args *args) {
     IrId filtered = reduce_filtered(ck, x, zero.id, op, type_resolve(ck->ts, elem));
     if (filtered)
         return val(elem, filtered);
+    if (is_by_members(ck->b.func, op))
+        return val(elem, reduce_members(ck, x, zero.id, op, elem));
     IrId index, n = ck_dim(ck, x.id, 0);
     IrRegion *body = element_body(ck, x, &index);
     bool is_flat = type_is_flat(type_resolve(ck->ts, elem));
