@@ -107,6 +107,10 @@ void builder_reserve(Fn *f, Builder *b, LLVMValueRef site, int level, LLVMValueR
     fn_at(f, done);
 }
 
+void builder_extend(Fn *f, Builder *b, LLVMValueRef n) {
+    fn_set(f, len_at(f, b, 0), fn_add(f, builder_len(f, b, 0), n));
+}
+
 /* ---- appending ---- */
 
 static void append_level(Fn *f, Builder *b, LLVMValueRef site, int level, LLVMValueRef const *data,

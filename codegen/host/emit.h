@@ -126,10 +126,15 @@ typedef struct {
     int n;
 } Value;
 
+struct Builder;
+
 /* Where an array-valued result is wanted: the kernel that makes it writes there. */
 typedef struct {
     IrId id;
-    LLVMValueRef *data; /* of each column */
+    LLVMValueRef *data;      /* of each column; with a builder, the kernel fills it in */
+    struct Builder *builder; /* not NULL: behind what this has, where the kernel makes room; a kernel
+                                that does not leaves `data` as it is */
+    LLVMValueRef site;
 } Dest;
 
 typedef struct {
@@ -299,7 +304,7 @@ void emit_concat(Fn *f, IrId id);
 void emit_matmul(Fn *f, IrId id);
 
 /* builder.c: arrays that grow; any element type */
-typedef struct {
+typedef struct Builder {
     Layout *l;
     LLVMValueRef p; /* the builder's memory */
 } Builder;
@@ -309,6 +314,8 @@ void builder_push(Fn *f, Builder *b, LLVMValueRef site, LLVMValueRef const *slot
 /* Appends n elements given by columns (pairs of the array layout). */
 void builder_append(Fn *f, Builder *b, LLVMValueRef site, LLVMValueRef const *cols, LLVMValueRef n);
 void builder_reserve(Fn *f, Builder *b, LLVMValueRef site, int level, LLVMValueRef extra);
+/* n more elements of level 0 are behind those it has: room was reserved, and they were written. */
+void builder_extend(Fn *f, Builder *b, LLVMValueRef n);
 LLVMValueRef builder_len(Fn *f, Builder *b, int level);
 /* The columns (pairs). */
 void builder_cols(Fn *f, Builder *b, LLVMValueRef *cols);

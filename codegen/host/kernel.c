@@ -12,6 +12,17 @@
 
 /* ---- points ---- */
 
+/* The array whose elements are appended is made behind those that are there. */
+static void aim_at_builder(Kernel *k, Sink *s) {
+    Fn *f = k->f;
+    Builder *b = NEW(f->e->arena, Builder);
+    *b = (Builder){s->l, s->state};
+    k->aimed = s;
+    k->aimed_data = slots_new(f, s->l->ncols);
+    IrId id = k->body->results.at[s->sink->yield];
+    f->dest = (Dest){.id = id, .data = k->aimed_data, .builder = b, .site = s->site};
+}
+
 /* The kernel whose value is yielded as it is, and nothing else: it writes to the yield's place. */
 static void aim(Kernel *k, LLVMValueRef lin) {
     Fn *f = k->f;
@@ -19,13 +30,17 @@ static void aim(Kernel *k, LLVMValueRef lin) {
     k->aimed = NULL;
     for (int i = 0; i < k->nsinks; i++) {
         Sink *s = &k->sinks[i];
+        if (s->sink->kind == SINK_FLATMAP && s->l->is_regular) {
+            aim_at_builder(k, s);
+            return;
+        }
         if (s->sink->kind != SINK_MAP || s->out != OUT_DIRECT || !s->is_row)
             continue;
         IrId id = k->body->results.at[s->sink->yield];
         LLVMValueRef *data = slots_new(f, s->l->ncols), at = fn_mul(f, lin, s->part);
         for (int c = 0; c < s->l->ncols; c++)
             data[c] = fn_at_bytes(f, s->l->cols[c].bytes, s->data[c], at);
-        f->dest = (Dest){id, data};
+        f->dest = (Dest){.id = id, .data = data};
         k->aimed = s;
         k->aimed_data = data;
         return;

@@ -182,6 +182,17 @@ static void reserve_columns(Kernel *k, Sink *s, LLVMValueRef *cols) {
     }
 }
 
+/* Room behind what a builder has, for all points. */
+static void room_in_builder(Kernel *k, Sink *s) {
+    Fn *f = k->f;
+    Builder *b = f->dest.builder;
+    LLVMValueRef *cols = slots_new(f, 2 * s->l->ncols);
+    builder_reserve(f, b, f->dest.site, 0, fn_mul(f, k->total, s->part));
+    builder_cols(f, b, cols);
+    for (int c = 0; c < s->l->ncols; c++)
+        f->dest.data[c] = fn_at_bytes(f, s->l->cols[c].bytes, cols[2 * c + 1], builder_len(f, b, 0));
+}
+
 /* MAP, SCAN, LIST, FILTER, FLATMAP */
 static void prepare_output(Kernel *k, Sink *s) {
     Fn *f = k->f;
@@ -208,6 +219,8 @@ static void prepare_output(Kernel *k, Sink *s) {
     s->data = slots_new(f, s->l->ncols);
     s->bufs = slots_new(f, s->l->ncols);
     if (f->dest.id == k->id && k->nsinks == 1 && f->dest.data) {
+        if (f->dest.builder)
+            room_in_builder(k, s);
         for (int c = 0; c < s->l->ncols; c++) {
             s->data[c] = f->dest.data[c];
             s->bufs[c] = LLVMConstNull(f->e->ptr);
@@ -300,11 +313,18 @@ static void count_rows(Kernel *k, Sink *s, LLVMValueRef const *v) {
         fn_set(f, fn_at_index(f, f->e->i64, s->rows, fn_int(f, d)), v[d]);
 }
 
+/* Is the yield already where it belongs, because its kernel wrote it there? */
+static bool is_in_place(Kernel *k, const Sink *s, LLVMValueRef const *v) {
+    return k->aimed == s && s->l->ncols > 0 && v[s->yield->rank + 1] == k->aimed_data[0];
+}
+
 /* Appends v: an element, a row, or (FLATMAP) all of its elements. */
 static void put_built(Kernel *k, Sink *s, LLVMValueRef const *v) {
     Fn *f = k->f;
     Builder b = {s->l, s->state};
-    if (s->is_row || s->sink->kind == SINK_FLATMAP) {
+    if (is_in_place(k, s, v)) {
+        builder_extend(f, &b, v[0]);
+    } else if (s->is_row || s->sink->kind == SINK_FLATMAP) {
         LLVMValueRef n = array_total(f, s->yield, v);
         builder_append(f, &b, s->site, v + s->yield->rank, n);
     } else {
@@ -333,11 +353,6 @@ void sink_put(Kernel *k, Sink *s, LLVMValueRef lin, LLVMValueRef const *v) {
     LLVMValueRef at = fn_mul(f, lin, s->part);
     array_copy(f, s->l, s->data, at, v + s->yield->rank, s->part);
     sink_drop(k, s, v);
-}
-
-/* Is the yield already where it belongs, because its kernel wrote it there? */
-static bool is_in_place(Kernel *k, const Sink *s, LLVMValueRef const *v) {
-    return k->aimed == s && s->l->ncols > 0 && v[s->yield->rank + 1] == k->aimed_data[0];
 }
 
 static void point_filter(Kernel *k, Sink *s, LLVMValueRef const *keep, LLVMValueRef const *v) {

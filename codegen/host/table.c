@@ -339,7 +339,7 @@ static Dest aim_row(Kernel *k, Sink *s, LLVMValueRef const *old, LLVMValueRef co
     LLVMValueRef *data = slots_new(f, s->l->ncols);
     for (int c = 0; c < s->l->ncols; c++)
         data[c] = old[s->yield->rank + 2 * c + 1];
-    f->dest = (Dest){s->op->results.at[0], data};
+    f->dest = (Dest){.id = s->op->results.at[0], .data = data};
     return outer;
 }
 
