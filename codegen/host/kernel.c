@@ -281,6 +281,16 @@ static bool is_small(const Kernel *k) {
            !kernel_is_heavy(k->f->ir, k->body);
 }
 
+/* Are all sinks reductions that are the same however the space is cut? */
+static bool is_exact(const Kernel *k) {
+    for (int i = 0; i < k->nsinks; i++) {
+        const Sink *s = &k->sinks[i];
+        if (!s->pick && (s->sink->kind != SINK_REDUCE || s->fold != FOLD_ANY))
+            return false;
+    }
+    return true;
+}
+
 /* Fixed chunks where a sum's tree needs them; else smaller ones for bodies that do much. */
 static LLVMValueRef chunk_size(Kernel *k) {
     Fn *f = k->f;
@@ -292,6 +302,8 @@ static LLVMValueRef chunk_size(Kernel *k) {
     }
     if (table)
         return table_chunk(k, table);
+    if (is_exact(k) && !kernel_is_heavy(f->ir, k->body))
+        return fn_int(f, EXACT_CHUNK); /* long, as the end of one costs */
     for (int i = 0; i < k->nsinks; i++)
         if (k->sinks[i].sink->kind == SINK_SCAN || k->is_cut)
             return fn_int(f, CHUNK);

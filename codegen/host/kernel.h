@@ -10,6 +10,7 @@
 
 enum {
     CHUNK = 4096, /* points of a chunk of a reduction or scan */
+    EXACT_CHUNK = 8 * CHUNK, /* where it can be chosen */
     PIECE = 128,  /* points folded in order where the operator does not commute */
     LANES = 32,   /* strided partial results where it does, but rounds */
 };

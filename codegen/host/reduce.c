@@ -6,7 +6,7 @@
    apart are combined, the lower on the left. Any other operator folds pieces of 128 points from
    left to right. Pieces, and then chunks, are combined as neighbours in pairs until one is left (an
    odd last one moves up as it is); the zero comes once, at the left. Where the order cannot be told
-   from the result (integers, min, max) one accumulator takes all points. */
+   from the result (integers, min, max) one accumulator takes all points of a chunk, which is longer. */
 #include "kernel.h"
 
 #include <assert.h>

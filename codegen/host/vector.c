@@ -498,7 +498,10 @@ static LLVMValueRef wants_streaming(Points *p) {
         total = fn_mul(f, total, p->loop->dims[k]);
     for (int k = 0; k < p->loop->nsinks; k++) {
         const VectorSink *sink = &p->loop->sinks[k];
-        Layout *l = sink->how == VECTOR_STORE ? elements_of(p, sink) : NULL;
+        bool stores = sink->how == VECTOR_STORE || sink->how == VECTOR_SCAN;
+        Layout *l = stores ? elements_of(p, sink) : NULL;
+        if (sink->how == VECTOR_SCAN && sink->prefix->is_local) /* it will be read again */
+            total = fn_select(f, sink->prefix->is_local, fn_int(f, 0), total);
         for (int c = 0; l && c < l->ncols; c++) {
             LLVMValueRef to = fn_at_bytes(f, l->cols[c].bytes, sink->data[c], point);
             low = fn_bin(f, LLVMOr, low, LLVMBuildPtrToInt(B, to, f->e->i64, ""));
@@ -515,7 +518,9 @@ static bool may_stream(Points *p, const VectorPlan *plan) {
     for (int k = 0; k < p->loop->nsinks; k++) {
         if (p->loop->sinks[k].is_over)
             return false; /* it comes through the cache in any case */
-        Layout *l = p->loop->sinks[k].how == VECTOR_STORE ? elements_of(p, &p->loop->sinks[k]) : NULL;
+        VectorHow how = p->loop->sinks[k].how;
+        bool is_stored = how == VECTOR_STORE || how == VECTOR_SCAN;
+        Layout *l = is_stored ? elements_of(p, &p->loop->sinks[k]) : NULL;
         for (int c = 0; l && c < l->ncols; c++) {
             stores = true;
             if (p->loop->box && plan->lanes * l->cols[c].bytes < STREAM_ALIGN)
