@@ -16,6 +16,7 @@
 enum {
     REDUCE_LANES = 32,
     STREAM_ALIGN = 64,
+    PREFETCH_BYTES = 4096,   /* so far ahead of what is read */
     STREAM_BYTES = 32 << 20, /* outputs of this size and more bypass the caches, */
     MOST_STREAMED = 24,      /* if they are made by so few ops, */
     MOST_STREAMED_BOX = 48,  /* many of which are indices of neighbours in a box */
@@ -538,6 +539,15 @@ static void emit_fence(Points *p) {
     LLVMBuildCall2(B, LLVMIntrinsicGetType(e->C, id, NULL, 0), fn, NULL, 0, "");
 }
 
+/* Long runs through arrays; packing has enough stores to wait for, and the neighbours that a body
+   with borders reads are in the same lines. */
+static bool wants_prefetch(const Points *p) {
+    for (int k = 0; k < p->loop->nsinks; k++)
+        if (p->loop->sinks[k].how == VECTOR_PACK)
+            return false;
+    return p->loop->is_outer && p->rank == 1 && !p->loop->box;
+}
+
 /* Full pieces of the row, at least one, as long as there are any. */
 static void emit_full(Points *p, bool streams) {
     Fn *f = p->v.f;
@@ -547,8 +557,9 @@ static void emit_full(Points *p, bool streams) {
     fn_br(f, again);
     fn_at(f, again);
     p->v.stream_align = streams ? STREAM_ALIGN : 0;
+    p->v.prefetch = wants_prefetch(p) ? PREFETCH_BYTES : 0;
     emit_piece(p, read(p, p->next), fn_int(f, 0), lanes, true, p->ncopies);
-    p->v.stream_align = 0;
+    p->v.prefetch = p->v.stream_align = 0;
     fn_cond(f, fn_cmp(f, LLVMIntSLE, read(p, p->next), last), again, done);
     fn_at(f, done);
 }

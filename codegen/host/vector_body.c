@@ -14,6 +14,8 @@
 
 #define B (v->f->e->B)
 
+enum { LINE_BYTES = 64 };
+
 /* ---- small builders ---- */
 
 static LLVMTypeRef widened(Vec *v, LLVMTypeRef type) {
@@ -268,11 +270,27 @@ static LLVMValueRef reversed(Vec *v, LLVMValueRef a) {
                                   LLVMConstVector(lanes, (unsigned)v->lanes), "");
 }
 
+/* Asks for the lines that a later piece will read. Ahead of the caches' own guesses: a body of some
+   length leaves too few loads under way to fill the time that memory takes. */
+static void prefetch(Vec *v, int bytes, LLVMValueRef p) {
+    Emit *e = v->f->e;
+    for (int at = 0; at < v->lanes * bytes; at += LINE_BYTES) {
+        LLVMValueRef args[] = {fn_at_index(v->f, e->i8, p, fn_int(v->f, v->prefetch + at)),
+                               LLVMConstInt(e->i32, 0, 0), LLVMConstInt(e->i32, 3, 0),
+                               LLVMConstInt(e->i32, 1, 0)};
+        call(v, "llvm.prefetch", &e->ptr, 1, args, 4);
+    }
+}
+
 /* Lanes at base, base + stride, …, the stride being 1 or -1. */
 static LLVMValueRef load_linear(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef data, Linear at) {
     LLVMValueRef mask = v->mask, base = at.base;
-    if (at.stride > 0)
-        return vec_load(v, type, bytes, LLVMBuildGEP2(B, type, data, &base, 1, ""));
+    if (at.stride > 0) {
+        LLVMValueRef p = LLVMBuildGEP2(B, type, data, &base, 1, "");
+        if (v->prefetch && !v->mask && v->lanes * bytes >= LINE_BYTES)
+            prefetch(v, bytes, p);
+        return vec_load(v, type, bytes, p);
+    }
     base = fn_sub(v->f, base, fn_int(v->f, v->lanes - 1));
     v->mask = mask ? reversed(v, mask) : NULL;
     LLVMValueRef all = vec_load(v, type, bytes, LLVMBuildGEP2(B, type, data, &base, 1, ""));

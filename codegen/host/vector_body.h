@@ -51,6 +51,7 @@ typedef struct {
     LLVMValueRef mask, first, count;
     bool is_nested; /* the mask is narrower than first … first + count - 1 */
     bool is_outer;    /* nothing here reads what vec_store writes */
+    int prefetch;     /* not 0: loads of whole lines ask for those so many bytes ahead */
     int stream_align; /* not 0: stores bypass the caches; their places are so aligned */
     LLVMBasicBlockRef slow; /* where a check that fails in an active lane goes; made when used */
 } Vec;
