@@ -135,6 +135,8 @@ typedef struct {
     struct Builder *builder; /* not NULL: behind what this has, where the kernel makes room; a kernel
                                 that does not leaves `data` as it is */
     LLVMValueRef site;
+    LLVMValueRef whole; /* how many elements the array has that this is a row of, if nothing will read
+                           it soon; else NULL */
 } Dest;
 
 typedef struct {

@@ -26,6 +26,7 @@ static void aim_at_builder(Kernel *k, Sink *s) {
 /* The kernel whose value is yielded as it is, and nothing else: it writes to the yield's place. */
 static void aim(Kernel *k, LLVMValueRef lin) {
     Fn *f = k->f;
+    LLVMValueRef whole = k->is_outlined ? NULL : k->whole;
     f->dest = (Dest){0};
     k->aimed = NULL;
     for (int i = 0; i < k->nsinks; i++) {
@@ -40,7 +41,9 @@ static void aim(Kernel *k, LLVMValueRef lin) {
         LLVMValueRef *data = slots_new(f, s->l->ncols), at = fn_mul(f, lin, s->part);
         for (int c = 0; c < s->l->ncols; c++)
             data[c] = fn_at_bytes(f, s->l->cols[c].bytes, s->data[c], at);
-        f->dest = (Dest){.id = id, .data = data};
+        if (k->is_outlined && !k->is_swept)
+            whole = fn_mul(f, k->total, s->part);
+        f->dest = (Dest){.id = id, .data = data, .whole = whole};
         k->aimed = s;
         k->aimed_data = data;
         return;
@@ -178,6 +181,7 @@ static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
                        .nsinks = k->nsinks,
                        .is_outer = k->is_outlined,
                        .is_read_soon = k->is_swept,
+                       .whole = k->is_outlined ? NULL : k->whole,
                        .each = each_point,
                        .data = k};
     loop.sinks = NEW_ARRAY(f->e->arena, VectorSink, k->nsinks);
@@ -186,7 +190,7 @@ static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
         loop.sinks[i] = (VectorSink){.how = how_of(k, s),
                                      .yield = s->sink->yield,
                                      .data = s->data,
-                                     .is_over = sink_writes_over(k, s),
+                                     .is_over = sink_writes_over(k, s) && !loop.whole,
                                      .place = s->acc,
                                      .pick = s->pick,
                                      .prefix = s->prefix,

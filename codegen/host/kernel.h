@@ -80,6 +80,7 @@ typedef struct {
     bool is_outlined; /* chunks run as a function of their own, else one chunk is all */
     bool is_cut;      /* its chunks matter to a sum's tree */
     bool is_swept;    /* it is the step of a loop that sweep.c emits */
+    LLVMValueRef whole; /* see Dest, of what it writes to; or NULL */
     Sink *sinks;
     Fn *f;
     Sink *aimed; /* the sink whose rows a kernel of the body writes, or NULL, and where */

@@ -225,6 +225,7 @@ static void prepare_output(Kernel *k, Sink *s) {
             s->data[c] = f->dest.data[c];
             s->bufs[c] = LLVMConstNull(f->e->ptr);
         }
+        k->whole = f->dest.whole;
         if (sink_writes_over(k, s))
             s->taken = handed_over(k, s);
         return;

@@ -17,6 +17,7 @@ enum {
     REDUCE_LANES = 32,
     STREAM_ALIGN = 64,
     PREFETCH_BYTES = 4096,   /* so far ahead of what is read */
+    STREAM_ROW = 1 << 12,    /* rows of this size and more, each of which waits for its stores, of */
     STREAM_BYTES = 32 << 20, /* outputs of this size and more bypass the caches, */
     MOST_STREAMED = 24,      /* if they are made by so few ops, */
     MOST_STREAMED_BOX = 48,  /* many of which are indices of neighbours in a box */
@@ -510,7 +511,11 @@ static LLVMValueRef wants_streaming(Points *p) {
         }
     }
     low = fn_bin(f, LLVMAnd, low, fn_int(f, STREAM_ALIGN - 1));
-    LLVMValueRef is_large = fn_cmp(f, LLVMIntUGE, total, fn_int(f, STREAM_BYTES / bytes));
+    LLVMValueRef whole = p->loop->whole ? p->loop->whole : total;
+    LLVMValueRef is_large = fn_cmp(f, LLVMIntUGE, whole, fn_int(f, STREAM_BYTES / bytes));
+    if (p->loop->whole)
+        is_large = fn_bin(f, LLVMAnd, is_large,
+                          fn_cmp(f, LLVMIntUGE, total, fn_int(f, STREAM_ROW / bytes)));
     return fn_bin(f, LLVMAnd, is_large, fn_cmp(f, LLVMIntEQ, low, fn_int(f, 0)));
 }
 
@@ -529,7 +534,8 @@ static bool may_stream(Points *p, const VectorPlan *plan) {
         }
     }
     int most = p->loop->box ? MOST_STREAMED_BOX : MOST_STREAMED;
-    return stores && p->loop->is_outer && !p->loop->is_read_soon && !p->reduces && plan->nops <= most;
+    bool is_last = p->loop->whole || (p->loop->is_outer && !p->loop->is_read_soon);
+    return stores && is_last && !p->reduces && plan->nops <= most;
 }
 
 static void emit_fence(Points *p) {
@@ -572,6 +578,8 @@ static void emit_fulls(Points *p) {
     }
     If large = if_begin(f, wants_streaming(p));
     emit_full(p, true);
+    if (p->loop->whole)
+        emit_fence(p);
     if_else(f, &large);
     emit_full(p, false);
     if_end(f, &large);
@@ -682,6 +690,8 @@ static void emit_aligned(Points *p, LLVMValueRef start, LLVMBasicBlockRef more) 
     fn_at(f, stream);
     fn_set(f, p->next, aligned);
     emit_full(p, true);
+    if (p->loop->whole)
+        emit_fence(p);
     fn_br(f, more);
 }
 
@@ -888,7 +898,7 @@ void vector_points(Fn *f, VectorLoop *loop) {
     p->has_scalar_end = has_scalar_end(p);
     p->has_full = wants_full(p, &plan);
     emit_rows(p);
-    if (p->may_stream)
+    if (p->may_stream && !p->loop->whole)
         emit_fence(p);
     total_accs(p);
 }

@@ -46,6 +46,7 @@ typedef struct VectorLoop {
     int nsinks;
     bool is_outer; /* nothing in this function reads what the STOREs write, */
     bool is_read_soon; /* but something after it, from the cache */
+    LLVMValueRef whole; /* of how many elements the STORE writes a row, if it is as if is_outer; or NULL */
     /* EACH: emits what one point does to those sinks. yields: the slots of every result of the
        body, scalars. */
     void (*each)(Fn *f, void *data, LLVMValueRef point, LLVMValueRef *const *yields);
