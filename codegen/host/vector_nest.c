@@ -22,6 +22,7 @@ typedef struct {
     LLVMTypeRef memory_type;
     LLVMValueRef identity;          /* PIECES: NULL if the operator has none */
     LLVMValueRef accs[VEC_COPIES];
+    LLVMValueRef total[VEC_COPIES]; /* of a part: the accumulator, but for LANES, which have one more */
     LLVMValueRef stack[VEC_COPIES]; /* PIECES */
 } SumSlot;
 
@@ -102,6 +103,7 @@ static void slot_begin(Vec *v, Sum *s, int k, const Slot *slot) {
     int n = s->kind == SUM_LANES ? ACCUMULATORS : 1;
     for (int c = 0; c < v->ncopies; c++) {
         to->accs[c] = fn_alloca(f, LLVMArrayType2(to->memory_type, (uint64_t)n), "sums");
+        to->total[c] = n > 1 ? fn_alloca(f, to->memory_type, "total") : to->accs[c];
         if (s->kind == SUM_ANY)
             slot_set(v, to, to->accs[c], to->identity);
         if (s->kind == SUM_PIECES || s->kind == SUM_LANES)
@@ -148,7 +150,7 @@ static Rows rows_get(Vec *v, const Sum *s, LLVMValueRef level) {
     for (int c = 0; c < v->ncopies; c++)
         for (int k = 0; k < s->nslots; k++) {
             const SumSlot *slot = &s->slots[k];
-            LLVMValueRef p = level ? slot_at(v, slot, slot->stack[c], level) : slot->accs[c];
+            LLVMValueRef p = level ? slot_at(v, slot, slot->stack[c], level) : slot->total[c];
             rows.s[c][k] = slot_get(v, slot, p);
         }
     return rows;
@@ -158,7 +160,7 @@ static void rows_set(Vec *v, const Sum *s, LLVMValueRef level, const Rows *rows)
     for (int c = 0; c < v->ncopies; c++)
         for (int k = 0; k < s->nslots; k++) {
             const SumSlot *slot = &s->slots[k];
-            LLVMValueRef p = level ? slot_at(v, slot, slot->stack[c], level) : slot->accs[c];
+            LLVMValueRef p = level ? slot_at(v, slot, slot->stack[c], level) : slot->total[c];
             slot_set(v, slot, p, rows->s[c][k]);
         }
 }
@@ -372,7 +374,7 @@ static void sum_point(Vec *v, const Sum *s, const IrRegion *body, LLVMValueRef p
 }
 
 /* The body at nest->at. */
-static void nest_point(Vec *v, Nest *nest, LLVMValueRef point, bool first) {
+static void body_at(Vec *v, Nest *nest) {
     const IrRegion *body = nest->op->regions[0];
     for (int c = 0; c < v->ncopies; c++) {
         vec_at(v, c);
@@ -384,8 +386,12 @@ static void nest_point(Vec *v, Nest *nest, LLVMValueRef point, bool first) {
     }
     vec_at(v, 0);
     vec_ops(v, body);
+}
+
+static void nest_point(Vec *v, Nest *nest, LLVMValueRef point, bool first) {
+    body_at(v, nest);
     for (int k = 0; k < nest->op->kernel->nsinks; k++)
-        sum_point(v, &nest->sums[k], body, point, first);
+        sum_point(v, &nest->sums[k], nest->op->regions[0], point, first);
 }
 
 /* So few points and ops that each point is code of its own: the accumulators are registers then. */
@@ -474,13 +480,13 @@ static LLVMValueRef has_parts(Vec *v, const Nest *nest) {
     return fn_cmp(v->f, LLVMIntSGT, nest->dims[0], fn_int(v->f, 1 << nest->shift));
 }
 
-/* Part `number`, of n points, is complete; the only one stays in the accumulator. */
+/* Part `number`, of n points, is complete; the only one stays where it is. */
 static void end_part(Vec *v, const Nest *nest, const Sum *s, LLVMValueRef number, LLVMValueRef n) {
     LLVMValueRef totals[VEC_COPIES];
     if (s->kind == SUM_LANES) {
         total_lanes(v, nest, s, n, totals);
         for (int c = 0; c < v->ncopies; c++)
-            slot_set(v, &s->slots[0], s->slots[0].accs[c], totals[c]);
+            slot_set(v, &s->slots[0], s->slots[0].total[c], totals[c]);
     }
     If several = if_begin(v->f, has_parts(v, nest));
     push_piece(v, s, number);
@@ -500,6 +506,73 @@ static void emit_parts(Vec *v, Nest *nest) {
         if (is_parted(nest, &nest->sums[k]))
             end_part(v, nest, &nest->sums[k], parts.i, fn_sub(f, to, from));
     loop_end_plain(f, &parts);
+}
+
+/* ---- short sums ---- */
+
+enum { SHORTEST = 8 }; /* points that have code of their own: so many, twice and four times as many */
+
+/* May it be worth to have such code? Its sums are kept in registers. */
+static bool has_short(const Vec *v, const Nest *nest) {
+    enum { MOST_OPS = 8 };
+    const IrRegion *body = nest->op->regions[0];
+    if (nest->shift != CHUNK_SHIFT || !nest->begins || v->mask || body->ops.len > MOST_OPS)
+        return false;
+    for (int k = 0; k < body->ops.len; k++)
+        if (ir_op(v->f->ir, body->ops.at[k])->nregions > 0)
+            return false;
+    for (int k = 0; k < nest->op->kernel->nsinks; k++)
+        if (nest->sums[k].kind != SUM_LANES)
+            return false;
+    return !LLVMIsAConstantInt(nest->dims[0]);
+}
+
+/* The sums, copy by copy, of the points from, from + step, … of `size`: those twice as far apart are
+   combined first, as of accumulators. */
+static LLVMValueRef *short_tree(Vec *v, Nest *nest, int from, int step, int size) {
+    int nsinks = nest->op->kernel->nsinks;
+    LLVMValueRef *out = NEW_ARRAY(v->f->e->arena, LLVMValueRef, nsinks * VEC_COPIES + 1);
+    if (step == size) {
+        nest->at[0] = fn_int(v->f, from);
+        body_at(v, nest);
+        for (int k = 0; k < nsinks; k++) {
+            Rows y = yield_of(v, &nest->sums[k], nest->op->regions[0]);
+            for (int c = 0; c < v->ncopies; c++)
+                out[k * VEC_COPIES + c] = y.s[c][0];
+        }
+        return out;
+    }
+    LLVMValueRef *a = short_tree(v, nest, from, 2 * step, size);
+    LLVMValueRef *b = short_tree(v, nest, from + step, 2 * step, size);
+    for (int k = 0; k < nsinks; k++)
+        for (int c = 0; c < v->ncopies; c++) {
+            int at = k * VEC_COPIES + c;
+            out[at] = combine_scalar(v, &nest->sums[k], a[at], b[at]);
+        }
+    return out;
+}
+
+/* All points as one part, whose sums are left where end_part leaves them. */
+static void emit_short(Vec *v, Nest *nest, int size) {
+    LLVMValueRef *sums = short_tree(v, nest, 0, 1, size);
+    for (int k = 0; k < nest->op->kernel->nsinks; k++)
+        for (int c = 0; c < v->ncopies; c++) {
+            const SumSlot *slot = &nest->sums[k].slots[0];
+            slot_set(v, slot, slot->total[c], sums[k * VEC_COPIES + c]);
+        }
+}
+
+/* One axis, by code for its size if there is such, else part by part. */
+static void emit_sizes(Vec *v, Nest *nest, int size) {
+    if (size > ACCUMULATORS) {
+        emit_parts(v, nest);
+        return;
+    }
+    If is_size = if_begin(v->f, fn_cmp(v->f, LLVMIntEQ, nest->dims[0], fn_int(v->f, size)));
+    emit_short(v, nest, size);
+    if_else(v->f, &is_size);
+    emit_sizes(v, nest, 2 * size);
+    if_end(v->f, &is_size);
 }
 
 /* ---- the end ---- */
@@ -602,7 +675,7 @@ void vec_nested(Vec *v, IrId id) {
         if (nest.sums[k].kind == SUM_LANES && !nest.begins)
             clear(v, &nest.sums[k], ACCUMULATORS);
     if (nest.shift)
-        emit_parts(v, &nest);
+        emit_sizes(v, &nest, has_short(v, &nest) ? SHORTEST : ACCUMULATORS + 1);
     else if (nest.begins)
         emit_part(v, &nest, fn_int(f, 0), nest.dims[0]);
     else

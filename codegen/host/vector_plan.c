@@ -193,11 +193,13 @@ static bool can_pack(Planner *p, IrId id) {
     return true;
 }
 
-/* An element of the same number of each lane's row. */
+/* An element of the same number of each lane's row. One of a fixed number is read by every point of
+   a loop again. */
 static bool can_read_packed(Planner *p, const IrOp *op) {
     if (!is_packed(p, op->args[0]) || p->varying[op->args[1]])
         return false;
-    p->packs_in_vain |= p->depth - p->depth_of[op->args[0]] < 2;
+    bool is_fixed = ir_op(p->f->ir, op->args[1])->kind == IR_CONST;
+    p->packs_in_vain |= p->depth - p->depth_of[op->args[0]] < (is_fixed ? 1 : 2);
     return true;
 }
 
