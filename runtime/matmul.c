@@ -414,33 +414,16 @@ static void matmul_half(Thread *t, int32_t kind, const Product *p) {
 
 /* ---- all ---- */
 
-/* A product that fits the first level: rows of b and c are padded to whole vectors, on the stack.
- */
-static void matmul_small(const TileKernel *kernel, const Product *p) {
-    alignas(64) char b[SMALL_BYTES], c[SMALL_BYTES];
-    int64_t pitch = round_up(p->m, kernel->lanes), size = kernel->size;
-    if (pitch == p->m) {
-        kernel->small(p->n, p->k, pitch, p->a, p->b, p->c);
-        return;
-    }
-    for (int64_t q = 0; q < p->k; q++) {
-        memcpy(b + q * pitch * size, (const char *)p->b + q * p->m * size, (size_t)(p->m * size));
-        memset(b + (q * pitch + p->m) * size, 0, (size_t)((pitch - p->m) * size));
-    }
-    kernel->small(p->n, p->k, pitch, p->a, b, c);
-    for (int64_t i = 0; i < p->n; i++)
-        memcpy((char *)p->c + i * p->m * size, c + i * pitch * size, (size_t)(p->m * size));
-}
-
+/* Does it fit the first level? */
 static bool is_small(const TileKernel *kernel, const Product *p) {
-    int64_t row = round_up(p->m, kernel->lanes) * kernel->size;
+    int64_t row = p->m * kernel->size;
     return p->k * row <= SMALL_BYTES && p->n * row <= SMALL_BYTES && p->n * p->k <= SMALL_BYTES;
 }
 
 static void matmul_float(Thread *t, int32_t kind, Product *p) {
     const TileKernel *kernel = tile_kernel(kind == GACT_F64);
     if (is_small(kernel, p))
-        matmul_small(kernel, p);
+        kernel->small(p->n, p->k, p->m, p->a, p->b, p->c);
     else if (p->k == 0 || (p->n <= 2 && p->m > 1)) /* few rows: packing b would cost more */
         matmul_rows(t, kind, p);
     else

@@ -5,16 +5,24 @@
 /* Computes the first `rows` rows (at most its own number) of a tile of c from packed panels; c's
    rows are c_row elements apart. first: c's old content is not read. */
 typedef struct {
-    int rows, cols, lanes;
+    int rows, cols;
     int size; /* of an element */
     void (*tile)(int rows, int64_t depth, const void *a, const void *b, void *c, int64_t c_row,
                  bool first);
-    /* The whole of c[n, pitch] = a[n, k] b[k, pitch]; pitch is a multiple of lanes. */
-    void (*small)(int64_t n, int64_t k, int64_t pitch, const void *a, const void *b, void *c);
+    /* The whole of c[n, m] = a[n, k] b[k, m]. */
+    void (*small)(int64_t n, int64_t k, int64_t m, const void *a, const void *b, void *c);
 } TileKernel;
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+
+/* Ones, then zeros: the mask of the first n of `lanes` elements of `size` bytes lies between. */
+alignas(64) static const int8_t first_lanes[64] = {
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+
+#define FIRST_OF(lanes, size, n) \
+    _mm256_loadu_si256((const __m256i *)(first_lanes + ((lanes) - (n)) * (size)))
 
 #define TILE_NAME(x)      x##_f32_avx512
 #define TILE_TARGET       __attribute__((target("avx512f")))
@@ -23,6 +31,8 @@ typedef struct {
 #define TILE_LANES        16
 #define TILE_LOAD(p)      _mm512_loadu_ps(p)
 #define TILE_STORE(p, v)  _mm512_storeu_ps((p), (v))
+#define TILE_LOAD_PART(p, n)     _mm512_maskz_loadu_ps((__mmask16)((1 << (n)) - 1), (p))
+#define TILE_STORE_PART(p, n, v) _mm512_mask_storeu_ps((p), (__mmask16)((1 << (n)) - 1), (v))
 #define TILE_SPLAT(x)     _mm512_set1_ps(x)
 #define TILE_FMA(a, b, c) _mm512_fmadd_ps((a), (b), (c))
 #define TILE_ROWS         12
@@ -36,6 +46,8 @@ typedef struct {
 #define TILE_LANES        8
 #define TILE_LOAD(p)      _mm512_loadu_pd(p)
 #define TILE_STORE(p, v)  _mm512_storeu_pd((p), (v))
+#define TILE_LOAD_PART(p, n)     _mm512_maskz_loadu_pd((__mmask8)((1 << (n)) - 1), (p))
+#define TILE_STORE_PART(p, n, v) _mm512_mask_storeu_pd((p), (__mmask8)((1 << (n)) - 1), (v))
 #define TILE_SPLAT(x)     _mm512_set1_pd(x)
 #define TILE_FMA(a, b, c) _mm512_fmadd_pd((a), (b), (c))
 #define TILE_ROWS         12
@@ -49,6 +61,8 @@ typedef struct {
 #define TILE_LANES        8
 #define TILE_LOAD(p)      _mm256_loadu_ps(p)
 #define TILE_STORE(p, v)  _mm256_storeu_ps((p), (v))
+#define TILE_LOAD_PART(p, n)     _mm256_maskload_ps((p), FIRST_OF(8, 4, n))
+#define TILE_STORE_PART(p, n, v) _mm256_maskstore_ps((p), FIRST_OF(8, 4, n), (v))
 #define TILE_SPLAT(x)     _mm256_set1_ps(x)
 #define TILE_FMA(a, b, c) _mm256_fmadd_ps((a), (b), (c))
 #define TILE_ROWS         6
@@ -62,6 +76,8 @@ typedef struct {
 #define TILE_LANES        4
 #define TILE_LOAD(p)      _mm256_loadu_pd(p)
 #define TILE_STORE(p, v)  _mm256_storeu_pd((p), (v))
+#define TILE_LOAD_PART(p, n)     _mm256_maskload_pd((p), FIRST_OF(4, 8, n))
+#define TILE_STORE_PART(p, n, v) _mm256_maskstore_pd((p), FIRST_OF(4, 8, n), (v))
 #define TILE_SPLAT(x)     _mm256_set1_pd(x)
 #define TILE_FMA(a, b, c) _mm256_fmadd_pd((a), (b), (c))
 #define TILE_ROWS         6
@@ -77,6 +93,8 @@ typedef struct {
 #define TILE_LANES        1
 #define TILE_LOAD(p)      (*(p))
 #define TILE_STORE(p, v)  (*(p) = (v))
+#define TILE_LOAD_PART(p, n)     ((void)(n), *(p))
+#define TILE_STORE_PART(p, n, v) ((void)(n), *(p) = (v))
 #define TILE_SPLAT(x)     ((float)(x))
 #define TILE_FMA(a, b, c) __builtin_fmaf((a), (b), (c))
 #define TILE_ROWS         4
@@ -90,6 +108,8 @@ typedef struct {
 #define TILE_LANES        1
 #define TILE_LOAD(p)      (*(p))
 #define TILE_STORE(p, v)  (*(p) = (v))
+#define TILE_LOAD_PART(p, n)     ((void)(n), *(p))
+#define TILE_STORE_PART(p, n, v) ((void)(n), *(p) = (v))
 #define TILE_SPLAT(x)     ((double)(x))
 #define TILE_FMA(a, b, c) __builtin_fma((a), (b), (c))
 #define TILE_ROWS         4

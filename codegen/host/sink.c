@@ -514,8 +514,12 @@ static LLVMValueRef *finish(Kernel *k, Sink *s) {
 
 LLVMValueRef *sink_finish(Kernel *k, Sink *s) {
     LLVMValueRef *out = finish(k, s);
-    if (s->states_buf)
+    if (s->states_buf) {
+        LLVMValueRef none = LLVMConstNull(k->f->e->ptr);
+        If has_buf = if_begin(k->f, fn_cmp(k->f, LLVMIntNE, s->states_buf, none));
         api_release(k->f, s->states_buf);
+        if_end(k->f, &has_buf);
+    }
     for (int c = 0; s->taken && c < s->l->ncols; c++)
         api_release(k->f, s->taken[c]);
     return out;

@@ -15,6 +15,8 @@
 
 enum {
     REDUCE_LANES = 32,
+    SHORT_LANES = 8,         /* of a loop that often has no more points */
+    MOST_SHORT = 16,         /* ops of a body that is worth a copy for these */
     STREAM_ALIGN = 64,
     PREFETCH_BYTES = 4096,   /* so far ahead of what is read */
     STREAM_ROW = 1 << 12,    /* rows of this size and more, each of which waits for its stores, of */
@@ -826,7 +828,7 @@ static void init_accs(Points *p) {
     }
 }
 
-/* The lanes combined by the butterfly: 16 apart, 8, 4, 2, 1. */
+/* The lanes combined by the butterfly: 16 apart, where there are as many, 8, 4, 2, 1. */
 static void total_accs(Points *p) {
     for (int k = 0; k < p->loop->nsinks; k++) {
         VectorSink *sink = &p->loop->sinks[k];
@@ -835,7 +837,7 @@ static void total_accs(Points *p) {
         if (sink->how != VECTOR_REDUCE)
             continue;
         LLVMValueRef acc = fn_get(p->v.f, acc_type(p, sink), p->accs[k]);
-        for (int n = REDUCE_LANES / 2; n >= 1; n /= 2)
+        for (int n = p->v.lanes / 2; n >= 1; n /= 2)
             acc = combine(p, sink, lanes_of(p, acc, 0, n), lanes_of(p, acc, n, n), n);
         sink->total = acc;
     }
@@ -869,11 +871,11 @@ static bool has_scalar_end(Points *p) {
     return p->rank == 1 && p->loop->is_outer && !kernel_is_heavy(p->v.f->ir, p->body);
 }
 
-void vector_points(Fn *f, VectorLoop *loop) {
+/* fixed: so many lanes, at least as many as there are points; 0: as the sinks want. */
+static void emit_points(Fn *f, VectorLoop *loop, int fixed) {
     const IrOp *kernel = ir_op(f->ir, loop->kernel);
     Points points = {.v.f = f, .loop = loop, .kernel = kernel, .body = kernel->regions[0]};
     Points *p = &points;
-    f->has_vectors = true;
     p->rank = p->body->params.len;
     p->is_pure = true;
     for (int k = 0; k < loop->nsinks; k++) {
@@ -882,7 +884,7 @@ void vector_points(Fn *f, VectorLoop *loop) {
         p->scans |= loop->sinks[k].how == VECTOR_SCAN;
         p->has_each |= loop->sinks[k].how == VECTOR_EACH;
     }
-    p->fixed_lanes = wanted_lanes(p);
+    p->fixed_lanes = fixed ? fixed : wanted_lanes(p);
     VectorPlan plan = vector_plan(f, p->kernel->regions[p->kernel->kernel->inner], p->fixed_lanes);
     p->v.plan = &plan;
     p->v.lanes = plan.lanes;
@@ -896,9 +898,52 @@ void vector_points(Fn *f, VectorLoop *loop) {
     init_accs(p);
     p->may_stream = may_stream(p, &plan);
     p->has_scalar_end = has_scalar_end(p);
-    p->has_full = wants_full(p, &plan);
+    p->has_full = !fixed && wants_full(p, &plan);
     emit_rows(p);
     if (p->may_stream && !p->loop->whole)
         emit_fence(p);
     total_accs(p);
+}
+
+/* A loop inside of a point, of a number of points that only the run knows, may well be short, and
+   then most of the lanes that stride over its points hold nothing but the identity. */
+static bool may_be_short(Fn *f, const VectorLoop *loop) {
+    const IrOp *kernel = ir_op(f->ir, loop->kernel);
+    const IrRegion *body = kernel->regions[0];
+    if (loop->is_outer || loop->box || !f->in_kernel || body->params.len != 1 ||
+        LLVMIsAConstantInt(loop->dims[0]) || kernel_is_heavy(f->ir, body))
+        return false;
+    for (int k = 0; k < loop->nsinks; k++)
+        if (loop->sinks[k].how != VECTOR_REDUCE)
+            return false;
+    VectorPlan plan = vector_plan(f, body, SHORT_LANES);
+    return plan.lanes == SHORT_LANES && plan.nops <= MOST_SHORT;
+}
+
+/* Few points in few lanes; the identity in the other lanes would change no bit of the totals. */
+static void emit_short(Fn *f, VectorLoop *loop) {
+    LLVMValueRef *totals = slots_new(f, loop->nsinks), n = fn_sub(f, loop->hi, loop->lo);
+    LLVMTypeRef *types = NEW_ARRAY(f->e->arena, LLVMTypeRef, loop->nsinks);
+    If is_short = if_begin(f, fn_cmp(f, LLVMIntSLE, n, fn_int(f, SHORT_LANES)));
+    emit_points(f, loop, SHORT_LANES);
+    for (int k = 0; k < loop->nsinks; k++) {
+        types[k] = LLVMTypeOf(loop->sinks[k].total);
+        totals[k] = fn_alloca(f, types[k], "total");
+        fn_set(f, totals[k], loop->sinks[k].total);
+    }
+    if_else(f, &is_short);
+    emit_points(f, loop, 0);
+    for (int k = 0; k < loop->nsinks; k++)
+        fn_set(f, totals[k], loop->sinks[k].total);
+    if_end(f, &is_short);
+    for (int k = 0; k < loop->nsinks; k++)
+        loop->sinks[k].total = fn_get(f, types[k], totals[k]);
+}
+
+void vector_points(Fn *f, VectorLoop *loop) {
+    f->has_vectors = true;
+    if (may_be_short(f, loop))
+        emit_short(f, loop);
+    else
+        emit_points(f, loop, 0);
 }
