@@ -472,9 +472,12 @@ void emit_matmul(Fn *f, IrId id) {
     LLVMValueRef *out = slots_new(f, l->nslots);
     out[0] = a[0];
     out[1] = b[1];
-    LLVMValueRef site = site_memory(f, op);
-    LLVMValueRef total = LLVMBuildMul(B, a[0], b[1], "");
-    array_alloc(f, l, site, total, out + 2);
+    if (f->dest.id == id && f->dest.data && !f->dest.builder) { /* a row of a larger array */
+        out[2] = LLVMConstNull(e->ptr);
+        out[3] = f->dest.data[0];
+    } else {
+        array_alloc(f, l, site_memory(f, op), LLVMBuildMul(B, a[0], b[1], ""), out + 2);
+    }
     LLVMTypeRef params[] = {e->ptr, e->i32, e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64};
     LLVMTypeRef type = LLVMFunctionType(e->vd, params, 8, 0);
     LLVMValueRef kind = LLVMConstInt(e->i32, (uint64_t)table_kind(l->elem), 0);

@@ -128,12 +128,12 @@ typedef struct {
 
 struct Builder;
 
-/* Where an array-valued result is wanted: the kernel that makes it writes there. */
+/* Where an array-valued result is wanted: the kernel or product that makes it writes there. */
 typedef struct {
     IrId id;
     LLVMValueRef *data;      /* of each column; with a builder, the kernel fills it in */
-    struct Builder *builder; /* not NULL: behind what this has, where the kernel makes room; a kernel
-                                that does not leaves `data` as it is */
+    struct Builder *builder; /* not NULL: behind what this has, where the kernel makes room; who
+                                does not leaves `data` as it is */
     LLVMValueRef site;
     LLVMValueRef whole; /* how many elements the array has that this is a row of, if nothing will read
                            it soon; else NULL */
