@@ -9,11 +9,11 @@ enum { LIN_TERMS = 8 };
 
 /* factor[0] * at[0] + … + constant, over the mathematical integers. As a fact: it is <= 0. */
 typedef struct {
+    int n;
+    bool bad; /* too large to be told */
     IrId at[LIN_TERMS];
     int64_t factor[LIN_TERMS];
-    int n;
     int64_t constant;
-    bool bad; /* too large to be told */
 } Lin;
 
 /* Something that holds at a place: an inequality, and the bool it came from, or one of them. */

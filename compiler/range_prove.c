@@ -213,17 +213,17 @@ static Interval made_interval(Range *r, const IrOp *op, int depth) {
 /* What facts of the shape v <= u + c and v >= u + c say of v. */
 static Interval fact_interval(Range *r, IrId v, Interval out, int depth) {
     for (int i = 0; i < r->facts.len; i++) {
-        Lin fact = r->facts.at[i].form;
-        int64_t k = lin_factor(&fact, v);
-        if ((k != 1 && k != -1) || fact.n > 3)
+        const Lin *fact = &r->facts.at[i].form;
+        int64_t k = fact->n > 3 ? 0 : lin_factor(fact, v);
+        if (k != 1 && k != -1)
             continue;
-        Interval rest = {fact.constant, fact.constant}; /* k * v <= -rest */
-        for (int t = 0; t < fact.n; t++) {
-            if (fact.at[t] == v)
+        Interval rest = {fact->constant, fact->constant}; /* k * v <= -rest */
+        for (int t = 0; t < fact->n; t++) {
+            if (fact->at[t] == v)
                 continue;
-            Interval u = interval(r, fact.at[t], depth);
-            int64_t least = fact.factor[t] > 0 ? u.lo : u.hi;
-            if (__builtin_mul_overflow(least, fact.factor[t], &least) ||
+            Interval u = interval(r, fact->at[t], depth);
+            int64_t least = fact->factor[t] > 0 ? u.lo : u.hi;
+            if (__builtin_mul_overflow(least, fact->factor[t], &least) ||
                 __builtin_add_overflow(rest.lo, least, &rest.lo))
                 rest.lo = INT64_MIN;
         }
@@ -518,11 +518,11 @@ static bool prove_made(Range *r, Lin goal, IrId t, int64_t k, int depth) {
     }
 }
 
-static bool prove_fact(Range *r, Lin goal, Lin fact, IrId t, int64_t k, int depth) {
-    int64_t f = lin_factor(&fact, t);
+static bool prove_fact(Range *r, const Lin *goal, const Lin *fact, IrId t, int64_t k, int depth) {
+    int64_t f = lin_factor(fact, t);
     if (f == 0 || (f > 0) != (k > 0) || k % f != 0)
         return false;
-    Lin next = lin_add(goal, fact, -(k / f));
+    Lin next = lin_add(*goal, *fact, -(k / f));
     return !next.bad && prove(r, next, depth + 1);
 }
 
@@ -532,11 +532,11 @@ static bool prove_loop(Range *r, Lin goal, IrId t, int64_t k, int depth) {
     IrId loop = op->kind == IR_GET ? op->args[0] : t;
     int which = op->kind == IR_GET ? (int)op->imm : 0;
     for (int i = 0; i < r->loops.len; i++) {
-        LoopFact known = r->loops.at[i];
-        if (known.loop != loop || known.k != which)
+        const LoopFact *known = &r->loops.at[i];
+        if (known->loop != loop || known->k != which)
             continue;
-        Lin fact = lin_replace(known.fact, known.self, lin_term(t));
-        if (prove_fact(r, goal, fact, t, k, depth))
+        Lin fact = lin_replace(known->fact, known->self, lin_term(t));
+        if (prove_fact(r, &goal, &fact, t, k, depth))
             return true;
     }
     return false;
@@ -546,7 +546,7 @@ static bool prove_term(Range *r, Lin goal, int i, int depth) {
     IrId t = goal.at[i];
     int64_t k = goal.factor[i];
     for (int n = r->facts.len - 1; n >= 0; n--)
-        if (prove_fact(r, goal, r->facts.at[n].form, t, k, depth))
+        if (prove_fact(r, &goal, &r->facts.at[n].form, t, k, depth))
             return true;
     Interval known = range_interval(r, t);
     return prove_made(r, goal, t, k, depth) || prove_loop(r, goal, t, k, depth) ||
