@@ -20,6 +20,7 @@ typedef enum { SUM_ANY, SUM_LANES, SUM_PIECES, SUM_PICK } SumKind;
 typedef struct {
     Type *type; /* NULL: a tag */
     LLVMTypeRef memory_type;
+    bool is_narrow; /* PICK: an i64 that is kept in 32 bits */
     LLVMValueRef identity;          /* PIECES: NULL if the operator has none */
     LLVMValueRef accs[VEC_COPIES];
     LLVMValueRef total[VEC_COPIES]; /* of a part: the accumulator, but for LANES, which have one more */
@@ -55,12 +56,16 @@ static bool is_exact(const IrOp *kernel, const IrSink *sink, const Type *type) {
 
 static LLVMValueRef slot_get(Vec *v, const SumSlot *s, LLVMValueRef p) {
     LLVMValueRef value = fn_get(v->f, s->memory_type, p);
+    if (s->is_narrow)
+        return LLVMBuildSExt(B, value, LLVMVectorType(v->f->e->i64, (unsigned)v->lanes), "");
     return s->type ? scalar_from_memory(&v->f->e->scalar, s->type, value) : value;
 }
 
 static void slot_set(Vec *v, const SumSlot *s, LLVMValueRef p, LLVMValueRef value) {
     value = vec_splat(v, value);
-    fn_set(v->f, p, s->type ? scalar_to_memory(&v->f->e->scalar, s->type, value) : value);
+    if (s->is_narrow)
+        value = LLVMBuildTrunc(B, value, s->memory_type, "");
+    fn_set(v->f, p, !s->is_narrow && s->type ? scalar_to_memory(&v->f->e->scalar, s->type, value) : value);
 }
 
 static LLVMValueRef slot_at(Vec *v, const SumSlot *s, LLVMValueRef rows, LLVMValueRef i) {
@@ -89,6 +94,38 @@ static LLVMValueRef slot_identity(Vec *v, const IrRegion *region, int k) {
     return scalar_identity(&v->f->e->scalar, result->kind, result->type);
 }
 
+/* The axis whose index is slot k of what the body yields; -1: none. */
+static int index_of_slot(const Vec *v, const IrOp *op, const IrSink *sink, int k, int nslots) {
+    const IrRegion *body = op->regions[0];
+    IrId id = body->results.at[sink->yield];
+    const IrOp *tuple = ir_op(v->f->ir, id);
+    if (tuple->kind == IR_TUPLE) {
+        if (tuple->nargs != nslots)
+            return -1;
+        for (int i = 0; i < nslots; i++)
+            if (value_layout(v->f, tuple->args[i])->nslots != 1)
+                return -1;
+        id = tuple->args[k];
+    }
+    for (int axis = 0; axis < body->params.len; axis++)
+        if (body->params.at[axis] == id)
+            return axis;
+    return -1;
+}
+
+/* A pick keeps an index in 32 bits; where those are too few, the scalar body does the work. */
+static bool narrows(Vec *v, const IrOp *op, const IrSink *sink, int k, int nslots) {
+    Fn *f = v->f;
+    int axis = index_of_slot(v, op, sink, k, nslots);
+    LLVMValueRef zero = value_of(f, op->args[sink->arg])->s[k];
+    if (axis < 0 || scalar_is_vector(zero))
+        return false;
+    vec_need(v, fn_cmp(f, LLVMIntSLE, value_scalar(f, op->args[axis]), fn_int(f, INT32_MAX)));
+    LLVMValueRef low = LLVMBuildTrunc(B, zero, f->e->i32, "");
+    vec_need(v, fn_cmp(f, LLVMIntEQ, LLVMBuildSExt(B, low, f->e->i64, ""), zero));
+    return true;
+}
+
 static void slot_begin(Vec *v, Sum *s, int k, const Slot *slot) {
     Fn *f = v->f;
     Scalar *scalar = &f->e->scalar;
@@ -96,6 +133,8 @@ static void slot_begin(Vec *v, Sum *s, int k, const Slot *slot) {
     to->type = slot->kind == SLOT_SCALAR ? slot->type : NULL;
     to->memory_type = to->type ? scalar_memory_type(scalar, to->type, v->lanes)
                                : LLVMVectorType(f->e->i64, (unsigned)v->lanes);
+    if (to->is_narrow)
+        to->memory_type = LLVMVectorType(f->e->i32, (unsigned)v->lanes);
     if (s->kind == SUM_PIECES)
         to->identity = slot_identity(v, s->op, k);
     else if (s->kind != SUM_PICK)
@@ -124,6 +163,7 @@ static Sum sum_begin(Vec *v, const IrOp *op, const IrSink *sink) {
     s.slots = NEW_ARRAY(v->f->e->arena, SumSlot, l->nslots + 1);
     s.has_identity = true;
     for (int k = 0; k < l->nslots; k++) {
+        s.slots[k].is_narrow = s.kind == SUM_PICK && narrows(v, op, sink, k, l->nslots);
         slot_begin(v, &s, k, &l->slots[k]);
         s.has_identity &= s.slots[k].identity != NULL;
     }
@@ -197,12 +237,22 @@ static LLVMValueRef combine_scalar(Vec *v, const Sum *s, LLVMValueRef a, LLVMVal
     return scalar_emit_same(&v->f->e->scalar, s->sink->op, s->slots[0].type, a, b, v->lanes);
 }
 
+/* The blend of two values of a slot, in the bits that it is kept in. */
+static LLVMValueRef slot_blend(Vec *v, const SumSlot *s, LLVMValueRef cond, LLVMValueRef a,
+                               LLVMValueRef b) {
+    if (!s->is_narrow)
+        return vec_blend(v, cond, a, b);
+    LLVMValueRef low_a = LLVMBuildTrunc(B, a, s->memory_type, "");
+    LLVMValueRef low = vec_blend(v, cond, low_a, LLVMBuildTrunc(B, b, s->memory_type, ""));
+    return LLVMBuildSExt(B, low, LLVMTypeOf(a), "");
+}
+
 /* b where it beats a. */
 static Rows choose(Vec *v, const Sum *s, const Rows *a, const Rows *b) {
     Rows beats = combine(v, s, a, b), out = rows_new(v, s);
     for (int c = 0; c < v->ncopies; c++)
         for (int k = 0; k < s->nslots; k++)
-            out.s[c][k] = vec_blend(v, beats.s[c][0], b->s[c][k], a->s[c][k]);
+            out.s[c][k] = slot_blend(v, &s->slots[k], beats.s[c][0], b->s[c][k], a->s[c][k]);
     return out;
 }
 
