@@ -2,7 +2,9 @@
    kernel becomes the usual function of a range of chunks, here whole rows of the first axis, and
    the runtime runs it for all steps in an order that keeps to the cache. What a step reads and
    writes is in the environment of the function; there are three: the first step reads the initial
-   values, the others go to and fro between two sets of buffers. */
+   values, the others go to and fro between two sets of buffers. Where the plan has each array
+   written over itself, a point reads no other point, and one set does, which may be that of the
+   initial values. */
 #include "kernel.h"
 
 #include <assert.h>
@@ -22,11 +24,17 @@ typedef struct {
     LLVMValueRef **init; /* its slots before the loop */
     LLVMValueRef **from; /* the data pointers that the kernel's code reads, by column */
     LLVMValueRef **even; /* columns (pairs) of what even steps write */
+    bool is_over;        /* each step is written over the one before */
     LLVMValueRef rows, points, steps; /* rows of a chunk, points of a row */
 } Sweep;
 
 static Layout *layout_at(Sweep *s, int k) {
     return value_layout(s->f, s->op->args[2 + k]);
+}
+
+/* Is the initial value handed over to the sink that is written over it? */
+static bool hands_over(const Sweep *s, int k) {
+    return s->is_over && op_consumes(s->f, s->op, 2 + k);
 }
 
 /* The carried values in the kernel's code: the sizes stay, the data is of the step. */
@@ -46,33 +54,39 @@ static void bind_carried(Sweep *s) {
             int at = layout_col_slot(l, c);
             LLVMValueRef p = fn_alloca(f, f->e->ptr, "from");
             fn_set(f, p, slots[at + 1]);
-            slots[at] = LLVMConstNull(f->e->ptr);
+            if (!hands_over(s, k))
+                slots[at] = LLVMConstNull(f->e->ptr);
             slots[at + 1] = s->from[k][c] = fn_get(f, f->e->ptr, p);
         }
         value_set(f, s->body->params.at[1 + k], slots, l->nslots);
     }
 }
 
-/* What stands beside the kernel in the loop's body does not change from step to step. Gives the
-   kernel. */
-static IrId emit_invariants(Sweep *s) {
-    IrId kernel = IR_NONE;
+static IrId kernel_of(const Sweep *s) {
+    for (int i = 0; i < s->body->ops.len; i++)
+        if (ir_op(s->f->ir, s->body->ops.at[i])->kind == IR_KERNEL)
+            return s->body->ops.at[i];
+    UNREACHABLE();
+}
+
+/* What stands beside the kernel in the loop's body does not change from step to step. */
+static void emit_invariants(Sweep *s, IrId kernel) {
     for (int i = 0; i < s->body->ops.len; i++) {
         IrId id = s->body->ops.at[i];
         const IrOp *op = ir_op(s->f->ir, id);
-        if (op->kind == IR_KERNEL)
-            kernel = id;
-        else if (op->kind != IR_GET || op->args[0] != kernel)
+        if (id != kernel && (op->kind != IR_GET || op->args[0] != kernel))
             emit_op(s->f, id);
     }
-    assert(kernel);
-    return kernel;
 }
 
-static void find_sinks(Sweep *s) {
+static void find_sinks(Sweep *s, const IrOp *kernel) {
+    s->is_over = true;
     for (int k = 0; k < s->n; k++) {
         const IrOp *op = ir_op(s->f->ir, s->body->results.at[k]);
         s->sink[k] = op->kind == IR_GET ? (int)op->imm : 0;
+        const IrSink *sink = &kernel->kernel->sinks[s->sink[k]];
+        s->is_over &= sink->imm && op_consumes(s->f, kernel, sink->arg) &&
+                      kernel->args[sink->arg] == s->body->params.at[1 + k];
     }
 }
 
@@ -90,8 +104,8 @@ static void cut(Sweep *s) {
     k->nchunks = fn_bin(f, LLVMUDiv, most, k->chunk);
 }
 
-/* Buffers of the odd steps are those of the sinks; those of the even ones are not needed for one
-   step alone. */
+/* Buffers of the odd steps are those of the sinks; those of the even ones are the same, or not
+   needed for one step alone. */
 static void make_buffers(Sweep *s) {
     Fn *f = s->f;
     for (int i = 0; i < s->k.nsinks; i++)
@@ -100,7 +114,13 @@ static void make_buffers(Sweep *s) {
     LLVMValueRef count = fn_select(f, several, s->k.total, fn_int(f, 0));
     for (int k = 0; k < s->n; k++) {
         s->even[k] = slots_new(f, 2 * layout_at(s, k)->ncols);
-        array_alloc(f, layout_at(s, k), s->k.sinks[0].site, count, s->even[k]);
+        const Sink *sink = &s->k.sinks[s->sink[k]];
+        for (int c = 0; s->is_over && c < sink->l->ncols; c++) {
+            s->even[k][2 * c] = sink->bufs[c];
+            s->even[k][2 * c + 1] = sink->data[c];
+        }
+        if (!s->is_over)
+            array_alloc(f, layout_at(s, k), s->k.sinks[0].site, count, s->even[k]);
     }
 }
 
@@ -129,7 +149,7 @@ static int chunk_bytes(Sweep *s) {
     int bytes = 0;
     for (int k = 0; k < s->n; k++)
         for (int c = 0; c < layout_at(s, k)->ncols; c++)
-            bytes += 2 * layout_at(s, k)->cols[c].bytes;
+            bytes += (s->is_over ? 1 : 2) * layout_at(s, k)->cols[c].bytes;
     return bytes;
 }
 
@@ -165,7 +185,8 @@ static LLVMValueRef *results(Sweep *s, int n) {
             out[at++] = s->init[k][i];
         for (int c = 0; c < l->ncols; c++) {
             LLVMValueRef buf = s->even[k][2 * c], data = s->even[k][2 * c + 1];
-            api_release(f, fn_select(f, odd, buf, sink->bufs[c]));
+            if (!s->is_over)
+                api_release(f, fn_select(f, odd, buf, sink->bufs[c]));
             out[at++] = fn_select(f, odd, sink->bufs[c], buf);
             out[at++] = fn_select(f, odd, sink->data[c], data);
         }
@@ -173,21 +194,33 @@ static LLVMValueRef *results(Sweep *s, int n) {
     return out;
 }
 
+/* The initial values that are handed over to the loop, as far as no sink has taken them. */
+static void release_initial(Sweep *s) {
+    Fn *f = s->f;
+    for (int k = 0; k < s->n; k++) {
+        const Sink *sink = &s->k.sinks[s->sink[k]];
+        if (!s->is_over && op_consumes(f, s->op, 2 + k))
+            slots_release(f, layout_at(s, k), s->init[k]);
+        for (int c = 0; hands_over(s, k) && c < sink->l->ncols; c++)
+            api_release(f, sink->taken[c]);
+    }
+}
+
 static LLVMValueRef *emit_steps(Sweep *s, int n) {
     Fn *f = s->f;
+    IrId kernel = kernel_of(s);
+    find_sinks(s, ir_op(f->ir, kernel));
     bind_carried(s);
-    kernel_open(&s->k, f, emit_invariants(s));
+    emit_invariants(s, kernel);
+    kernel_open(&s->k, f, kernel);
     s->k.is_outlined = s->k.is_swept = true;
-    find_sinks(s);
     cut(s);
     make_buffers(s);
     Env env = {0};
     LLVMValueRef fn = kernel_range_fn(&s->k, &env);
     run(s, fn, &env);
     LLVMValueRef *out = results(s, n);
-    for (int k = 0; k < s->n; k++)
-        if (op_consumes(f, s->op, 2 + k))
-            slots_release(f, layout_at(s, k), s->init[k]);
+    release_initial(s);
     return out;
 }
 
