@@ -1,7 +1,6 @@
 /* Operators: typing, elementwise lifting over arrays, structural comparison and order. */
 #include "check.h"
 
-
 /* ---- lifting ---- */
 
 typedef struct {
@@ -223,8 +222,7 @@ Val equal_vals(Checker *ck, Val a, Val b, Span span) {
 /* The first index where two arrays (seen along their first axis) differ, or the shorter length. */
 static IrId first_difference(Checker *ck, Val a, Val b, IrId shorter, Span span) {
     Type *i64 = basic(ck, TYPE_I64);
-    IrRegion *outer = ck->b.region, *cond = ck_region(ck),
-             *body = ck_region(ck);
+    IrRegion *outer = ck->b.region, *cond = ck_region(ck), *body = ck_region(ck);
     IrId i = ir_param(ck->b.func, cond, i64);
     ck->b.region = cond;
     Val inside = compare_ids(ck, IR_LT, i, shorter);
@@ -656,7 +654,8 @@ static Val scalar_convert(Checker *ck, Val *args, int n, void *ctx) {
         int64_t low = type_is_signed(to) ? -(1ll << (bits - 1)) : 0;
         literal = value >= low && value < low + (1ll << bits);
     }
-    bool is_here = literal && from->origin.from >= ck->b.span.from && from->origin.to <= ck->b.span.to;
+    bool is_here = literal && from->origin.from >= ck->b.span.from &&
+                   from->origin.to <= ck->b.span.to;
     if (is_here && to->kind != TYPE_BOOL && type_unify(ck->ts, from, to))
         return val(to, args[0].id);
     if (literal && to->kind != TYPE_BOOL && (from->var == VAR_INT || type_is_float(to)))

@@ -1,7 +1,7 @@
 /* Contraction, the only place where it happens: a float product whose one use is an operand of a
    sum in the same region becomes a fused multiply-add, so that every back end rounds alike. a * b +
    c -> fma(a, b, c); a * b - c -> fma(a, b, -c); c - a * b -> fma(-a, b, c). Before that, squares
-   and cubes of floats that are written as powers become products.
+   of floats that are written as powers become products.
 
    Runs on what the checker made, at every level and before anything else: what is contracted
    depends on how the program is written, not on what is inlined, shared or fused later. Of a sum of
@@ -72,23 +72,16 @@ static void contract_op(Contract *x, IrRegion *region, IrId id) {
     x->dead[product] = true;
 }
 
-/* x ** 2 -> x * x, x ** 3 -> x * x * x: at most 1 ulp off as a power is. */
-static void expand_power(Contract *x, IrRegion *region, IrId id) {
+/* x ** 2 -> x * x, which is rounded correctly; a cube as two products would not stay within 1 ulp. */
+static void expand_square(Contract *x, IrId id) {
     IrOp op = *ir_op(x->f, id);
     int64_t bits;
     if (op.kind != IR_POW || !type_is_float(ir_follow(op.type)) ||
-        !ir_const_bits(x->f, op.args[1], &bits))
+        !ir_const_bits(x->f, op.args[1], &bits) ||
+        ir_float_value(ir_follow(op.type)->kind, bits) != 2)
         return;
-    double exponent = ir_float_value(ir_follow(op.type)->kind, bits);
-    if (exponent != 2 && exponent != 3)
-        return;
-    IrId *args = NEW_ARRAY(x->f->arena, IrId, 2), base = op.args[0];
-    args[0] = args[1] = base;
-    if (exponent == 3) {
-        IrBuilder b = {.module = x->m, .func = x->f, .region = region, .span = op.span};
-        b.node = op.node;
-        args[0] = ir_binary(&b, IR_MUL, base, base);
-    }
+    IrId *args = NEW_ARRAY(x->f->arena, IrId, 2);
+    args[0] = args[1] = op.args[0];
     IrOp *product = ir_op(x->f, id);
     product->kind = IR_MUL;
     product->args = args;
@@ -101,7 +94,7 @@ static void contract_region(Contract *x, IrRegion *region) {
     region->ops.len = region->ops.cap = 0;
     for (int i = 0; i < old.ops.len; i++) {
         IrId id = old.ops.at[i];
-        expand_power(x, region, id);
+        expand_square(x, id);
         contract_op(x, region, id);
         const IrOp *op = ir_op(x->f, id);
         for (int r = 0; r < op->nregions; r++)
