@@ -1,0 +1,103 @@
+/* A device: what runs kernels of CUDA text and has memory of its own, behind one table of functions.
+   There are two: `cuda`, a GPU through libcuda, and `emu`, which compiles the same text as C++ for
+   this machine's processor and so tests everything but the GPU itself.
+
+   A device is used by the thread that runs the entry; only the functions of code may be called from
+   several threads at once. Work of one stream is done in order; copies and launches return before
+   they are done. Addresses of a device's memory never mix with those of the host, even where the
+   device could read them. */
+#ifndef GACT_DEVICE_H
+#define GACT_DEVICE_H
+
+#include "../runtime.h"
+
+typedef uint64_t DevicePtr; /* an address in the device's memory; 0: none */
+
+typedef enum {
+    DEVICE_OK,
+    DEVICE_NO_MEMORY, /* the device's memory is exhausted; nothing has changed */
+    DEVICE_FAILED     /* the call failed; error has the call and the driver's own words */
+} DeviceStatus;
+
+enum { DEVICE_STREAMS = 2, DEVICE_ERROR = 512, DEVICE_ARGS = 4096 };
+
+typedef struct {
+    int32_t blocks[3];
+    int32_t threads;      /* of a block, a multiple of 32, at most 1024 */
+    int32_t shared_bytes; /* dynamic shared memory */
+} DeviceGrid;
+
+/* What placement and the report want to know. */
+typedef struct {
+    char name[128]; /* "NVIDIA H200" */
+    char arch[16];  /* "sm_90"; "" for emu */
+    int32_t units;  /* multiprocessors */
+    int32_t threads_per_unit, shared_per_block;
+    int64_t memory, free; /* bytes */
+    int32_t driver;       /* 13000 for CUDA 13.0; 0 for emu */
+} DeviceInfo;
+
+typedef struct Device Device;
+typedef struct DeviceModule DeviceModule; /* loaded code */
+typedef struct DeviceFunc DeviceFunc;     /* a __global__ function of it */
+
+typedef struct {
+    const char *name; /* "cuda", "emu" */
+    /* How many there are; 0 and a text in why (may be NULL) where there is none. */
+    int32_t (*count)(GactError *why);
+    DeviceStatus (*open)(int32_t ordinal, Device **d, GactError *error);
+    void (*close)(Device *d);
+    DeviceStatus (*info)(Device *d, DeviceInfo *info);
+
+    DeviceStatus (*alloc)(Device *d, int64_t bytes, DevicePtr *p); /* 256-byte aligned */
+    void (*free)(Device *d, DevicePtr p); /* once the work issued so far is done */
+    DeviceStatus (*copy_in)(Device *d, int32_t stream, DevicePtr to, const void *from, int64_t bytes);
+    DeviceStatus (*copy_out)(Device *d, int32_t stream, void *to, DevicePtr from, int64_t bytes);
+    DeviceStatus (*copy)(Device *d, int32_t stream, DevicePtr to, DevicePtr from, int64_t bytes);
+    DeviceStatus (*fill)(Device *d, int32_t stream, DevicePtr to, uint8_t byte, int64_t bytes);
+
+    /* Loads code that `compile` made, or that is kept on disk. */
+    DeviceStatus (*load)(Device *d, const void *code, size_t len, DeviceModule **module);
+    void (*unload)(Device *d, DeviceModule *module);
+    /* Compiles CUDA text (with the prelude) to code for this device, in memory from malloc. */
+    DeviceStatus (*compile)(Device *d, const char *text, size_t len, void **code, size_t *code_len,
+                            char **log);
+    /* What, beside the text, decides the code: architecture, options, compiler and its version. */
+    const char *(*compile_key)(Device *d);
+    DeviceStatus (*function)(Device *d, DeviceModule *module, const char *name, DeviceFunc **f);
+    /* args: the kernel's one parameter, a struct passed by value. */
+    DeviceStatus (*launch)(Device *d, int32_t stream, DeviceFunc *f, const DeviceGrid *grid,
+                           const void *args, size_t bytes);
+
+    /* Waits until the stream's work is done; a fault of the device itself shows here. */
+    DeviceStatus (*sync)(Device *d, int32_t stream);
+    /* Stream b waits for what stream a has been given so far. */
+    DeviceStatus (*order)(Device *d, int32_t a, int32_t b);
+    /* Nanoseconds that the work between two marks took. */
+    DeviceStatus (*mark)(Device *d, int32_t stream, int32_t mark); /* 0 or 1 */
+    DeviceStatus (*between)(Device *d, int64_t *ns);
+} DeviceTable;
+
+struct Device {
+    const DeviceTable *table;
+    int32_t ordinal;
+    char error[DEVICE_ERROR]; /* of the last call that did not return DEVICE_OK */
+    void *state;              /* the table's own */
+};
+
+extern const DeviceTable device_cuda, device_emu;
+
+/* "cuda", "cuda:1", "emu", "host" (no device: *d is NULL), "auto" (the first GPU, else none). */
+DeviceStatus device_open(const char *spec, Device **d, GactError *error);
+void device_close(Device *d);
+/* What was found, versions, devices, what is missing and how to get it: gactrun --doctor. */
+void device_doctor(FILE *out);
+
+/* ---- code: code.c ---- */
+
+/* The prelude's text, which stands before every unit. */
+extern const char device_prelude[];
+/* Code for CUDA text (without the prelude) on d: from the disk cache, else compiled and kept there. */
+DeviceStatus device_code(Device *d, const char *text, size_t len, DeviceModule **module);
+
+#endif
