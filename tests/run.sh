@@ -6,6 +6,8 @@
 #   math    .ir: the program with the library's code for exp, log, …
 #   fuse    .kernels: the counts of kernels, array reads and writes of each entry, after fusion
 #   peel    .ir, after the passes peel and sweep
+#   code    .counts: how many gathers and shuffles of vectors there are in what a processor with
+#           AVX-512 is given, before LLVM's passes
 #   run     .out: the standard output of gactrun and, unless it is 0, the exit status; .err: its
 #           diagnostics, where the file exists; .args: the arguments after the image. Run at -O0
 #           and -O2, on one thread and on two: the results must be equal.
@@ -88,6 +90,13 @@ peel)
 error)
     "$GACTC" --check "$file" >"$work/out" 2>&1
     compare "$base.err" "$work/out"
+    ;;
+code)
+    "$GACTC" --emit=llvm --cpu=x86-64-v4 "$file" >"$work/module" || exit 1
+    for word in masked.gather shufflevector; do
+        echo "$word $(grep -v '^declare' "$work/module" | grep -c "$word")"
+    done >"$work/out"
+    compare "$base.counts" "$work/out"
     ;;
 run) run ;;
 math)

@@ -19,6 +19,7 @@ typedef struct {
     IrRegion ops;
     VEC(IrId) exports;    /* values that others want, */
     LLVMValueRef *places; /* and the memory that they go to */
+    LLVMValueRef **made;  /* in the segment */
     LLVMValueRef status_at;
 } Segment;
 
@@ -342,7 +343,8 @@ static void find_exports(Plan *p) {
 
 /* ---- code ---- */
 
-/* The segment's function. out: the fields of env that point to where its exports go. */
+/* The segment's function. out: the fields of env that point to where its exports go. What they have
+   of constants, as sizes, is known to who uses them. */
 static LLVMValueRef segment_function(Plan *p, Fn *outer, Segment *s, Env *env, const int *out) {
     Fn inner, *f = &inner;
     Outline o = outline_begin(f, outer, p->e->body_fn, "segment");
@@ -355,7 +357,8 @@ static LLVMValueRef segment_function(Plan *p, Fn *outer, Segment *s, Env *env, c
         region_hand_over(f, &s->ops);
     for (int k = 0; k < s->exports.len; k++) {
         Layout *l = value_layout(f, s->exports.at[k]);
-        slots_store(f, l, env_load(f, env, q, out[k]), value_of(f, s->exports.at[k])->s);
+        s->made[k] = value_of(f, s->exports.at[k])->s;
+        slots_store(f, l, env_load(f, env, q, out[k]), s->made[k]);
     }
     env_close(f, env);
     if (f->is_once || !(f->has_loop || f->has_vectors)) /* work that a dag does once a run */
@@ -398,6 +401,7 @@ static void run_segment(Plan *p, Fn *f, int k) {
             failed = fn_bin(f, LLVMOr, failed, fn_get(f, e->i32, p->segments.at[j]->status_at));
     fn_set(f, s->status_at, LLVMConstInt(e->i32, 1, 0));
     s->places = slots_new(f, s->exports.len);
+    s->made = NEW_ARRAY(e->arena, LLVMValueRef *, s->exports.len + 1);
     for (int i = 0; i < s->exports.len; i++) {
         Layout *l = value_layout(f, s->exports.at[i]);
         s->places[i] = fn_alloca(f, slots_type(e, l), "export");
@@ -411,7 +415,11 @@ static void run_segment(Plan *p, Fn *f, int k) {
     fn_at(f, next);
     for (int i = 0; i < s->exports.len; i++) {
         Layout *l = value_layout(f, s->exports.at[i]);
-        value_set(f, s->exports.at[i], slots_load(f, l, s->places[i]), l->nslots);
+        LLVMValueRef *slots = slots_load(f, l, s->places[i]);
+        for (int d = 0; d < l->nslots; d++)
+            if (LLVMIsAConstantInt(s->made[i][d]))
+                slots[d] = s->made[i][d];
+        value_set(f, s->exports.at[i], slots, l->nslots);
     }
 }
 
@@ -457,6 +465,14 @@ static int in_slots(Emit *e, const IrEntry *entry) {
     return n;
 }
 
+/* The runtime has compared the sizes of input k with those that its type says. */
+static void settle_dims(Fn *f, const IrEntry *entry, int k, LLVMValueRef *slots) {
+    const IrPort *port = &entry->inputs[k];
+    for (int d = 0; port->dims && d < port->type->rank; d++)
+        if (port->dims[d].symbol == -1)
+            slots[d] = fn_int(f, port->dims[d].offset);
+}
+
 static LLVMValueRef entry_function(Emit *e, const IrEntry *entry) {
     const IrFunc *ir = entry->func;
     Plan plan = {.e = e, .entry = entry, .ir = ir}, *p = &plan;
@@ -472,6 +488,8 @@ static LLVMValueRef entry_function(Emit *e, const IrEntry *entry) {
         IrId id = ir->body->params.at[k];
         Layout *l = value_layout(f, id);
         value_set(f, id, slots_load_abi(f, l, LLVMGetParam(fn, 1), at), l->nslots);
+        if (entry->kind == ENTRY_DAG && k > 0)
+            settle_dims(f, entry, k - 1, value_of(f, id)->s);
         at += l->nslots;
     }
     find_needs(p);

@@ -98,22 +98,6 @@ static void split_row(Points *p, LLVMValueRef number, LLVMValueRef *outer) {
         outer[0] = number;
 }
 
-/* Lanes from … from + count - 1. Numbers of lanes fit a byte, but the comparison fills a register:
-   LLVM widens a shorter one without clearing the mask's new bits, and a masked store of bytes then
-   writes behind its last lane. */
-static LLVMValueRef lane_mask(Points *p, LLVMValueRef from, LLVMValueRef count) {
-    Vec *v = &p->v;
-    Emit *e = v->f->e;
-    int bits = v->lanes * 8 >= REGISTER_BITS ? 8 : REGISTER_BITS / v->lanes;
-    LLVMTypeRef lane_type = LLVMIntTypeInContext(e->C, (unsigned)bits);
-    LLVMTypeRef type = LLVMVectorType(lane_type, (unsigned)v->lanes);
-    LLVMValueRef iota = LLVMBuildTruncOrBitCast(B, vec_iota(v), type, "");
-    from = LLVMBuildTruncOrBitCast(B, from, lane_type, "");
-    count = LLVMBuildTruncOrBitCast(B, count, lane_type, "");
-    LLVMValueRef lane = LLVMBuildSub(B, iota, vec_splat(v, from), "");
-    return LLVMBuildICmp(B, LLVMIntULT, lane, vec_splat(v, count), "");
-}
-
 /* ---- sinks ---- */
 
 /* The columns that the yield of a STORE goes to. */
@@ -180,7 +164,7 @@ static void store_packed(Points *p, LLVMValueRef value, LLVMValueRef keep, int b
     }
     value = compressed(p, value, keep, bytes);
     Vec here = p->v;
-    p->v.mask = here.mask ? lane_mask(p, fn_int(f, 0), here.count) : NULL;
+    p->v.mask = here.mask ? vec_lane_mask(&p->v, fn_int(f, 0), here.count) : NULL;
     p->v.stream_align = 0;
     vec_store(&p->v, value, bytes, to);
     p->v = here;
@@ -475,7 +459,7 @@ static void emit_piece(Points *p, LLVMValueRef point, LLVMValueRef first, LLVMVa
     Fn *f = p->v.f;
     p->v.first = first;
     p->v.count = count;
-    p->v.mask = full ? NULL : lane_mask(p, first, count);
+    p->v.mask = full ? NULL : vec_lane_mask(&p->v, first, count);
     p->v.is_nested = false;
     LLVMValueRef points = copies > 1 ? fn_int(f, p->v.lanes * copies) : count;
     fn_set(f, p->piece, points);
@@ -724,12 +708,14 @@ static void emit_overlapped(Points *p, LLVMBasicBlockRef head) {
     fn_br(f, head);
 }
 
-/* Is the body worth a second copy, that does without a mask? */
+/* Is the body worth a second copy, that does without a mask? Loads of rows need masks of their own. */
 static bool wants_full(Points *p, const VectorPlan *plan) {
+    enum { PLAIN = 400, MASKED = 16, MEMBERS = 64 }; /* ops */
     Emit *e = p->v.f->e;
     if (p->has_scalar_end || plan->ncopies > 1)
         return true;
-    return plan->nops <= (strstr(e->features, "+avx512vl") ? 16 : 400);
+    bool has_masks = strstr(e->features, "+avx512vl");
+    return plan->nops <= (!has_masks ? PLAIN : plan->has_members ? MEMBERS : MASKED);
 }
 
 /* Points up to p->end of the row by regions[which]. */

@@ -14,11 +14,9 @@
 
 #define B (v->f->e->B)
 
-enum { LINE_BYTES = 64 };
-
 /* ---- small builders ---- */
 
-static LLVMTypeRef widened(Vec *v, LLVMTypeRef type) {
+LLVMTypeRef vec_type(Vec *v, LLVMTypeRef type) {
     return LLVMVectorType(type, (unsigned)v->lanes);
 }
 
@@ -37,7 +35,7 @@ LLVMValueRef vec_iota(Vec *v) {
     return LLVMConstVector(lanes, (unsigned)v->lanes);
 }
 
-static LLVMValueRef call(Vec *v, const char *name, LLVMTypeRef *over, int nover, LLVMValueRef *args,
+LLVMValueRef vec_intrinsic(Vec *v, const char *name, LLVMTypeRef *over, int nover, LLVMValueRef *args,
                          int nargs) {
     Emit *e = v->f->e;
     unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
@@ -48,11 +46,26 @@ static LLVMValueRef call(Vec *v, const char *name, LLVMTypeRef *over, int nover,
 
 LLVMValueRef vec_any(Vec *v, LLVMValueRef mask) {
     LLVMTypeRef type = LLVMTypeOf(mask);
-    return call(v, "llvm.vector.reduce.or", &type, 1, &mask, 1);
+    return vec_intrinsic(v, "llvm.vector.reduce.or", &type, 1, &mask, 1);
 }
 
 static LLVMValueRef all_lanes(Vec *v) {
-    return LLVMConstAllOnes(widened(v, v->f->e->i1));
+    return LLVMConstAllOnes(vec_type(v, v->f->e->i1));
+}
+
+/* Numbers of lanes fit a byte, but the comparison fills a register: LLVM widens a shorter one without
+   clearing the mask's new bits, and a masked store of bytes then writes behind its last lane. */
+LLVMValueRef vec_lane_mask(Vec *v, LLVMValueRef from, LLVMValueRef count) {
+    enum { REGISTER_BITS = 128 }; /* of the smallest */
+    Emit *e = v->f->e;
+    int bits = v->lanes * 8 >= REGISTER_BITS ? 8 : REGISTER_BITS / v->lanes;
+    LLVMTypeRef lane_type = LLVMIntTypeInContext(e->C, (unsigned)bits);
+    LLVMTypeRef type = LLVMVectorType(lane_type, (unsigned)v->lanes);
+    LLVMValueRef iota = LLVMBuildTruncOrBitCast(B, vec_iota(v), type, "");
+    from = LLVMBuildTruncOrBitCast(B, from, lane_type, "");
+    count = LLVMBuildTruncOrBitCast(B, count, lane_type, "");
+    LLVMValueRef lane = LLVMBuildSub(B, iota, vec_splat(v, from), "");
+    return LLVMBuildICmp(B, LLVMIntULT, lane, vec_splat(v, count), "");
 }
 
 LLVMValueRef vec_masked(Vec *v, LLVMValueRef mask, LLVMValueRef cond) {
@@ -83,7 +96,7 @@ void vec_need(Vec *v, LLVMValueRef ok) {
 }
 
 /* Goes on if ok holds in every active lane. */
-static void need_lanes(Vec *v, LLVMValueRef ok) {
+void vec_need_lanes(Vec *v, LLVMValueRef ok) {
     if (!is_vector(ok)) {
         vec_need(v, ok);
         return;
@@ -115,7 +128,7 @@ static void mark_write(Vec *v, LLVMValueRef store) {
 }
 
 LLVMValueRef vec_load(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p) {
-    LLVMTypeRef vector = widened(v, type);
+    LLVMTypeRef vector = vec_type(v, type);
     if (!v->mask) {
         LLVMValueRef all = LLVMBuildLoad2(B, vector, p, "");
         LLVMSetAlignment(all, (unsigned)bytes);
@@ -124,7 +137,7 @@ LLVMValueRef vec_load(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p) {
     LLVMTypeRef over[] = {vector, v->f->e->ptr};
     LLVMValueRef align = LLVMConstInt(v->f->e->i32, (unsigned)bytes, 0);
     LLVMValueRef args[] = {p, align, v->mask, LLVMConstNull(vector)};
-    return mark_read(v, call(v, "llvm.masked.load", over, 2, args, 4));
+    return mark_read(v, vec_intrinsic(v, "llvm.masked.load", over, 2, args, 4));
 }
 
 /* All pieces are aligned as the first one is, if each is a multiple of that. */
@@ -148,197 +161,31 @@ void vec_store(Vec *v, LLVMValueRef value, int bytes, LLVMValueRef p) {
     }
     LLVMTypeRef over[] = {LLVMTypeOf(value), v->f->e->ptr};
     LLVMValueRef args[] = {value, p, LLVMConstInt(v->f->e->i32, (unsigned)bytes, 0), v->mask};
-    mark_write(v, call(v, "llvm.masked.store", over, 2, args, 4));
+    mark_write(v, vec_intrinsic(v, "llvm.masked.store", over, 2, args, 4));
 }
 
 LLVMValueRef vec_gather(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p,
                         LLVMValueRef index) {
-    LLVMTypeRef vector = widened(v, type), over[] = {vector, widened(v, v->f->e->ptr)};
+    LLVMTypeRef vector = vec_type(v, type), over[] = {vector, vec_type(v, v->f->e->ptr)};
     LLVMValueRef args[] = {LLVMBuildGEP2(B, type, p, &index, 1, ""),
                            LLVMConstInt(v->f->e->i32, (unsigned)bytes, 0),
                            v->mask ? v->mask : all_lanes(v), LLVMConstNull(vector)};
-    return mark_read(v, call(v, "llvm.masked.gather", over, 2, args, 4));
+    return mark_read(v, vec_intrinsic(v, "llvm.masked.gather", over, 2, args, 4));
 }
 
 LLVMValueRef vec_to_memory(Vec *v, const Column *col, LLVMValueRef slot) {
     Emit *e = v->f->e;
     slot = vec_splat(v, slot);
     if (col->kind == COL_TAG)
-        return LLVMBuildTrunc(B, slot, widened(v, e->i8), "");
+        return LLVMBuildTrunc(B, slot, vec_type(v, e->i8), "");
     return scalar_to_memory(&e->scalar, col->type, slot);
 }
 
 LLVMValueRef vec_of_memory(Vec *v, const Column *col, LLVMValueRef a) {
     Emit *e = v->f->e;
     if (col->kind == COL_TAG)
-        return LLVMBuildZExt(B, a, widened(v, e->i64), "");
+        return LLVMBuildZExt(B, a, vec_type(v, e->i64), "");
     return scalar_from_memory(&e->scalar, col->type, a);
-}
-
-/* ---- indices ---- */
-
-static Linear linear_of(Vec *v, IrId id) {
-    if (!v->plan->varying[id])
-        return (Linear){value_scalar(v->f, id), 0};
-    return v->linear[id];
-}
-
-/* The first and the last active lane's index are in bounds, and so are those between: with a small
-   stride and at most 64 lanes nothing between can wrap around. */
-static LLVMValueRef linear_in_bounds(Vec *v, Linear x, LLVMValueRef dim) {
-    Fn *f = v->f;
-    LLVMValueRef stride = fn_int(f, x.stride);
-    LLVMValueRef a = fn_add(f, x.base, fn_mul(f, v->first, stride));
-    LLVMValueRef steps = fn_sub(f, v->count, fn_int(f, 1));
-    LLVMValueRef z = fn_add(f, a, fn_mul(f, steps, stride));
-    return fn_bin(f, LLVMAnd, fn_cmp(f, LLVMIntULT, a, dim), fn_cmp(f, LLVMIntULT, z, dim));
-}
-
-/* A varying index that was converted from at most 32 bits, as i32; NULL if it is no such. Gathers
-   and comparisons take half the work then. */
-static LLVMValueRef narrow_index(Vec *v, IrId at, bool *is_signed) {
-    Fn *f = v->f;
-    const IrOp *op = ir_op(f->ir, at);
-    if (op->kind != IR_CONVERT)
-        return NULL;
-    const Type *type = value_layout(f, op->args[0])->type;
-    Value *from = value_of(f, op->args[0]);
-    if (!type_is_int(type) || type_bytes(type) > 4 || !from->s || !is_vector(from->s[0]))
-        return NULL;
-    *is_signed = type_is_signed(type);
-    LLVMTypeRef wide = widened(v, f->e->i32);
-    return *is_signed ? LLVMBuildSExtOrBitCast(B, from->s[0], wide, "")
-                      : LLVMBuildZExtOrBitCast(B, from->s[0], wide, "");
-}
-
-/* The same test on 32 bits; a larger bound than they hold makes it fail too often, which costs time
-   alone. */
-static LLVMValueRef narrow_in_bounds(Vec *v, LLVMValueRef i, LLVMValueRef dim) {
-    Fn *f = v->f;
-    LLVMValueRef most = fn_min(f, dim, fn_int(f, INT32_MAX));
-    most = LLVMBuildTrunc(B, most, f->e->i32, "");
-    return LLVMBuildICmp(B, LLVMIntULT, i, vec_splat(v, most), "");
-}
-
-void vec_check_index(Vec *v, IrId at, LLVMValueRef dim) {
-    Linear x = linear_of(v, at);
-    bool small = x.base && x.stride > -4096 && x.stride < 4096;
-    LLVMValueRef i = value_scalar(v->f, at), narrow;
-    bool is_signed;
-    if (!is_vector(i))
-        vec_need(v, fn_cmp(v->f, LLVMIntULT, i, dim));
-    else if (small && !v->is_nested)
-        vec_need(v, linear_in_bounds(v, x, dim));
-    else if ((narrow = narrow_index(v, at, &is_signed)) != NULL)
-        need_lanes(v, narrow_in_bounds(v, narrow, dim));
-    else
-        need_lanes(v, LLVMBuildICmp(B, LLVMIntULT, i, vec_splat(v, dim), ""));
-}
-
-LLVMValueRef vec_place(Vec *v, const IrOp *op, LLVMValueRef const *dims, Linear *linear) {
-    LLVMValueRef place = NULL;
-    int n = op->nargs - 1;
-    *linear = linear_of(v, op->args[n]);
-    for (int k = 0; k < n; k++) {
-        LLVMValueRef i = value_scalar(v->f, op->args[1 + k]);
-        bool is_last = k == n - 1;
-        if (is_vector(i) && !is_last)
-            linear->base = NULL;
-        if (place) {
-            place = LLVMBuildMul(B, place, is_vector(place) ? vec_splat(v, dims[k]) : dims[k], "");
-            if (is_last && linear->base && !is_vector(place))
-                linear->base = fn_add(v->f, place, linear->base);
-            if (is_vector(place) || is_vector(i)) {
-                place = vec_splat(v, place);
-                i = vec_splat(v, i);
-            }
-            place = LLVMBuildAdd(B, place, i, "");
-        } else {
-            place = i;
-        }
-    }
-    if (linear->stride != 1 && linear->stride != -1)
-        linear->base = NULL;
-    return place;
-}
-
-static LLVMValueRef reversed(Vec *v, LLVMValueRef a) {
-    LLVMValueRef lanes[64];
-    for (int k = 0; k < v->lanes; k++)
-        lanes[k] = LLVMConstInt(v->f->e->i32, (unsigned)(v->lanes - 1 - k), 0);
-    return LLVMBuildShuffleVector(B, a, LLVMGetPoison(LLVMTypeOf(a)),
-                                  LLVMConstVector(lanes, (unsigned)v->lanes), "");
-}
-
-/* Asks for the lines that a later piece will read. Ahead of the caches' own guesses: a body of some
-   length leaves too few loads under way to fill the time that memory takes. */
-static void prefetch(Vec *v, int bytes, LLVMValueRef p) {
-    Emit *e = v->f->e;
-    for (int at = 0; at < v->lanes * bytes; at += LINE_BYTES) {
-        LLVMValueRef args[] = {fn_at_index(v->f, e->i8, p, fn_int(v->f, v->prefetch + at)),
-                               LLVMConstInt(e->i32, 0, 0), LLVMConstInt(e->i32, 3, 0),
-                               LLVMConstInt(e->i32, 1, 0)};
-        call(v, "llvm.prefetch", &e->ptr, 1, args, 4);
-    }
-}
-
-/* Lanes at base, base + stride, …, the stride being 1 or -1. */
-static LLVMValueRef load_linear(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef data, Linear at) {
-    LLVMValueRef mask = v->mask, base = at.base;
-    if (at.stride > 0) {
-        LLVMValueRef p = LLVMBuildGEP2(B, type, data, &base, 1, "");
-        if (v->prefetch && !v->mask && v->lanes * bytes >= LINE_BYTES)
-            prefetch(v, bytes, p);
-        return vec_load(v, type, bytes, p);
-    }
-    base = fn_sub(v->f, base, fn_int(v->f, v->lanes - 1));
-    v->mask = mask ? reversed(v, mask) : NULL;
-    LLVMValueRef all = vec_load(v, type, bytes, LLVMBuildGEP2(B, type, data, &base, 1, ""));
-    v->mask = mask;
-    return reversed(v, all);
-}
-
-static void emit_varying_index(Vec *v, IrId id) {
-    Fn *f = v->f;
-    IrOp *op = ir_op(f->ir, id);
-    Layout *l = value_layout(f, op->args[0]), *r = value_layout(f, id);
-    LLVMValueRef *s = value_of(f, op->args[0])->s, *out = slots_new(f, r->nslots);
-    for (int k = 0; op->flags & IRF_CHECKED && k < l->rank; k++)
-        vec_check_index(v, op->args[1 + k], s[k]);
-    Linear linear;
-    LLVMValueRef place = vec_place(v, op, s, &linear), narrow;
-    bool is_signed = false;
-    narrow = op->nargs == 2 && !linear.base ? narrow_index(v, op->args[1], &is_signed) : NULL;
-    place = narrow && (is_signed || op->flags & IRF_CHECKED) ? narrow : place;
-    for (int k = 0; k < l->ncols; k++) {
-        const Column *col = &l->cols[k];
-        LLVMTypeRef type = layout_col_type(f->e, col);
-        LLVMValueRef data = s[l->rank + 2 * k + 1];
-        out[k] = vec_of_memory(v, col, linear.base ? load_linear(v, type, col->bytes, data, linear)
-                                               : vec_gather(v, type, col->bytes, data, place));
-    }
-    value_set(f, id, out, r->nslots);
-}
-
-static void emit_uniform_index(Vec *v, IrId id) {
-    Fn *f = v->f;
-    IrOp *op = ir_op(f->ir, id), plain = *op;
-    LLVMValueRef *s = value_of(f, op->args[0])->s;
-    for (int k = 0; op->flags & IRF_CHECKED && k < op->nargs - 1; k++)
-        vec_check_index(v, op->args[1 + k], s[k]);
-    op->flags &= (uint16_t)~IRF_CHECKED;
-    emit_index(f, id);
-    *op = plain;
-}
-
-static void emit_vec_index(Vec *v, IrId id) {
-    IrOp *op = ir_op(v->f->ir, id);
-    for (int k = 1; k < op->nargs; k++)
-        if (is_vector(value_scalar(v->f, op->args[k]))) {
-            emit_varying_index(v, id);
-            return;
-        }
-    emit_uniform_index(v, id);
 }
 
 /* ---- scalar ops ---- */
@@ -351,7 +198,7 @@ static void track_linear(Vec *v, IrId id) {
         return;
     if (op->kind != IR_ADD && op->kind != IR_SUB && op->kind != IR_MUL)
         return;
-    Linear a = linear_of(v, op->args[0]), c = linear_of(v, op->args[1]);
+    Linear a = vec_linear(v, op->args[0]), c = vec_linear(v, op->args[1]);
     if (!a.base || !c.base)
         return;
     if (op->kind != IR_MUL) {
@@ -376,9 +223,9 @@ static void check_operand(Vec *v, IrId id) {
         return;
     LLVMValueRef d = value_scalar(v->f, op->args[1]), zero = LLVMConstNull(LLVMTypeOf(d));
     if (op->kind != IR_POW)
-        need_lanes(v, LLVMBuildICmp(B, LLVMIntNE, d, zero, ""));
+        vec_need_lanes(v, LLVMBuildICmp(B, LLVMIntNE, d, zero, ""));
     else if (type_is_signed(value_type(v->f, op->args[1])))
-        need_lanes(v, LLVMBuildICmp(B, LLVMIntSGE, d, zero, ""));
+        vec_need_lanes(v, LLVMBuildICmp(B, LLVMIntSGE, d, zero, ""));
 }
 
 /* SELECT of values with several slots. */
@@ -464,7 +311,7 @@ static void call_lanes(Vec *v, IrId id) {
     LLVMValueRef zero = fn_int(f, 0), i = LLVMBuildPhi(B, f->e->i64, "");
     LLVMAddIncoming(i, &zero, &before, 1);
     for (int k = 0; k < n; k++) {
-        LLVMTypeRef type = widened(v, layout_slot_type(f->e, &r->slots[k]));
+        LLVMTypeRef type = vec_type(v, layout_slot_type(f->e, &r->slots[k]));
         LLVMValueRef none = LLVMConstNull(type);
         s[k] = LLVMBuildPhi(B, type, "");
         LLVMAddIncoming(s[k], &none, &before, 1);
@@ -500,7 +347,7 @@ static void emit_vec_call(Vec *v, IrId id) {
 
 static void emit_vec_check(Vec *v, IrId id) {
     IrOp *op = ir_op(v->f->ir, id);
-    need_lanes(v, value_scalar(v->f, op->args[1]));
+    vec_need_lanes(v, value_scalar(v->f, op->args[1]));
     if (op->args[0] == IR_NONE) {
         value_set(v->f, id, slots_new(v->f, 0), 0);
         return;
@@ -525,9 +372,9 @@ static void emit_copy_op(Vec *v, IrId id) {
         else if (v->plan->packed && v->plan->packed[id])
             vec_pack(v, id);
         else if (value_layout(v->f, op->args[0])->rank == op->nargs - 1)
-            emit_vec_index(v, id);
+            vec_index(v, id);
         else
-            emit_uniform_index(v, id);
+            vec_shared_index(v, id);
         break;
     case IR_CHECK: emit_vec_check(v, id); break;
     case IR_CALL:

@@ -1,6 +1,6 @@
 /* The parts of the vectoriser: vector_plan.c decides which values differ between lanes and whether
    a body can be vectorised, vector_body.c emits its ops, vector_control.c its IFs and loops,
-   vector_nest.c the sums inside it, vector_pack.c rows, vector_wide.c products, vector_call.c the
+   vector_index.c its reads, vector_nest.c the sums inside it, vector_pack.c rows, vector_wide.c products, vector_call.c the
    functions it calls, vector.c the loop around it. */
 #ifndef GACT_VECTOR_BODY_H
 #define GACT_VECTOR_BODY_H
@@ -13,6 +13,7 @@ typedef struct {
     int nops;
     bool *packed;  /* by IrId: rows that differ between lanes, copied to the stack; or NULL */
     int ncopies;       /* so many pieces are done side by side, where there are as many */
+    bool has_members;  /* it reads members of rows that differ between lanes */
     uint64_t *wanted; /* by IrId of a loop: bit k: carried value k (63: or a later one) is looked at
                          after the loop */
 } VectorPlan;
@@ -76,7 +77,16 @@ LLVMValueRef *vec_operator(Fn *f, const VectorPlan *plan, const IrRegion *op, in
                            LLVMValueRef *const *params);
 /* Leaves for the scalar body unless ok, a scalar. */
 void vec_need(Vec *v, LLVMValueRef ok);
+/* The same for ok that may differ between lanes: it must hold in every active one. */
+void vec_need_lanes(Vec *v, LLVMValueRef ok);
 LLVMValueRef vec_splat(Vec *v, LLVMValueRef a);
+/* As many as there are lanes. */
+LLVMTypeRef vec_type(Vec *v, LLVMTypeRef type);
+/* A call of an intrinsic function of LLVM, over these types. */
+LLVMValueRef vec_intrinsic(Vec *v, const char *name, LLVMTypeRef *over, int nover, LLVMValueRef *args,
+                           int nargs);
+/* Lanes from … from + count - 1. */
+LLVMValueRef vec_lane_mask(Vec *v, LLVMValueRef from, LLVMValueRef count);
 /* Is any bit of a mask set? */
 LLVMValueRef vec_any(Vec *v, LLVMValueRef mask);
 /* The mask (NULL: all lanes) and a condition, which may be a scalar. */
@@ -94,9 +104,15 @@ void vec_pack(Vec *v, IrId id);
 void vec_packed_index(Vec *v, IrId id);
 /* Goes on if an index is within a size, in every active lane. */
 void vec_check_index(Vec *v, IrId at, LLVMValueRef dim);
-/* The row-major place of what an INDEX picks, which varies, by the sizes of the array. linear: set to
-   its form if its stride is 1 or -1, else its base is NULL. */
-LLVMValueRef vec_place(Vec *v, const IrOp *op, LLVMValueRef const *dims, Linear *linear);
+/* The form of an index, also of one that does not vary. */
+Linear vec_linear(Vec *v, IrId id);
+/* The row-major place of what an INDEX picks, which varies, by the sizes of the array. */
+LLVMValueRef vec_place(Vec *v, const IrOp *op, LLVMValueRef const *dims);
+/* Do lanes pick neighbours, from `first` on? */
+bool vec_are_neighbours(Vec *v, const IrOp *op, LLVMValueRef const *dims, LLVMValueRef *first);
+/* An INDEX of an array, the same in all lanes, and one that does not vary. */
+void vec_index(Vec *v, IrId id);
+void vec_shared_index(Vec *v, IrId id);
 /* Elements p[index] of the active lanes, zero in the others. */
 LLVMValueRef vec_gather(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p, LLVMValueRef index);
 /* Lanes as they are in memory, as slots. */

@@ -84,11 +84,10 @@ void vec_pack(Vec *v, IrId id) {
     LLVMValueRef n = s[l->rank - 1], first = fn_int(f, 0);
     for (int k = 0; op->flags & IRF_CHECKED && k < op->nargs - 1; k++)
         vec_check_index(v, op->args[1 + k], s[k]);
-    Linear linear;
-    LLVMValueRef place = vec_place(v, op, s, &linear);
-    bool are_neighbours = linear.base && linear.stride == 1;
+    LLVMValueRef place = vec_place(v, op, s), base;
+    bool are_neighbours = vec_are_neighbours(v, op, s, &base);
     if (are_neighbours) {
-        first = fn_mul(f, linear.base, n);
+        first = fn_mul(f, base, n);
         place = vec_iota(v);
     }
     LLVMValueRef offsets = LLVMBuildMul(B, vec_splat(v, place), vec_splat(v, n), "");

@@ -17,6 +17,7 @@ typedef struct {
     bool *packed;  /* by IrId (NULL: nothing may be), */
     int *depth_of; /* and how many loops of the body such a row is in */
     int depth;
+    bool has_members;
     bool packs_in_vain; /* a packed row is read by a single loop */
     int sizes[9]; /* varying ops on values of so many bytes, but places in arrays */
     int nops;
@@ -167,6 +168,7 @@ static bool can_call(Planner *p, IrId id) {
 
 static bool can_index(Planner *p, const IrOp *op) {
     const Layout *l = value_layout(p->f, op->args[0]);
+    p->has_members |= any_arg(p, op) && !p->varying[op->args[op->nargs - 1]];
     return !p->varying[op->args[0]] && op->nargs - 1 == l->rank && l->is_regular &&
            type_is_flat(l->elem);
 }
@@ -443,7 +445,13 @@ VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes) {
         suits = suits > most ? most : suits;
     }
     int ncopies = lanes ? 1 : copies_of(f, body, p.nops);
-    return (VectorPlan){p.varying, fits ? suits : 0, p.nops, p.packed, ncopies, wanted_of(f, body)};
+    return (VectorPlan){.varying = p.varying,
+                        .lanes = fits ? suits : 0,
+                        .nops = p.nops,
+                        .packed = p.packed,
+                        .ncopies = ncopies,
+                        .has_members = p.has_members,
+                        .wanted = wanted_of(f, body)};
 }
 
 bool vector_plan_operator(Fn *f, const IrRegion *region, VectorPlan *plan) {
