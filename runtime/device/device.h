@@ -89,7 +89,17 @@ extern const DeviceTable device_cuda, device_emu;
 
 /* "cuda", "cuda:1", "emu", "host" (no device: *d is NULL), "auto" (the first GPU, else none). */
 DeviceStatus device_open(const char *spec, Device **d, GactError *error);
-void device_close(Device *d);
+void device_close(Device *d); /* NULL is ignored */
+
+/* The device of the process. device_use opens it by its name, NULL: by GACT_DEVICE, else the host;
+   device_ensure does so unless it was done. Neither may be called while a run is under way. */
+GactStatus device_use(const char *spec, GactError *error);
+GactStatus device_ensure(GactError *error);
+/* What runs kernels besides the host; NULL: nothing. */
+Device *runtime_device(void);
+/* Closes it; the next run opens one again. */
+void device_stop(void);
+
 /* What was found, versions, devices, what is missing and how to get it: gactrun --doctor. */
 void device_doctor(FILE *out);
 

@@ -1,0 +1,107 @@
+/* Devices by their names, and the one that the process uses. */
+#include "device.h"
+
+#include "inject.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const DeviceTable *const tables[] = {&device_cuda};
+enum { TABLES = sizeof tables / sizeof *tables };
+
+/* ---- opening by name ---- */
+
+static const DeviceTable *find_table(const char *name, size_t len) {
+    for (int k = 0; k < TABLES; k++)
+        if (strlen(tables[k]->name) == len && !memcmp(tables[k]->name, name, len))
+            return tables[k];
+    return NULL;
+}
+
+/* "" is 0, ":3" is 3; -1 for anything else. */
+static int32_t read_ordinal(const char *text) {
+    char *end;
+    if (!*text)
+        return 0;
+    if (text[0] != ':' || text[1] < '0' || text[1] > '9')
+        return -1;
+    long number = strtol(text + 1, &end, 10);
+    return *end || number > INT16_MAX ? -1 : (int32_t)number;
+}
+
+static DeviceStatus open_table(const DeviceTable *table, int32_t ordinal, Device **d,
+                               GactError *error) {
+    DeviceStatus status = table->open(ordinal, d, error);
+    return status ? status : device_inject(d, error);
+}
+
+DeviceStatus device_open(const char *spec, Device **d, GactError *error) {
+    size_t len = strcspn(spec, ":");
+    const DeviceTable *table = find_table(spec, len);
+    int32_t ordinal = read_ordinal(spec + len);
+    *d = NULL;
+    if (!strcmp(spec, "host"))
+        return DEVICE_OK;
+    if (!strcmp(spec, "auto")) {
+        if (device_cuda.count(NULL) == 0 || open_table(&device_cuda, 0, d, NULL))
+            *d = NULL;
+        return DEVICE_OK;
+    }
+    if (!table || ordinal < 0) {
+        error_set(error, GACT_BAD_INPUT,
+                  "there is no device `%s`: it is host, cuda, cuda:N, emu or auto", spec);
+        return DEVICE_FAILED;
+    }
+    GactError why = {0};
+    DeviceStatus status = open_table(table, ordinal, d, &why);
+    if (status)
+        error_set(error, GACT_BAD_INPUT, "device %s cannot be used: %s", spec, why.text);
+    return status;
+}
+
+void device_close(Device *d) {
+    if (d)
+        d->table->close(d);
+}
+
+/* ---- the process's device ---- */
+
+/* Opened by the first that asks, closed at shutdown. */
+static struct {
+    pthread_mutex_t lock;
+    bool settled;
+    Device *device;
+} used = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+GactStatus device_use(const char *spec, GactError *error) {
+    const char *given = getenv("GACT_DEVICE");
+    if (!spec)
+        spec = given && *given ? given : "host";
+    pthread_mutex_lock(&used.lock);
+    device_close(used.device);
+    used.device = NULL;
+    used.settled = !device_open(spec, &used.device, error);
+    bool good = used.settled;
+    pthread_mutex_unlock(&used.lock);
+    return good ? GACT_OK : GACT_BAD_INPUT;
+}
+
+GactStatus device_ensure(GactError *error) {
+    pthread_mutex_lock(&used.lock);
+    bool settled = used.settled;
+    pthread_mutex_unlock(&used.lock);
+    return settled ? GACT_OK : device_use(NULL, error);
+}
+
+Device *runtime_device(void) {
+    return used.device;
+}
+
+void device_stop(void) {
+    pthread_mutex_lock(&used.lock);
+    device_close(used.device);
+    used.device = NULL;
+    used.settled = false;
+    pthread_mutex_unlock(&used.lock);
+}
