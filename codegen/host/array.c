@@ -315,6 +315,14 @@ static Builder new_builder(Fn *f, Layout *l) {
     return b;
 }
 
+/* The columns of a value that is wanted elsewhere: nobody counts them. */
+static void aimed_columns(Fn *f, const Layout *l, LLVMValueRef *cols) {
+    for (int c = 0; c < l->ncols; c++) {
+        cols[2 * c] = LLVMConstNull(f->e->ptr);
+        cols[2 * c + 1] = f->dest.data[c];
+    }
+}
+
 void emit_list(Fn *f, IrId id) {
     IrOp *op = ir_op(f->ir, id);
     Layout *l = value_layout(f, id);
@@ -337,7 +345,10 @@ void emit_list(Fn *f, IrId id) {
         set_built(f, id, out, &b);
         return;
     }
-    array_alloc(f, l, site, fn_mul(f, out[0], part), out + l->rank);
+    if (f->dest.id == id && f->dest.data && !f->dest.builder) /* a row of a larger array */
+        aimed_columns(f, l, out + l->rank);
+    else
+        array_alloc(f, l, site, fn_mul(f, out[0], part), out + l->rank);
     LLVMValueRef *data = array_data(f, l, out + l->rank);
     for (int k = 0; k < op->nargs; k++) {
         LLVMValueRef *s = value_of(f, op->args[k])->s, at = fn_mul(f, fn_int(f, k), part);
@@ -472,12 +483,10 @@ void emit_matmul(Fn *f, IrId id) {
     LLVMValueRef *out = slots_new(f, l->nslots);
     out[0] = a[0];
     out[1] = b[1];
-    if (f->dest.id == id && f->dest.data && !f->dest.builder) { /* a row of a larger array */
-        out[2] = LLVMConstNull(e->ptr);
-        out[3] = f->dest.data[0];
-    } else {
+    if (f->dest.id == id && f->dest.data && !f->dest.builder) /* a row of a larger array */
+        aimed_columns(f, l, out + 2);
+    else
         array_alloc(f, l, site_memory(f, op), LLVMBuildMul(B, a[0], b[1], ""), out + 2);
-    }
     LLVMTypeRef params[] = {e->ptr, e->i32, e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64};
     LLVMTypeRef type = LLVMFunctionType(e->vd, params, 8, 0);
     LLVMValueRef kind = LLVMConstInt(e->i32, (uint64_t)table_kind(l->elem), 0);

@@ -153,6 +153,9 @@ static void emit_rows(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
 static VectorHow how_of(const Kernel *k, const Sink *s) {
     if (s->sink->kind == SINK_MAP && s->out == OUT_DIRECT && !s->is_row)
         return VECTOR_STORE;
+    if (s->sink->kind == SINK_MAP && s->out == OUT_DIRECT &&
+        vector_makes_row(k->f, k->body, s->sink->yield))
+        return VECTOR_ROW;
     if (s->sink->kind == SINK_FILTER && s->out == OUT_PACKED && vector_packs(k->f->e, s->l))
         return VECTOR_PACK;
     if (s->sink->kind == SINK_SCAN && s->prefix)
@@ -171,6 +174,22 @@ static void each_point(Fn *f, void *data, LLVMValueRef point, LLVMValueRef *cons
             sink_point(k, &k->sinks[i], point, yields);
 }
 
+/* The scalar body of a point puts its row where it belongs, */
+static void aim_point(Fn *f, void *data, LLVMValueRef point) {
+    Kernel *k = data;
+    assert(f == k->f), (void)f;
+    aim(k, point);
+}
+
+/* or it is copied there. */
+static void row_point(Fn *f, void *data, LLVMValueRef point, LLVMValueRef *const *yields) {
+    Kernel *k = data;
+    assert(f == k->f), (void)f;
+    for (int i = 0; i < k->nsinks; i++)
+        if (how_of(k, &k->sinks[i]) == VECTOR_ROW)
+            sink_point(k, &k->sinks[i], point, yields);
+}
+
 static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
     Fn *f = k->f;
     VectorLoop loop = {.kernel = k->id,
@@ -183,12 +202,15 @@ static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
                        .is_read_soon = k->is_swept,
                        .whole = k->is_outlined ? NULL : k->whole,
                        .each = each_point,
+                       .aim = aim_point,
+                       .row = row_point,
                        .data = k};
     loop.sinks = NEW_ARRAY(f->e->arena, VectorSink, k->nsinks);
     for (int i = 0; i < k->nsinks; i++) {
         Sink *s = &k->sinks[i];
         loop.sinks[i] = (VectorSink){.how = how_of(k, s),
                                      .yield = s->sink->yield,
+                                     .array = s->l,
                                      .data = s->data,
                                      .is_over = sink_writes_over(k, s) && !loop.whole,
                                      .place = s->acc,

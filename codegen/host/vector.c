@@ -34,9 +34,9 @@ typedef struct {
     const IrRegion *body; /* that is emitted now: the kernel's, or that of a part of the space */
     int rank;
     int ncopies; /* pieces that are done side by side where they are full */
-    bool reduces, scans, has_each, may_stream, has_scalar_end, has_full;
+    bool reduces, scans, has_each, has_rows, may_stream, has_scalar_end, has_full;
     int fixed_lanes; /* or 0: the types of a body decide */
-    bool is_pure; /* there are only STOREs: a point may be done twice */
+    bool is_pure; /* there are only STOREs and ROWs: a point may be done twice */
     LLVMValueRef next;       /* memory of the next point */
     LLVMValueRef piece;      /* memory of the number of points in the piece under way */
     LLVMValueRef *accs;      /* memory of the accumulators of REDUCE sinks, */
@@ -53,12 +53,25 @@ static VectorPlan plan_of(Fn *f, IrId kernel) {
     return vector_plan(f, op->regions[op->kernel->inner], 0);
 }
 
+/* Only arrays over the space take rows. */
+static bool takes_rows(Fn *f, const IrOp *kernel) {
+    for (int k = 0; k < kernel->kernel->nsinks; k++) {
+        const IrSink *sink = &kernel->kernel->sinks[k];
+        for (int y = 0; sink->kind != SINK_MAP && y < ir_sink_yields(sink->kind); y++)
+            if (layout_is_array(value_type(f, kernel->regions[0]->results.at[sink->yield + y])))
+                return false;
+    }
+    return true;
+}
+
 bool vector_wants(Fn *f, IrId kernel) {
     const IrOp *op = ir_op(f->ir, kernel);
     int64_t size;
     if (f->e->options->opt_level == 0 || op->kernel->rank == 0 || f->is_once)
         return false;
     if (ir_const_int(f->ir, op->args[op->kernel->rank - 1], &size) && size < 8)
+        return false;
+    if (!takes_rows(f, op))
         return false;
     return plan_of(f, kernel).lanes > 0;
 }
@@ -116,6 +129,25 @@ static void store_slots(Points *p, const VectorSink *sink, LLVMValueRef point,
         LLVMTypeRef type = layout_col_type(f->e, col);
         LLVMValueRef to = LLVMBuildGEP2(B, type, sink->data[c], &point, 1, "");
         vec_store(&p->v, vec_to_memory(&p->v, col, slots[c]), col->bytes, to);
+    }
+}
+
+/* The scalars of a row that is yielded. */
+static int members_of(Points *p, const VectorSink *sink, IrId *members) {
+    return vec_row_members(p->v.f, p->body->results.at[sink->yield], members);
+}
+
+static void store_rows(Points *p, const VectorSink *sink, LLVMValueRef point) {
+    Fn *f = p->v.f;
+    IrId members[VEC_MEMBERS];
+    LLVMValueRef slots[VEC_MEMBERS];
+    int n = members_of(p, sink, members);
+    LLVMValueRef first = fn_mul(f, point, fn_int(f, n));
+    for (int c = 0; c < sink->array->ncols; c++) {
+        const Column *col = &sink->array->cols[c];
+        for (int k = 0; k < n; k++)
+            slots[k] = value_of(f, members[k])->s[c];
+        vec_store_row(&p->v, col, slots, n, fn_at_bytes(f, col->bytes, sink->data[c], first));
     }
 }
 
@@ -242,7 +274,7 @@ static LLVMValueRef **spill_yields(Points *p) {
         Layout *l = value_layout(f, p->body->results.at[k]);
         LLVMValueRef *s = region_result(f, p->body, k);
         all[k] = slots_new(f, l->nslots);
-        for (int i = 0; i < l->nslots; i++)
+        for (int i = 0; s && i < l->nslots; i++) /* a row is stored by now */
             all[k][i] = scalar_is_vector(s[i]) ? spill(p, &l->slots[i], s[i]) : s[i];
     }
     return all;
@@ -255,7 +287,7 @@ static LLVMValueRef **lane_yields(Points *p, LLVMValueRef *const *spilled, LLVMV
         Layout *l = value_layout(f, p->body->results.at[k]);
         LLVMValueRef *s = region_result(f, p->body, k);
         all[k] = slots_new(f, l->nslots);
-        for (int i = 0; i < l->nslots; i++)
+        for (int i = 0; s && i < l->nslots; i++)
             all[k][i] =
                 scalar_is_vector(s[i]) ? lane_of(p, &l->slots[i], spilled[k][i], lane) : s[i];
     }
@@ -324,6 +356,7 @@ static void sink_piece(Points *p, LLVMValueRef point) {
         case VECTOR_STORE:
             store_slots(p, &p->loop->sinks[k], point, yield_slots(p, &p->loop->sinks[k]));
             break;
+        case VECTOR_ROW: store_rows(p, &p->loop->sinks[k], point); break;
         case VECTOR_SCAN: scan_yields(p, &p->loop->sinks[k], point); break;
         case VECTOR_REDUCE: reduce_yield(p, k); break;
         case VECTOR_PICK: pick_yields(p, &p->loop->sinks[k], point); break;
@@ -422,6 +455,27 @@ static void sink_one(Points *p, LLVMValueRef point) {
     }
     if (p->has_each)
         p->loop->each(f, p->loop->data, point, yields);
+    if (p->has_rows)
+        p->loop->row(f, p->loop->data, point, yields);
+}
+
+/* The scalar body for one point. */
+static void emit_one(Points *p, LLVMValueRef point) {
+    Fn *f = p->v.f;
+    LLVMValueRef *index = slots_new(f, p->rank);
+    LLVMValueRef **params = NEW_ARRAY(f->e->arena, LLVMValueRef *, p->rank + 1);
+    for (int k = 0; k < p->rank - 1; k++)
+        index[k] = p->outer[k];
+    index[p->rank - 1] = fn_sub(f, point, p->row);
+    for (int k = 0; k < p->rank; k++)
+        params[k] = &index[k];
+    Dest outer = f->dest;
+    if (p->has_rows)
+        p->loop->aim(f, p->loop->data, point);
+    emit_region(f, p->body, params);
+    f->dest = outer;
+    region_hand_over(f, p->body);
+    sink_one(p, point);
 }
 
 /* The piece under way, by the scalar body; then on to `head`. */
@@ -435,15 +489,7 @@ static void emit_slow(Points *p, LLVMBasicBlockRef head) {
     bool has_loop = f->has_loop;
     open_accs(p);
     Loop loop = loop_begin(f, from, to, "point");
-    LLVMValueRef *index = slots_new(f, p->rank);
-    for (int k = 0; k < p->rank - 1; k++)
-        index[k] = p->outer[k];
-    index[p->rank - 1] = fn_sub(f, loop.i, p->row);
-    LLVMValueRef **params = NEW_ARRAY(f->e->arena, LLVMValueRef *, p->rank + 1);
-    for (int k = 0; k < p->rank; k++)
-        params[k] = &index[k];
-    emit_region(f, p->body, params);
-    sink_one(p, loop.i);
+    emit_one(p, loop.i);
     loop_end_plain(f, &loop);
     close_accs(p);
     f->has_loop = has_loop; /* those in here run too rarely to matter */
@@ -476,6 +522,15 @@ static void emit_piece(Points *p, LLVMValueRef point, LLVMValueRef first, LLVMVa
 
 /* ---- large outputs ---- */
 
+/* The columns that are written point by point, and how many elements a point has there; NULL: none. */
+static const Layout *written(Points *p, const VectorSink *sink, int *n) {
+    IrId members[VEC_MEMBERS];
+    *n = sink->how == VECTOR_ROW ? members_of(p, sink, members) : 1;
+    if (sink->how == VECTOR_ROW)
+        return sink->array;
+    return sink->how == VECTOR_STORE || sink->how == VECTOR_SCAN ? elements_of(p, sink) : NULL;
+}
+
 /* Would stores that bypass the caches pay, and may this row use them? They need aligned places, and
    an output that is too large to be found in a cache by whoever reads it. */
 static LLVMValueRef wants_streaming(Points *p) {
@@ -486,14 +541,15 @@ static LLVMValueRef wants_streaming(Points *p) {
         total = fn_mul(f, total, p->loop->dims[k]);
     for (int k = 0; k < p->loop->nsinks; k++) {
         const VectorSink *sink = &p->loop->sinks[k];
-        bool stores = sink->how == VECTOR_STORE || sink->how == VECTOR_SCAN;
-        Layout *l = stores ? elements_of(p, sink) : NULL;
+        int n;
+        const Layout *l = written(p, sink, &n);
         if (sink->how == VECTOR_SCAN && sink->prefix->is_local) /* it will be read again */
             total = fn_select(f, sink->prefix->is_local, fn_int(f, 0), total);
         for (int c = 0; l && c < l->ncols; c++) {
-            LLVMValueRef to = fn_at_bytes(f, l->cols[c].bytes, sink->data[c], point);
+            LLVMValueRef first = fn_mul(f, point, fn_int(f, n));
+            LLVMValueRef to = fn_at_bytes(f, l->cols[c].bytes, sink->data[c], first);
             low = fn_bin(f, LLVMOr, low, LLVMBuildPtrToInt(B, to, f->e->i64, ""));
-            bytes += l->cols[c].bytes;
+            bytes += n * l->cols[c].bytes;
         }
     }
     low = fn_bin(f, LLVMAnd, low, fn_int(f, STREAM_ALIGN - 1));
@@ -510,12 +566,11 @@ static bool may_stream(Points *p, const VectorPlan *plan) {
     for (int k = 0; k < p->loop->nsinks; k++) {
         if (p->loop->sinks[k].is_over)
             return false; /* it comes through the cache in any case */
-        VectorHow how = p->loop->sinks[k].how;
-        bool is_stored = how == VECTOR_STORE || how == VECTOR_SCAN;
-        Layout *l = is_stored ? elements_of(p, &p->loop->sinks[k]) : NULL;
+        int n;
+        const Layout *l = written(p, &p->loop->sinks[k], &n);
         for (int c = 0; l && c < l->ncols; c++) {
             stores = true;
-            if (p->loop->box && plan->lanes * l->cols[c].bytes < STREAM_ALIGN)
+            if (p->loop->box && (n > 1 || plan->lanes * l->cols[c].bytes < STREAM_ALIGN))
                 return false; /* no piece reaches the next aligned place */
         }
     }
@@ -865,7 +920,8 @@ static void emit_points(Fn *f, VectorLoop *loop, int fixed) {
     p->rank = p->body->params.len;
     p->is_pure = true;
     for (int k = 0; k < loop->nsinks; k++) {
-        p->is_pure &= loop->sinks[k].how == VECTOR_STORE;
+        p->is_pure &= loop->sinks[k].how == VECTOR_STORE || loop->sinks[k].how == VECTOR_ROW;
+        p->has_rows |= loop->sinks[k].how == VECTOR_ROW;
         p->reduces |= loop->sinks[k].how == VECTOR_REDUCE || loop->sinks[k].how == VECTOR_PICK;
         p->scans |= loop->sinks[k].how == VECTOR_SCAN;
         p->has_each |= loop->sinks[k].how == VECTOR_EACH;

@@ -11,6 +11,8 @@
 #include "emit.h"
 
 typedef enum {
+    VECTOR_ROW,    /* row `point` of the result is the yield, a list of few scalars: MAP where
+                      vector_makes_row() */
     VECTOR_STORE,  /* element `point` of the result is the yield: MAP of a flat type */
     VECTOR_REDUCE, /* by an op that scalar_identity() knows, in 32 striding lanes */
     VECTOR_SCAN,   /* as STORE, of prefixes (prefix.h); all points of a chunk */
@@ -26,7 +28,8 @@ struct Prefix;
 typedef struct {
     VectorHow how;
     int yield;                /* but EACH: index among the body's results */
-    LLVMValueRef const *data; /* STORE, SCAN, PACK: where element 0 goes, in each column */
+    const Layout *array;      /* ROW: the result */
+    LLVMValueRef const *data; /* STORE, ROW, SCAN, PACK: where element 0 goes, in each column */
     LLVMValueRef place;       /* PACK: memory of the next place, never more than the point's number;
                                  there is room for an element a point */
     bool is_over;             /* STORE: perhaps over an array that the body reads */
@@ -50,6 +53,9 @@ typedef struct VectorLoop {
     /* EACH: emits what one point does to those sinks. yields: the slots of every result of the
        body, scalars. */
     void (*each)(Fn *f, void *data, LLVMValueRef point, LLVMValueRef *const *yields);
+    /* Where there is a ROW: before the scalar body of a point, and after it, for these sinks. */
+    void (*aim)(Fn *f, void *data, LLVMValueRef point);
+    void (*row)(Fn *f, void *data, LLVMValueRef point, LLVMValueRef *const *yields);
     void *data;
 } VectorLoop;
 
@@ -61,6 +67,8 @@ bool vector_wants_each(Fn *f, IrId kernel);
 int vector_unit(Fn *f, IrId kernel);
 /* Does the body of a kernel hold loops or calls? kernel.c */
 bool kernel_is_heavy(const IrFunc *ir, const IrRegion *body);
+/* Is result k of the body a list of few scalars, which nothing else in the body looks at? */
+bool vector_makes_row(Fn *f, const IrRegion *body, int k);
 /* Can the target pack elements of these columns? */
 bool vector_packs(const Emit *e, const Layout *array);
 /* Emits the loop. */

@@ -377,6 +377,7 @@ static void emit_copy_op(Vec *v, IrId id) {
             vec_shared_index(v, id);
         break;
     case IR_CHECK: emit_vec_check(v, id); break;
+    case IR_LIST: v->f->values[id] = (Value){0}; break; /* who stores it takes its members */
     case IR_CALL:
         if (v->plan->varying[id])
             emit_vec_call(v, id);

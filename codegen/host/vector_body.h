@@ -1,6 +1,7 @@
 /* The parts of the vectoriser: vector_plan.c decides which values differ between lanes and whether
    a body can be vectorised, vector_body.c emits its ops, vector_control.c its IFs and loops,
-   vector_index.c its reads, vector_nest.c the sums inside it, vector_pack.c rows, vector_wide.c products, vector_call.c the
+   vector_index.c its reads, vector_rows.c
+   rows that it yields, vector_nest.c the sums inside it, vector_pack.c rows, vector_wide.c products, vector_call.c the
    functions it calls, vector.c the loop around it. */
 #ifndef GACT_VECTOR_BODY_H
 #define GACT_VECTOR_BODY_H
@@ -32,7 +33,10 @@ typedef struct {
     int64_t stride;
 } Linear;
 
-enum { VEC_COPIES = 4 };
+enum {
+    VEC_COPIES = 4,
+    VEC_MEMBERS = 16, /* of a row that is stored by lanes */
+};
 
 /* What differs between pieces that are done side by side. */
 typedef struct {
@@ -110,6 +114,14 @@ Linear vec_linear(Vec *v, IrId id);
 LLVMValueRef vec_place(Vec *v, const IrOp *op, LLVMValueRef const *dims);
 /* Do lanes pick neighbours, from `first` on? */
 bool vec_are_neighbours(Vec *v, const IrOp *op, LLVMValueRef const *dims, LLVMValueRef *first);
+/* Each lane has `extent` elements, `apart` from the next lane's: which of as many as there are lanes,
+   from element `start` on, belong to active ones. The mask must not be nested. */
+LLVMValueRef vec_stretch_mask(Vec *v, int64_t apart, int64_t extent, int64_t start);
+/* The scalars that a list consists of, or lists of lists, in row-major order; gives how many, and 0
+   where there is something else or too much. */
+int vec_row_members(Fn *f, IrId id, IrId *members);
+/* Stores rows of n slots, one row a lane, from `to` on. */
+void vec_store_row(Vec *v, const Column *col, LLVMValueRef const *slots, int n, LLVMValueRef to);
 /* An INDEX of an array, the same in all lanes, and one that does not vary. */
 void vec_index(Vec *v, IrId id);
 void vec_shared_index(Vec *v, IrId id);

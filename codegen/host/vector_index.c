@@ -180,13 +180,12 @@ static int64_t piece_start(const Vec *v, int k, int64_t total) {
     return v->mask || start < last ? start : last;
 }
 
-/* Which elements of a piece from `start` on belong to active lanes. */
-static LLVMValueRef piece_mask(Vec *v, Spaced at, int64_t start) {
+LLVMValueRef vec_stretch_mask(Vec *v, int64_t apart, int64_t extent, int64_t start) {
     Fn *f = v->f;
-    LLVMValueRef stride = fn_int(f, at.stride), zero = fn_int(f, 0), lanes = fn_int(f, v->lanes);
+    LLVMValueRef stride = fn_int(f, apart), zero = fn_int(f, 0), lanes = fn_int(f, v->lanes);
     LLVMValueRef last = fn_sub(f, fn_add(f, v->first, v->count), fn_int(f, 1));
     LLVMValueRef lo = fn_sub(f, fn_mul(f, v->first, stride), fn_int(f, start));
-    LLVMValueRef hi = fn_add(f, fn_mul(f, last, stride), fn_int(f, at.extent - start));
+    LLVMValueRef hi = fn_add(f, fn_mul(f, last, stride), fn_int(f, extent - start));
     lo = fn_min(f, fn_max(f, lo, zero), lanes);
     hi = fn_min(f, fn_max(f, hi, zero), lanes);
     return vec_lane_mask(v, lo, fn_max(f, fn_sub(f, hi, lo), zero));
@@ -196,7 +195,7 @@ static LLVMValueRef piece_mask(Vec *v, Spaced at, int64_t start) {
 static LLVMValueRef load_piece(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef data, Spaced at,
                                int64_t start) {
     LLVMValueRef mask = v->mask, from = fn_add(v->f, at.base, fn_int(v->f, start));
-    v->mask = mask ? piece_mask(v, at, start) : NULL;
+    v->mask = mask ? vec_stretch_mask(v, at.stride, at.extent, start) : NULL;
     LLVMValueRef piece = vec_load(v, type, bytes, LLVMBuildGEP2(B, type, data, &from, 1, ""));
     v->mask = mask;
     return piece;

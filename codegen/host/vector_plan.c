@@ -5,6 +5,7 @@
    is the result of an IF whose condition varies. A body that makes arrays or looks at different
    arrays in different lanes stays scalar, but for rows of a matrix that inner loops of two levels
    and more read: those are packed. */
+#include "vector.h"
 #include "vector_body.h"
 
 #include <string.h>
@@ -18,6 +19,7 @@ typedef struct {
     int *depth_of; /* and how many loops of the body such a row is in */
     int depth;
     bool has_members;
+    bool *in_row; /* by IrId: lists that are yielded, or parts of such */
     bool packs_in_vain; /* a packed row is read by a single loop */
     int sizes[9]; /* varying ops on values of so many bytes, but places in arrays */
     int nops;
@@ -288,6 +290,47 @@ static bool can_nested(Planner *p, IrId id) {
     return fits && (is_short(p, op) || reads_rows(p, body));
 }
 
+/* ---- rows that are yielded ---- */
+
+static int count_uses(const IrFunc *ir, const IrRegion *region, IrId value) {
+    int n = 0;
+    for (int k = 0; k < region->ops.len; k++) {
+        const IrOp *op = ir_op(ir, region->ops.at[k]);
+        for (int i = 0; i < op->nargs; i++)
+            n += op->args[i] == value;
+        for (int r = 0; r < op->nregions; r++)
+            n += count_uses(ir, op->regions[r], value);
+    }
+    for (int k = 0; k < region->results.len; k++)
+        n += region->results.at[k] == value;
+    return n;
+}
+
+/* Is a list only part of a row? in_row, where it is not NULL, is marked. */
+static bool makes_row(const IrFunc *ir, const IrRegion *body, IrId id, bool *in_row) {
+    const IrOp *op = ir_op(ir, id);
+    if (op->kind != IR_LIST || count_uses(ir, body, id) != 1)
+        return false;
+    for (int k = 0; k < op->nargs; k++)
+        if (layout_is_array(ir_type(ir, op->args[k])) && !makes_row(ir, body, op->args[k], in_row))
+            return false;
+    if (in_row)
+        in_row[id] = true;
+    return true;
+}
+
+bool vector_makes_row(Fn *f, const IrRegion *body, int k) {
+    IrId members[VEC_MEMBERS], id = body->results.at[k];
+    return vec_row_members(f, id, members) > 0 && makes_row(f->ir, body, id, NULL);
+}
+
+static bool can_yield(Planner *p, const IrRegion *body, int k) {
+    if (is_flat(p, body->results.at[k]))
+        return true;
+    return vector_makes_row(p->f, body, k) &&
+           makes_row(p->f->ir, body, body->results.at[k], p->in_row);
+}
+
 static bool can_op(Planner *p, IrId id) {
     const IrOp *op = ir_op(p->f->ir, id);
     p->nops++;
@@ -297,6 +340,7 @@ static bool can_op(Planner *p, IrId id) {
     case IR_CONST: case IR_STRING: return true;
     case IR_UNDEF: return is_flat(p, id);
     case IR_TUPLE: case IR_VARIANT: return is_flat(p, id);
+    case IR_LIST: return p->in_row && p->in_row[id];
     case IR_GET: case IR_TAG: case IR_PAYLOAD:
         return is_flat(p, op->args[0]) || (op->kind != IR_TAG && !any_arg(p, op));
     case IR_INDEX:
@@ -435,9 +479,11 @@ VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes) {
     mark_all(&p, body);
     p.packed = NEW_ARRAY(f->e->arena, bool, f->ir->ops.len + 1);
     p.depth_of = NEW_ARRAY(f->e->arena, int, f->ir->ops.len + 1);
-    bool fits = can_region(&p, body) && !p.packs_in_vain;
+    p.in_row = NEW_ARRAY(f->e->arena, bool, f->ir->ops.len + 1);
+    bool fits = true;
     for (int k = 0; k < body->results.len; k++)
-        fits &= is_flat(&p, body->results.at[k]);
+        fits &= can_yield(&p, body, k);
+    fits = fits && can_region(&p, body) && !p.packs_in_vain;
     int element = common_size(&p), width = vector_bytes(f->e), suits = lanes;
     if (!suits) { /* short bodies take several vectors at a time */
         suits = width / element * (p.nops <= 12 ? 128 / width : 1);
