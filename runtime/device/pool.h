@@ -42,8 +42,9 @@ typedef struct {
 } DevicePoolOptions;
 
 typedef struct {
-    int64_t live_blocks, live_bytes, peak_bytes; /* in use, in sizes of their classes */
-    int64_t kept_bytes;                          /* free, kept for reuse */
+    int64_t live_blocks, live_bytes;  /* in use, in sizes of their classes */
+    int64_t peak_bytes;               /* the most that was live, to within 4 MiB a thread */
+    int64_t kept_bytes;               /* free, kept for reuse */
     int64_t hits, misses;             /* allocations from kept blocks, or by the device */
     int64_t evictions, evicted_bytes; /* kept blocks that went back to the device */
     int64_t spills, spilled_bytes;    /* calls of the owner's spill that freed something */

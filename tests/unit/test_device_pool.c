@@ -484,11 +484,12 @@ static void reports_live_blocks_at_the_end(void **state) {
 
 /* ---- threads ---- */
 
-enum { THREADS = 8, ROUNDS = 100000 / THREADS, SHARED = 64 };
+enum { THREADS = 8, ROUNDS = 100000, SHARED = 64 };
 
 static _Atomic int32_t holders[BLOCKS];  /* of each block; never more than one */
 static _Atomic DevicePtr shared[SHARED]; /* blocks of 64 KiB that any thread may free */
 static _Atomic int64_t refused;
+static pthread_barrier_t start;
 
 static void hold(DevicePtr p) {
     assert_int_equal(atomic_fetch_add(&holders[id_of(p)], 1), 0);
@@ -505,6 +506,7 @@ static void *stress_thread(void *arg) {
     uint64_t seed = (uint64_t)(uintptr_t)arg * 77 + 1;
     DevicePtr live[32] = {0}, p;
     int64_t sizes[32] = {0};
+    pthread_barrier_wait(&start);
     for (int i = 0; i < ROUNDS; i++) {
         int k = (int)(next_random(&seed) >> 40) % 32;
         drop(live[k], sizes[k]);
@@ -530,15 +532,17 @@ static void *stress_thread(void *arg) {
 
 static void run_threads(void *(*body)(void *)) {
     pthread_t threads[THREADS];
+    pthread_barrier_init(&start, NULL, THREADS);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, body, (void *)(uintptr_t)(i + 1)), 0);
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&start);
 }
 
 static void serves_several_threads(void **state) {
     (void)state;
-    open_plain(INT64_C(1) << 31); /* so little that there is eviction, and now and then a refusal */
+    open_plain(INT64_C(1) << 30); /* so little that some are refused */
     run_threads(stress_thread);
     for (int i = 0; i < SHARED; i++)
         drop(atomic_exchange(&shared[i], 0), 64 * KIB);
@@ -555,6 +559,7 @@ static void serves_several_threads(void **state) {
 /* All threads turn over the same few blocks, where a stale head would do harm. */
 static void *turnover_thread(void *arg) {
     (void)arg;
+    pthread_barrier_wait(&start);
     for (int i = 0; i < ROUNDS; i++) {
         DevicePtr a = alloc(KIB), b = alloc(KIB);
         hold(a);
