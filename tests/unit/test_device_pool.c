@@ -9,14 +9,15 @@
 
 #include <cmocka.h>
 
-enum { KIB = 1 << 10, MIB = 1 << 20, BLOCKS = 1 << 17, ID_SHIFT = 40 };
+enum { KIB = 1 << 10, MIB = 1 << 20, BLOCKS = 1 << 14, ID_SHIFT = 40 };
 
 /* A device that gives each block an address of its own, with its number in the upper bits. */
 static struct {
     int64_t memory, used, others; /* others: what other processes use */
     int64_t sizes[BLOCKS];        /* of blocks given; 0 when returned */
-    int32_t freed[BLOCKS];        /* numbers, in the order they were returned */
-    int32_t count, nfreed;
+    int32_t freed[64];            /* numbers of the first that were returned, in this order */
+    int32_t unused[BLOCKS];       /* numbers of blocks that were returned */
+    int32_t count, nfreed, nunused;
     int64_t fail_at; /* the allocation, counted down, that ends in fail_with; 0: none */
     DeviceStatus fail_with;
 } fake;
@@ -33,10 +34,11 @@ static DeviceStatus fake_alloc(Device *d, int64_t bytes, DevicePtr *p) {
         return fake.fail_with;
     if (fake.used + fake.others + bytes > fake.memory)
         return DEVICE_NO_MEMORY;
-    assert_true(fake.count < BLOCKS - 1);
+    int32_t id = fake.nunused ? fake.unused[--fake.nunused] : ++fake.count;
+    assert_true(id < BLOCKS);
     fake.used += bytes;
-    fake.sizes[++fake.count] = bytes;
-    *p = ((uint64_t)fake.count << ID_SHIFT) + 256;
+    fake.sizes[id] = bytes;
+    *p = ((uint64_t)id << ID_SHIFT) + 256;
     return DEVICE_OK;
 }
 
@@ -50,7 +52,9 @@ static void fake_free(Device *d, DevicePtr p) {
     assert_true(fake.sizes[id_of(p)] > 0);
     fake.used -= fake.sizes[id_of(p)];
     fake.sizes[id_of(p)] = 0;
-    fake.freed[fake.nfreed++] = id_of(p);
+    fake.unused[fake.nunused++] = id_of(p);
+    if (fake.nfreed < 64)
+        fake.freed[fake.nfreed++] = id_of(p);
 }
 
 static const DeviceTable table = {
@@ -517,7 +521,9 @@ static void *stress_thread(void *arg) {
             hold(live[k]);
         if (i % 4)
             continue;
-        if (!try_alloc(64 * KIB, &p)) {
+        if (try_alloc(64 * KIB, &p)) {
+            atomic_fetch_add(&refused, 1);
+        } else {
             hold(p);
             drop(atomic_exchange(&shared[(unsigned)(next_random(&seed) >> 40) % SHARED], p),
                  64 * KIB);
