@@ -1,0 +1,328 @@
+/* The device `emu`: device text compiled as C++ for this machine (emu_compile.c, behind emu_host.h)
+   and run by an engine that plays a GPU's execution model (emu_run.c). It needs a C++ compiler where
+   the program runs and finds most mistakes in kernels: see docs/emu.md. The environment:
+
+   GACT_EMU_CXX      the compiler; else c++, g++ or clang++
+   GACT_EMU_SEED     not 0: an order of blocks and threads that follows from it
+   GACT_EMU_THREADS  OS threads a large launch is spread over (at most 64)
+   GACT_EMU_SAN      address, undefined or thread: compiles with that sanitizer
+   GACT_EMU_MEMORY   bytes of device memory
+
+   Work is done when it is issued; streams, marks and waits keep the contract trivially. */
+#include "emu.h"
+
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct {
+    EmuOptions options;
+    EmuMemory *memory;
+    int64_t memory_bytes;
+    int64_t marks[2];
+} State;
+
+struct DeviceModule {
+    void *library;
+    const GxModule *module;
+    DeviceFunc *funcs;
+};
+
+struct DeviceFunc {
+    DeviceFunc *next;
+    DeviceModule *module;
+    const GxKernel *kernel;
+    char name[];
+};
+
+static State *state_of(Device *d) {
+    return d->state;
+}
+
+__attribute__((format(printf, 2, 3))) static DeviceStatus failed(Device *d, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(d->error, sizeof d->error, fmt, args);
+    va_end(args);
+    return DEVICE_FAILED;
+}
+
+/* ---- opening ---- */
+
+static int32_t emu_count(GactError *why) {
+    return emu_compiler(why) != NULL;
+}
+
+static int64_t number_from(const char *name, int64_t otherwise) {
+    const char *text = getenv(name);
+    return text && *text ? strtoll(text, NULL, 0) : otherwise;
+}
+
+static EmuOptions options_from_environment(void) {
+    int64_t cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const char *sanitizer = getenv("GACT_EMU_SAN");
+    int64_t threads = number_from("GACT_EMU_THREADS", cores < 4 ? cores : 4);
+    return (EmuOptions){
+        .seed = (uint64_t)number_from("GACT_EMU_SEED", 0),
+        .threads = (int32_t)(threads < 1 ? 1 : threads > 64 ? 64 : threads),
+        .sanitizer = sanitizer && *sanitizer ? sanitizer : NULL,
+    };
+}
+
+static void emu_close(Device *d) {
+    if (!d)
+        return;
+    if (d->state)
+        emu_memory_free(state_of(d)->memory);
+    free(d->state);
+    free(d);
+}
+
+static DeviceStatus emu_open(int32_t ordinal, Device **out, GactError *error) {
+    *out = NULL;
+    if (!emu_compiler(error))
+        return DEVICE_FAILED;
+    Device *d = calloc(1, sizeof *d);
+    State *s = calloc(1, sizeof *s);
+    int64_t bytes = number_from("GACT_EMU_MEMORY", (int64_t)4 << 30);
+    EmuMemory *memory = emu_memory_new(bytes);
+    if (!d || !s || !memory) {
+        emu_memory_free(memory);
+        free(s);
+        free(d);
+        error_set(error, GACT_INTERNAL, "no memory for the emulated device");
+        return DEVICE_NO_MEMORY;
+    }
+    *s = (State){.options = options_from_environment(), .memory = memory, .memory_bytes = bytes};
+    *d = (Device){.table = &device_emu, .ordinal = ordinal, .state = s};
+    *out = d;
+    return DEVICE_OK;
+}
+
+static DeviceStatus emu_info(Device *d, DeviceInfo *info) {
+    State *s = state_of(d);
+    *info = (DeviceInfo){.units = s->options.threads, .threads_per_unit = 2048,
+                         .shared_per_block = 48 << 10, .memory = s->memory_bytes,
+                         .free = emu_memory_left(s->memory)};
+    snprintf(info->name, sizeof info->name, "emulated device");
+    return DEVICE_OK;
+}
+
+/* ---- memory ---- */
+
+static DeviceStatus emu_alloc(Device *d, int64_t bytes, DevicePtr *p) {
+    *p = emu_memory_alloc(state_of(d)->memory, bytes);
+    if (*p)
+        return DEVICE_OK;
+    snprintf(d->error, sizeof d->error, "no %lld bytes of the emulated device's memory are left",
+             (long long)bytes);
+    return DEVICE_NO_MEMORY;
+}
+
+/* What was written around the block is told by the next call that can. */
+static void emu_free(Device *d, DevicePtr p) {
+    char text[DEVICE_ERROR];
+    if (p && !emu_memory_release(state_of(d)->memory, p, text, sizeof text)) {
+        fprintf(stderr, "emulated device: %s\n", text);
+        failed(d, "%s", text);
+    }
+}
+
+static bool is_ours(Device *d, DevicePtr p, int64_t bytes) {
+    return emu_memory_has(state_of(d)->memory, p, bytes);
+}
+
+static DeviceStatus emu_copy_in(Device *d, int32_t stream, DevicePtr to, const void *from,
+                                int64_t bytes) {
+    (void)stream;
+    if (!is_ours(d, to, bytes))
+        return failed(d, "copy_in: %lld bytes are not in one block", (long long)bytes);
+    memcpy((void *)(uintptr_t)to, from, (size_t)bytes);
+    return DEVICE_OK;
+}
+
+static DeviceStatus emu_copy_out(Device *d, int32_t stream, void *to, DevicePtr from,
+                                 int64_t bytes) {
+    (void)stream;
+    if (!is_ours(d, from, bytes))
+        return failed(d, "copy_out: %lld bytes are not in one block", (long long)bytes);
+    memcpy(to, (const void *)(uintptr_t)from, (size_t)bytes);
+    return DEVICE_OK;
+}
+
+static DeviceStatus emu_copy(Device *d, int32_t stream, DevicePtr to, DevicePtr from,
+                             int64_t bytes) {
+    (void)stream;
+    if (!is_ours(d, to, bytes) || !is_ours(d, from, bytes))
+        return failed(d, "copy: %lld bytes are not in one block", (long long)bytes);
+    memmove((void *)(uintptr_t)to, (const void *)(uintptr_t)from, (size_t)bytes);
+    return DEVICE_OK;
+}
+
+static DeviceStatus emu_fill(Device *d, int32_t stream, DevicePtr to, uint8_t byte,
+                             int64_t bytes) {
+    (void)stream;
+    if (!is_ours(d, to, bytes))
+        return failed(d, "fill: %lld bytes are not in one block", (long long)bytes);
+    memset((void *)(uintptr_t)to, byte, (size_t)bytes);
+    return DEVICE_OK;
+}
+
+/* ---- code ---- */
+
+static DeviceStatus emu_compile_text(Device *d, const char *text, size_t len, void **code,
+                                     size_t *code_len, char **log) {
+    if (emu_compile(&state_of(d)->options, text, len, code, code_len, log))
+        return DEVICE_OK;
+    return failed(d, "%s could not compile device text", emu_compiler(NULL));
+}
+
+static const char *emu_key(Device *d) {
+    return emu_compile_key(&state_of(d)->options);
+}
+
+/* A file that exists for as long as it is open. */
+static int file_of(const void *code, size_t len) {
+    int fd = memfd_create("gact-emu", MFD_CLOEXEC);
+    const char *at = code;
+    while (fd >= 0 && len) {
+        ssize_t n = write(fd, at, len);
+        if (n <= 0) {
+            close(fd);
+            return -1;
+        }
+        at += n;
+        len -= (size_t)n;
+    }
+    return fd;
+}
+
+static DeviceStatus emu_load(Device *d, const void *code, size_t len, DeviceModule **out) {
+    char path[64];
+    int fd = file_of(code, len);
+    DeviceModule *m = calloc(1, sizeof *m);
+    if (fd < 0 || !m) {
+        free(m);
+        return failed(d, "no memory for a module");
+    }
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    m->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    close(fd);
+    m->module = m->library ? dlsym(m->library, "gx_module") : NULL;
+    if (!m->module || m->module->version != GX_EMU_VERSION) {
+        const char *why = dlerror();
+        DeviceStatus status = failed(d, "load: %s", why ? why : "made by another version");
+        if (m->library)
+            dlclose(m->library);
+        free(m);
+        return status;
+    }
+    *m->module->engine = &emu_engine;
+    *out = m;
+    return DEVICE_OK;
+}
+
+static void emu_unload(Device *d, DeviceModule *m) {
+    (void)d;
+    if (!m)
+        return;
+    for (DeviceFunc *f = m->funcs, *next; f; f = next) {
+        next = f->next;
+        free(f);
+    }
+    dlclose(m->library);
+    free(m);
+}
+
+static DeviceStatus emu_function(Device *d, DeviceModule *m, const char *name, DeviceFunc **out) {
+    char symbol[512];
+    snprintf(symbol, sizeof symbol, "gx_kernel_%s", name);
+    const GxKernel *kernel = dlsym(m->library, symbol);
+    if (!kernel)
+        return failed(d, "the module has no kernel %s", name);
+    size_t len = strlen(name) + 1;
+    DeviceFunc *f = malloc(sizeof *f + len);
+    if (!f)
+        return failed(d, "no memory for a function");
+    *f = (DeviceFunc){.next = m->funcs, .module = m, .kernel = kernel};
+    memcpy(f->name, name, len);
+    m->funcs = f;
+    *out = f;
+    return DEVICE_OK;
+}
+
+/* ---- running ---- */
+
+static bool grid_is_right(const DeviceGrid *g) {
+    for (int k = 0; k < 3; k++)
+        if (g->blocks[k] < 1)
+            return false;
+    return g->blocks[1] < 65536 && g->blocks[2] < 65536 && g->threads >= 32 && g->threads <= 1024 &&
+           g->threads % 32 == 0 && g->shared_bytes >= 0;
+}
+
+static DeviceStatus emu_launch(Device *d, int32_t stream, DeviceFunc *f, const DeviceGrid *grid,
+                               const void *args, size_t bytes) {
+    State *s = state_of(d);
+    (void)stream;
+    if (!grid_is_right(grid))
+        return failed(d, "kernel %s: a grid of %d x %d x %d blocks of %d threads", f->name,
+                      grid->blocks[0], grid->blocks[1], grid->blocks[2], grid->threads);
+    if (bytes != f->kernel->args_size || bytes > DEVICE_ARGS)
+        return failed(d, "kernel %s: %zu bytes of arguments for a struct of %lu", f->name, bytes,
+                      f->kernel->args_size);
+    EmuLaunch l = {.name = f->name, .kernel = f->kernel, .module = f->module->module, .args = args,
+                   .grid = *grid, .options = s->options};
+    return emu_run(&l, d->error, sizeof d->error) ? DEVICE_OK : DEVICE_FAILED;
+}
+
+static DeviceStatus emu_sync(Device *d, int32_t stream) {
+    (void)d, (void)stream;
+    return DEVICE_OK;
+}
+
+static DeviceStatus emu_order(Device *d, int32_t a, int32_t b) {
+    (void)d, (void)a, (void)b;
+    return DEVICE_OK;
+}
+
+static DeviceStatus emu_mark(Device *d, int32_t stream, int32_t mark) {
+    struct timespec t;
+    (void)stream;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    state_of(d)->marks[mark & 1] = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    return DEVICE_OK;
+}
+
+static DeviceStatus emu_between(Device *d, int64_t *ns) {
+    *ns = state_of(d)->marks[1] - state_of(d)->marks[0];
+    return DEVICE_OK;
+}
+
+const DeviceTable device_emu = {
+    .name = "emu",
+    .count = emu_count,
+    .open = emu_open,
+    .close = emu_close,
+    .info = emu_info,
+    .alloc = emu_alloc,
+    .free = emu_free,
+    .copy_in = emu_copy_in,
+    .copy_out = emu_copy_out,
+    .copy = emu_copy,
+    .fill = emu_fill,
+    .load = emu_load,
+    .unload = emu_unload,
+    .compile = emu_compile_text,
+    .compile_key = emu_key,
+    .function = emu_function,
+    .launch = emu_launch,
+    .sync = emu_sync,
+    .order = emu_order,
+    .mark = emu_mark,
+    .between = emu_between,
+};
