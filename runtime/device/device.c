@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const DeviceTable *const tables[] = {&device_cuda};
+static const DeviceTable *const tables[] = {&device_cuda, &device_emu};
 enum { TABLES = sizeof tables / sizeof *tables };
 
 /* ---- opening by name ---- */
