@@ -73,7 +73,7 @@ typedef struct {
     CuContext context;
     CuStream streams[DEVICE_STREAMS];
     CuStream fresh, stale; /* memory is taken on one and given back on the other */
-    CuEvent marks[2], order;
+    CuEvent marks[DEVICE_MARKS], order;
     bool pooled;
     int32_t arch;         /* 90 for sm_90 */
     pthread_mutex_t lock; /* of modules' lists, key and error */
@@ -208,7 +208,7 @@ static DeviceStatus make_streams(Device *d) {
         status = CU(d, StreamCreate, &c->fresh, CU_STREAM_NON_BLOCKING);
     if (!status)
         status = CU(d, StreamCreate, &c->stale, CU_STREAM_NON_BLOCKING);
-    for (int k = 0; k < 2 && !status; k++)
+    for (int k = 0; k < DEVICE_MARKS && !status; k++)
         status = CU(d, EventCreate, &c->marks[k], 0);
     return status ? status : CU(d, EventCreate, &c->order, CU_EVENT_DISABLE_TIMING);
 }
@@ -229,7 +229,7 @@ static void cuda_close(Device *d) {
         destroy_stream(d, c->streams[k]);
     destroy_stream(d, c->fresh);
     destroy_stream(d, c->stale);
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < DEVICE_MARKS; k++)
         destroy_event(d, c->marks[k]);
     destroy_event(d, c->order);
     if (c->context)
@@ -542,12 +542,14 @@ static DeviceStatus cuda_mark(Device *d, int32_t stream, int32_t mark) {
     return CU(d, EventRecord, cuda_of(d)->marks[mark], cuda_of(d)->streams[stream]);
 }
 
-static DeviceStatus cuda_between(Device *d, int64_t *ns) {
+static DeviceStatus cuda_between(Device *d, int32_t from, int32_t to, int64_t *ns) {
     Cuda *c = cuda_of(d);
     float ms = 0;
-    DeviceStatus status = CU(d, EventSynchronize, c->marks[1]);
+    DeviceStatus status = CU(d, EventSynchronize, c->marks[from]);
     if (!status)
-        status = CU(d, EventElapsedTime, &ms, c->marks[0], c->marks[1]);
+        status = CU(d, EventSynchronize, c->marks[to]);
+    if (!status)
+        status = CU(d, EventElapsedTime, &ms, c->marks[from], c->marks[to]);
     *ns = (int64_t)((double)ms * 1e6);
     return status;
 }

@@ -19,7 +19,7 @@ typedef enum {
     DEVICE_FAILED     /* the call failed; error has the call and the driver's own words */
 } DeviceStatus;
 
-enum { DEVICE_STREAMS = 2, DEVICE_ERROR = 512, DEVICE_ARGS = 4096 };
+enum { DEVICE_STREAMS = 2, DEVICE_MARKS = 64, DEVICE_ERROR = 512, DEVICE_ARGS = 4096 };
 
 typedef struct {
     int32_t blocks[3];
@@ -73,9 +73,11 @@ typedef struct {
     DeviceStatus (*sync)(Device *d, int32_t stream);
     /* Stream b waits for what stream a has been given so far. */
     DeviceStatus (*order)(Device *d, int32_t a, int32_t b);
-    /* Nanoseconds that the work between two marks took. */
-    DeviceStatus (*mark)(Device *d, int32_t stream, int32_t mark); /* 0 or 1 */
-    DeviceStatus (*between)(Device *d, int64_t *ns);
+    /* Sets one of DEVICE_MARKS marks behind what the stream has been given so far. */
+    DeviceStatus (*mark)(Device *d, int32_t stream, int32_t mark);
+    /* Waits until two marks are reached; nanoseconds from one to the other, below zero where the
+       second was reached first. */
+    DeviceStatus (*between)(Device *d, int32_t from, int32_t to, int64_t *ns);
 } DeviceTable;
 
 struct Device {

@@ -23,7 +23,7 @@ typedef struct {
     EmuOptions options;
     EmuMemory *memory;
     int64_t memory_bytes;
-    int64_t marks[2];
+    int64_t marks[DEVICE_MARKS];
 } State;
 
 struct DeviceModule {
@@ -294,12 +294,12 @@ static DeviceStatus emu_mark(Device *d, int32_t stream, int32_t mark) {
     struct timespec t;
     (void)stream;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    state_of(d)->marks[mark & 1] = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    state_of(d)->marks[mark] = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
     return DEVICE_OK;
 }
 
-static DeviceStatus emu_between(Device *d, int64_t *ns) {
-    *ns = state_of(d)->marks[1] - state_of(d)->marks[0];
+static DeviceStatus emu_between(Device *d, int32_t from, int32_t to, int64_t *ns) {
+    *ns = state_of(d)->marks[to] - state_of(d)->marks[from];
     return DEVICE_OK;
 }
 

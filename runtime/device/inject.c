@@ -126,9 +126,9 @@ static DeviceStatus inject_mark(Device *d, int32_t stream, int32_t mark) {
     return FORWARD(mark, stream, mark);
 }
 
-static DeviceStatus inject_between(Device *d, int64_t *ns) {
+static DeviceStatus inject_between(Device *d, int32_t from, int32_t to, int64_t *ns) {
     *ns = 0;
-    return FORWARD(between, ns);
+    return FORWARD(between, from, to, ns);
 }
 
 /* The name, count and open of the device inside stand beside these. */

@@ -167,8 +167,11 @@ static void measures_time(void **state) {
     assert_int_equal(d->table->mark(d, 0, 0), DEVICE_OK);
     assert_int_equal(d->table->fill(d, 0, p, 1, N), DEVICE_OK);
     assert_int_equal(d->table->mark(d, 0, 1), DEVICE_OK);
-    assert_int_equal(d->table->between(d, &ns), DEVICE_OK);
+    assert_int_equal(d->table->mark(d, 1, DEVICE_MARKS - 1), DEVICE_OK);
+    assert_int_equal(d->table->between(d, 0, 1, &ns), DEVICE_OK);
     assert_int_equal(ns, 1000000);
+    assert_int_equal(d->table->between(d, 1, DEVICE_MARKS - 1, &ns), DEVICE_OK);
+    assert_int_equal(d->table->between(d, DEVICE_MARKS - 1, 0, &ns), DEVICE_OK);
     d->table->free(d, p);
     close_device(d);
 }
