@@ -55,6 +55,8 @@ typedef struct {
     int64_t memory_limit;   /* bytes of buffers; 0: what the machine has. More is a fault */
     int32_t profile;        /* != 0: measure kernels for gact_profile_print */
     const char *trace_path; /* write a Chrome/Perfetto trace there at gact_shutdown; or NULL */
+    const char *device;     /* where kernels run: "host", "cuda", "cuda:1", "emu", or "auto" for the
+                               first GPU, else the host; NULL: as GACT_DEVICE says, else the host */
 } GactOptions;
 
 typedef struct {

@@ -1,6 +1,7 @@
 /* gactrun: runs main, a dag or the tests of a program image, or of a .gact file that it has
    compiled first. Exit status: 0 done, 1 fault, 2 usage or input, 3 internal error. */
 #include "cli/cli.h"
+#include "device/device.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,8 @@ static GactStatus set_option(Region *region, Settings *s, int option, const char
     case OPT_PROFILE: s->profile = true; break;
     case OPT_TRACE: s->trace = value; break;
     case OPT_TIMES: s->times = value; break;
+    case OPT_DEVICE: s->device = value; break;
+    case OPT_DOCTOR: s->doctor = true; break;
     case OPT_FILTER: s->filter = value; break;
     case OPT_THREADS:
         status = set_number(name, value, 4096, &number, error);
@@ -87,7 +90,7 @@ static GactStatus parse_options(Region *region, int argc, char **argv, Settings 
         if (status)
             return status;
     }
-    if (!s->program)
+    if (!s->program && !s->doctor)
         return error_set(error, GACT_BAD_INPUT, "say which program to run; --help tells more");
     return GACT_OK;
 }
@@ -154,8 +157,8 @@ static GactStatus write_times(const Settings *s, const Times *t, GactError *erro
     FILE *file = fopen(s->times, "w");
     if (!file)
         return error_set(error, GACT_BAD_INPUT, "cannot write %s", s->times);
-    fprintf(file, "{\"load\": %.9f, \"run\": %.9f, \"store\": %.9f, \"device\": \"host\"}\n",
-            t->load, t->run, t->store);
+    fprintf(file, "{\"load\": %.9f, \"run\": %.9f, \"store\": %.9f, \"device\": \"%s\"}\n",
+            t->load, t->run, t->store, t->device);
     fclose(file);
     return GACT_OK;
 }
@@ -205,10 +208,12 @@ static GactStatus run_settings(Region *region, Settings *s, int *exit_status, Ga
     GactOptions configuration = {.threads = s->threads,
                                  .memory_limit = s->memory_mib << 20,
                                  .profile = s->profile,
-                                 .trace_path = s->trace};
+                                 .trace_path = s->trace,
+                                 .device = s->device};
     GactStatus status = open_program(region, s, &program, error);
     if (!status)
         status = gact_configure(&configuration, error);
+    times.device = runtime_device() ? runtime_device()->table->name : "host";
     times.load = seconds_now() - start;
     if (!status)
         status = run_program(region, program, s, &times, exit_status, error);
@@ -237,7 +242,9 @@ int main(int argc, char **argv) {
     bool done = false;
     int exit_status = 0;
     GactStatus status = parse_options(&region, argc, argv, &settings, &done, &error);
-    if (!status && !done)
+    if (!status && !done && settings.doctor)
+        doctor_print(&region, stdout);
+    else if (!status && !done)
         status = run_settings(&region, &settings, &exit_status, &error);
     if (status == GACT_BAD_INPUT || status == GACT_INTERNAL)
         fprintf(stderr, "gactrun: %s\n", error.text);

@@ -2,6 +2,8 @@
    landing. What a run allocates hangs on its lists; outputs are taken off them, the rest is freed
    when it ends. */
 #include "runtime.h"
+
+#include "device/device.h"
 #include "value/scalar.h"
 
 #include <stdlib.h>
@@ -393,6 +395,8 @@ static GactStatus call_run(GactCall *call, HeapCache *cache, bool serial, GactEr
     Run *run = &call->run;
     int64_t begin = trace_on ? clock_ns() : 0;
     GactStatus status = check_inputs(call, error);
+    if (!status)
+        status = device_ensure(error);
     if (status)
         return call->status = status;
     if (!run_prepare(run))
@@ -516,6 +520,8 @@ GactStatus gact_configure(const GactOptions *options, GactError *error) {
     if (options->memory_limit < 0)
         return error_set(error, GACT_BAD_INPUT, "the memory limit must not be negative");
     GactStatus status = pool_configure(options->threads, options->pin, error);
+    if (!status)
+        status = device_use(options->device, error);
     if (status)
         return status;
     heap_limit(options->memory_limit);
@@ -527,6 +533,7 @@ GactStatus gact_configure(const GactOptions *options, GactError *error) {
 
 GactStatus gact_shutdown(GactError *error) {
     pool_stop();
+    device_stop();
     GactStatus status = trace_write(error);
     profile_on = false;
     profile_reset();

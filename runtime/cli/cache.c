@@ -36,8 +36,7 @@ static const char *find_in_path(Region *region, const char *name) {
     return NULL;
 }
 
-/* $GACTC, else beside gactrun, else in PATH. */
-static const char *find_compiler(Region *region) {
+const char *cache_compiler(Region *region) {
     char own[PATH_MAX];
     const char *given = getenv("GACTC");
     if (given && *given)
@@ -171,7 +170,7 @@ GactStatus cache_image(Region *region, const char *source, bool tests, const cha
     if (access(source, R_OK))
         return error_set(error, GACT_BAD_INPUT, "%s: %s", source, strerror(errno));
     store_open(&c.store);
-    c.kept = (Kept){.source = source, .compiler = find_compiler(region), .tests = tests};
+    c.kept = (Kept){.source = source, .compiler = cache_compiler(region), .tests = tests};
     if (!c.kept.compiler)
         return error_set(error, GACT_BAD_INPUT,
                          "%s: there is no gactc to compile it: set GACTC to its path", source);

@@ -20,14 +20,15 @@ typedef struct {
     char **args;         /* after the program */
     int nargs;
     Assignments in, out, each;
-    bool list, tests, profile;
-    const char *filter, *trace, *times;
+    bool list, tests, profile, doctor;
+    const char *filter, *trace, *times, *device;
     int32_t threads;
     int64_t memory_mib;
 } Settings;
 
 typedef struct {
     double load, run, store; /* seconds */
+    const char *device;      /* where kernels ran */
 } Times;
 
 double seconds_now(void);
@@ -76,6 +77,13 @@ void list_entries(const GactImage *image, FILE *out);
    removes the image when it is open. */
 GactStatus cache_image(Region *region, const char *source, bool tests, const char **image,
                        bool *temporary, GactError *error);
+
+/* The gactc that is used: $GACTC, else beside gactrun, else in PATH; NULL if there is none. */
+const char *cache_compiler(Region *region);
+
+/* ---- doctor.c: --doctor ---- */
+
+void doctor_print(Region *region, FILE *out);
 
 /* ---- progress.c: a line on the terminal for what takes longer than a second ---- */
 

@@ -7,15 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const DeviceTable *const tables[] = {&device_cuda, &device_emu};
-enum { TABLES = sizeof tables / sizeof *tables };
+const DeviceTable *const device_tables[] = {&device_cuda, &device_emu, NULL};
 
 /* ---- opening by name ---- */
 
 static const DeviceTable *find_table(const char *name, size_t len) {
-    for (int k = 0; k < TABLES; k++)
-        if (strlen(tables[k]->name) == len && !memcmp(tables[k]->name, name, len))
-            return tables[k];
+    for (const DeviceTable *const *t = device_tables; *t; t++)
+        if (strlen((*t)->name) == len && !memcmp((*t)->name, name, len))
+            return *t;
     return NULL;
 }
 
@@ -70,7 +69,7 @@ void device_close(Device *d) {
 /* Opened by the first that asks, closed at shutdown. */
 static struct {
     pthread_mutex_t lock;
-    bool settled;
+    _Atomic bool settled;
     Device *device;
 } used = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -88,10 +87,7 @@ GactStatus device_use(const char *spec, GactError *error) {
 }
 
 GactStatus device_ensure(GactError *error) {
-    pthread_mutex_lock(&used.lock);
-    bool settled = used.settled;
-    pthread_mutex_unlock(&used.lock);
-    return settled ? GACT_OK : device_use(NULL, error);
+    return used.settled ? GACT_OK : device_use(NULL, error);
 }
 
 Device *runtime_device(void) {

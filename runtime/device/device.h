@@ -102,8 +102,8 @@ Device *runtime_device(void);
 /* Closes it; the next run opens one again. */
 void device_stop(void);
 
-/* What was found, versions, devices, what is missing and how to get it: gactrun --doctor. */
-void device_doctor(FILE *out);
+/* The kinds of devices there are, NULL after the last. */
+extern const DeviceTable *const device_tables[];
 
 /* ---- code: code.c ---- */
 
