@@ -1,12 +1,14 @@
 /* Sorting. Scalars: their bits are coded as unsigned integers whose order is the total order (-0
-   before 0, NaN last), and sorted by radix; an argsort carries the index in the record, below the
-   key where both fit a word. By comparison: a merge sort of indices, whose merges are cut into
-   pieces of equal length for the threads. Both are stable, and descending is the reverse order with
-   ties as they stood. */
+   before 0, NaN last), and sorted by vectorised quicksort or by radix; an argsort carries the index
+   in the record, below the key where both fit a word. By comparison: a merge sort of indices, whose
+   merges are cut into pieces of equal length for the threads. Both are stable, and descending is
+   the reverse order with ties as they stood. */
 #include "runtime.h"
 #include "stream.h"
 
 #include <string.h>
+
+#include "sort_quick.h"
 
 enum {
     DIGIT_BITS = 8,
@@ -16,9 +18,10 @@ enum {
     BUCKET_BITS = 11,
     BUCKETS = 1 << BUCKET_BITS,
     CACHE_BYTES = 1 << 19, /* of records that are sorted without buckets */
-    INSERTION_MAX = 48,
-    BLOCK_MIN = 1 << 15, /* records that are worth a block of their own */
-    RUN = 16             /* indices that a comparison sort begins with */
+    INSERTION_MAX = 20,
+    COUNTED_MIN = 1 << 18, /* keys of two bytes that are counted */
+    BLOCK_MIN = 1 << 15,   /* records that are worth a block of their own */
+    RUN = 16               /* indices that a comparison sort begins with */
 };
 
 static GactBuf *scratch(Thread *t, int64_t count, size_t size) {
@@ -68,7 +71,8 @@ static Coding coding_of(int32_t kind, bool descending, bool nan_equal) {
 static inline uint64_t encode(const Coding *c, uint64_t x) {
     if (!c->infinity)
         return x ^ c->sign ^ c->flip;
-    uint64_t code = x & c->sign ? ~x & c->mask : x | c->sign;
+    uint64_t negative = -(x >> (8 * c->width - 1)); /* all ones or zeros, and no branch */
+    uint64_t code = x ^ ((negative & c->mask) | c->sign);
     code = (code - c->below) & c->mask;
     if (c->nan_equal && (x & ~c->sign) > c->infinity)
         code = c->mask;
@@ -80,7 +84,8 @@ static inline uint64_t decode(const Coding *c, uint64_t code) {
     if (!c->infinity)
         return code ^ c->sign;
     code = (code + c->below) & c->mask;
-    return code & c->sign ? code ^ c->sign : ~code & c->mask;
+    uint64_t negative = (code >> (8 * c->width - 1)) - 1;
+    return code ^ ((negative & c->mask) | c->sign);
 }
 
 static inline uint64_t key_load(const void *keys, int width, int64_t i) {
@@ -118,10 +123,14 @@ static void radix_block(const Radix *radix, int64_t block, int64_t *from, int64_
     *to = *from + each + (block < more);
 }
 
-/* Cuts n records into blocks for the threads; the counts' memory is the caller's to release. */
-static GactBuf *radix_open(Thread *t, Radix *radix, int64_t n, int64_t size) {
+/* How many blocks n records are cut into for the threads. */
+static int64_t radix_blocks(Thread *t, int64_t n, int64_t size) {
     int64_t blocks = pool_pays(t, n, n * size) ? pool_threads() : 1, most = n / BLOCK_MIN + 1;
-    blocks = blocks > most ? most : blocks;
+    return blocks > most ? most : blocks;
+}
+
+/* The counts' memory is the caller's to release. */
+static GactBuf *radix_open(Thread *t, Radix *radix, int64_t n, int64_t blocks) {
     GactBuf *buf = scratch(t, blocks * BUCKETS, sizeof(int64_t));
     *radix = (Radix){.counts = (int64_t *)(buf + 1), .n = n, .blocks = blocks};
     memset(radix->counts, 0, (size_t)(blocks * BUCKETS) * sizeof(int64_t));
@@ -168,33 +177,44 @@ typedef struct {
     uint64_t key, index;
 } Pair;
 
-#define RADIX_NAME(x) x##_u32
-#define RADIX_RECORD  uint32_t
-#define RADIX_KEY(r)  (r)
+/* Cuts at keys that bring nearly every order to the end. */
+static int quick_cuts(int64_t n) {
+    return 2 * (64 - __builtin_clzll((uint64_t)n));
+}
+
+static bool try_quick_u32(uint32_t *records, int64_t n) {
+    if (!has_quick())
+        return false;
+    quick_u32(records, n, quick_cuts(n));
+    return true;
+}
+
+static bool try_quick_u64(uint64_t *records, int64_t n) {
+    if (!has_quick())
+        return false;
+    quick_u64(records, n, quick_cuts(n));
+    return true;
+}
+
+#define RADIX_NAME(x)      x##_u32
+#define RADIX_RECORD       uint32_t
+#define RADIX_KEY(r)       (r)
+#define RADIX_QUICK(at, n) try_quick_u32((at), (n))
 #include "sort_radix.h"
 
-#define RADIX_NAME(x) x##_u64
-#define RADIX_RECORD  uint64_t
-#define RADIX_KEY(r)  (r)
+#define RADIX_NAME(x)      x##_u64
+#define RADIX_RECORD       uint64_t
+#define RADIX_KEY(r)       (r)
+#define RADIX_QUICK(at, n) try_quick_u64((at), (n))
 #include "sort_radix.h"
 
-#define RADIX_NAME(x) x##_pair
-#define RADIX_RECORD  Pair
-#define RADIX_KEY(r)  ((r).key)
+#define RADIX_NAME(x)      x##_pair
+#define RADIX_RECORD       Pair
+#define RADIX_KEY(r)       ((r).key)
+#define RADIX_QUICK(at, n) ((void)(at), (void)(n), false)
 #include "sort_radix.h"
 
 /* ---- keys in place ---- */
-
-static void sort_bytes(const Coding *c, uint8_t *keys, int64_t n) {
-    int64_t counts[256] = {0};
-    for (int64_t i = 0; i < n; i++)
-        counts[keys[i]]++;
-    for (uint64_t code = 0; code < 256; code++) {
-        uint8_t key = (uint8_t)decode(c, code);
-        memset(keys, key, (size_t)counts[key]);
-        keys += counts[key];
-    }
-}
 
 /* A pass over all keys, by threads. */
 typedef struct {
@@ -203,9 +223,9 @@ typedef struct {
     void *records; /* coded */
     int64_t *perm;
     int64_t n;
-    bool wide;                    /* records are Pairs; otherwise keys above their indices */
-    int index_bits;               /* of an index */
-    uint64_t base;                /* what is taken off each key */
+    bool wide;                     /* records are Pairs; otherwise keys above their indices */
+    int index_bits;                /* of an index */
+    uint64_t base;                 /* what is taken off each key */
     _Atomic uint64_t least, below; /* of the keys seen, and of their complements */
 } Pass;
 
@@ -228,56 +248,96 @@ static int64_t pass_end(const Pass *pass, int64_t hi) {
     return hi * PASS_BLOCK < pass->n ? hi * PASS_BLOCK : pass->n;
 }
 
-/* With a constant width the loops below have no branch but the float's. */
-static inline __attribute__((always_inline)) void code_range(const Pass *pass, const int width,
-                                                             bool back, int64_t lo, int64_t hi) {
-    Coding c = pass->coding;
-    int record = width == 8 ? 8 : 4;
-    if (back)
-        for (int64_t i = lo; i < hi; i++)
-            key_store(pass->keys, width, i, decode(&c, key_load(pass->records, record, i)));
-    else
-        for (int64_t i = lo; i < hi; i++)
-            key_store(pass->records, record, i, encode(&c, key_load(pass->keys, width, i)));
-}
+/* Loops that code the keys lo … hi - 1 of type T as records of type R and back: what `encode` and
+   `decode` do, without a branch, as vectors do it. */
+#define CODE_LOOPS(T, R)                                                                           \
+    static void encode_##T(const Pass *pass, int64_t lo, int64_t hi) {                             \
+        const T *keys = pass->keys, sign = (T)pass->coding.sign;                                   \
+        const T flip = (T)pass->coding.flip, below = (T)pass->coding.below;                        \
+        const T floats = (T)(pass->coding.infinity ? pass->coding.mask : 0);                       \
+        R *records = pass->records;                                                                \
+        for (int64_t i = lo; i < hi; i++) {                                                        \
+            T negative = (T)(-(keys[i] >> (8 * sizeof(T) - 1)) & floats);                          \
+            records[i] = (T)(((keys[i] ^ (negative | sign)) - below) ^ flip);                      \
+        }                                                                                          \
+    }                                                                                              \
+    static void decode_##T(const Pass *pass, int64_t lo, int64_t hi) {                             \
+        const T sign = (T)pass->coding.sign, flip = (T)pass->coding.flip;                          \
+        const T below = (T)pass->coding.below;                                                     \
+        const T floats = (T)(pass->coding.infinity ? pass->coding.mask : 0);                       \
+        const R *records = pass->records;                                                          \
+        T *keys = pass->keys;                                                                      \
+        for (int64_t i = lo; i < hi; i++) {                                                        \
+            T code = (T)(((T)records[i] ^ flip) + below);                                          \
+            T negative = (T)(((code >> (8 * sizeof(T) - 1)) - 1) & floats);                        \
+            keys[i] = (T)(code ^ (negative | sign));                                               \
+        }                                                                                          \
+    }
 
-static void code_keys(const Pass *pass, bool back, int64_t lo, int64_t hi) {
+CODE_LOOPS(uint16_t, uint32_t)
+CODE_LOOPS(uint32_t, uint32_t)
+CODE_LOOPS(uint64_t, uint64_t)
+
+static void encode_keys(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    const Pass *pass = env;
+    int64_t from = lo * PASS_BLOCK, to = pass_end(pass, hi);
+    (void)ctx;
     switch (pass->coding.width) {
-    case 2: code_range(pass, 2, back, lo, hi); return;
-    case 4: code_range(pass, 4, back, lo, hi); return;
-    case 8: code_range(pass, 8, back, lo, hi); return;
+    case 2: encode_uint16_t(pass, from, to); return;
+    case 4: encode_uint32_t(pass, from, to); return;
+    case 8: encode_uint64_t(pass, from, to); return;
     }
 }
 
-static void encode_keys(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+static void decode_keys(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    const Pass *pass = env;
+    int64_t from = lo * PASS_BLOCK, to = pass_end(pass, hi);
     (void)ctx;
-    code_keys(env, false, lo * PASS_BLOCK, pass_end(env, hi));
+    switch (pass->coding.width) {
+    case 2: decode_uint16_t(pass, from, to); return;
+    case 4: decode_uint32_t(pass, from, to); return;
+    case 8: decode_uint64_t(pass, from, to); return;
+    }
 }
 
-static void decode_keys(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
-    (void)ctx;
-    code_keys(env, true, lo * PASS_BLOCK, pass_end(env, hi));
+static void count_keys(const void *keys, int width, int64_t n, int64_t *counts) {
+    if (width == 1)
+        for (int64_t i = 0; i < n; i++)
+            counts[((const uint8_t *)keys)[i]]++;
+    else
+        for (int64_t i = 0; i < n; i++)
+            counts[((const uint16_t *)keys)[i]]++;
+}
+
+/* Keys of so few bits that each has a count. */
+static void sort_by_counts(Thread *t, const Coding *c, void *keys, int64_t n) {
+    int64_t patterns = INT64_C(1) << 8 * c->width, at = 0;
+    GactBuf *buf = scratch(t, patterns, sizeof(int64_t));
+    int64_t *counts = (int64_t *)(buf + 1);
+    memset(counts, 0, (size_t)patterns * sizeof *counts);
+    count_keys(keys, c->width, n, counts);
+    for (int64_t code = 0; code < patterns; code++) {
+        uint64_t key = decode(c, (uint64_t)code);
+        for (int64_t end = at + counts[key]; at < end; at++)
+            key_store(keys, c->width, at, key);
+    }
+    heap_release(t, buf);
 }
 
 /* Records of 4 or 8 bytes; keys of 4 and 8 bytes are coded where they stand. */
 static void sort_keys(Thread *t, Coding coding, void *keys, int64_t n) {
-    size_t size = coding.width == 8 ? 8 : 4;
-    GactBuf *spare = scratch(t, n, size);
-    GactBuf *narrow = coding.width < 4 ? scratch(t, n, size) : NULL;
+    GactBuf *narrow = coding.width < 4 ? scratch(t, n, sizeof(uint32_t)) : NULL;
     Pass pass = {.coding = coding, .keys = keys, .n = n};
     pass.records = narrow ? (void *)(narrow + 1) : keys;
     if (!is_plain(&coding))
         pass_run(t, &pass, encode_keys);
-    if (size == 8)
-        pass.records = sort_u64(t, pass.records, (uint64_t *)(spare + 1), n, 0, 64);
+    if (coding.width == 8)
+        sort_u64(t, pass.records, n, 0, 64);
     else
-        pass.records = sort_u32(t, pass.records, (uint32_t *)(spare + 1), n, 0, 8 * coding.width);
+        sort_u32(t, pass.records, n, 0, 8 * coding.width);
     if (!is_plain(&coding))
         pass_run(t, &pass, decode_keys);
-    else if (pass.records != keys)
-        memcpy(keys, pass.records, (size_t)n * size);
     heap_release(t, narrow);
-    heap_release(t, spare);
 }
 
 /* ---- permutations ---- */
@@ -348,18 +408,15 @@ static int choose_records(Thread *t, Pass *pass) {
 static void sort_indices(Thread *t, Coding coding, void *keys, int64_t n, int64_t *perm) {
     Pass pass = {.coding = coding, .keys = keys, .perm = perm, .n = n};
     int bits = choose_records(t, &pass);
-    size_t size = pass.wide ? sizeof(Pair) : sizeof(uint64_t);
-    GactBuf *first = pass.wide ? scratch(t, n, size) : NULL, *spare = scratch(t, n, size);
-    pass.records = first ? (void *)(first + 1) : perm;
+    GactBuf *pairs = pass.wide ? scratch(t, n, sizeof(Pair)) : NULL;
+    pass.records = pairs ? (void *)(pairs + 1) : perm;
     pass_run(t, &pass, encode_records);
     if (pass.wide)
-        pass.records = sort_pair(t, pass.records, (Pair *)(spare + 1), n, 0, bits);
+        sort_pair(t, pass.records, n, 0, bits);
     else
-        pass.records = sort_u64(t, pass.records, (uint64_t *)(spare + 1), n, pass.index_bits,
-                                pass.index_bits + bits);
+        sort_u64(t, pass.records, n, pass.index_bits, pass.index_bits + bits);
     pass_run(t, &pass, take_indices);
-    heap_release(t, spare);
-    heap_release(t, first);
+    heap_release(t, pairs);
 }
 
 static const GactKernelInfo info_sort = {.name = "sort", .ops = "radix", .file = -1};
@@ -373,8 +430,8 @@ void rt_sort(GactCtx *ctx, int32_t kind, void *keys, int64_t n, int32_t descendi
         return;
     if (perm)
         sort_indices(t, coding, keys, n, perm);
-    else if (coding.width == 1)
-        sort_bytes(&coding, keys, n);
+    else if (coding.width == 1 || (coding.width == 2 && n >= COUNTED_MIN))
+        sort_by_counts(t, &coding, keys, n);
     else
         sort_keys(t, coding, keys, n);
     profile_call(t, &info_sort, begin, n, n * (perm ? coding.width + 8 : 2 * coding.width));

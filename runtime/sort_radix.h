@@ -1,8 +1,12 @@
-/* Stable radix sort of records; a template. Many records are first cut by the highest bits that
+/* Sort of records by unsigned keys; a template. Many records are first cut by the highest bits that
    differ into buckets that fit the cache, by all threads; a bucket is then sorted by one thread,
-   least significant digit first. Included with RADIX_NAME(x)   the name of a function of this
-   instance RADIX_RECORD    the type of a record RADIX_KEY(r)    a record's key, an unsigned integer
-   and leaves RADIX_NAME(sort). */
+   least significant digit first. One thread has no use for buckets where quicksort is vectorised,
+   which also sorts them then. Included with
+   - RADIX_NAME(x)         the name of a function of this instance
+   - RADIX_RECORD          the type of a record
+   - RADIX_KEY(r)          a record's key, an unsigned integer
+   - RADIX_QUICK(at, n)    tries to sort n records whose equals are alike; false where it cannot
+   and leaves RADIX_NAME(sort), which is stable. */
 
 static void RADIX_NAME(insertion)(RADIX_RECORD *records, int64_t n) {
     for (int64_t i = 1; i < n; i++) {
@@ -14,10 +18,20 @@ static void RADIX_NAME(insertion)(RADIX_RECORD *records, int64_t n) {
     }
 }
 
-static bool RADIX_NAME(in_order)(const RADIX_RECORD *records, int64_t n) {
-    for (int64_t i = 1; i < n; i++)
-        if (RADIX_KEY(records[i - 1]) > RADIX_KEY(records[i]))
-            return false;
+/* Done when they are in order, or in the reverse order without equals. */
+static bool RADIX_NAME(runs)(RADIX_RECORD *records, int64_t n) {
+    int64_t rising = 1, falling = 1;
+    while (rising < n && RADIX_KEY(records[rising - 1]) <= RADIX_KEY(records[rising]))
+        rising++;
+    while (falling < n && RADIX_KEY(records[falling - 1]) > RADIX_KEY(records[falling]))
+        falling++;
+    if (falling < n)
+        return rising == n;
+    for (int64_t i = 0, k = n - 1; i < k; i++, k--) {
+        RADIX_RECORD swap = records[i];
+        records[i] = records[k];
+        records[k] = swap;
+    }
     return true;
 }
 
@@ -109,7 +123,7 @@ static void RADIX_NAME(bucket_range)(GactCtx *ctx, void *env, int64_t lo, int64_
         RADIX_RECORD *sorted = at;
         if (n <= INSERTION_MAX)
             RADIX_NAME(insertion)(at, n);
-        else
+        else if (!RADIX_QUICK(at, n))
             sorted = RADIX_NAME(by_digits)(at, home, n, radix->from_bit, radix->shift);
         if (sorted != home)
             memcpy(home, sorted, (size_t)n * sizeof *home);
@@ -129,20 +143,11 @@ static void RADIX_NAME(differ_range)(GactCtx *ctx, void *env, int64_t lo, int64_
     atomic_fetch_or(&radix->differ, differ);
 }
 
-/* Sorts n records by bits from_bit … to_bit - 1 of their keys; spare has room for as many. Returns
-   where they are: records or spare. */
-static RADIX_RECORD *RADIX_NAME(sort)(Thread *t, RADIX_RECORD *records, RADIX_RECORD *spare,
-                                      int64_t n, int from_bit, int to_bit) {
-    if (n <= INSERTION_MAX) {
-        RADIX_NAME(insertion)(records, n);
-        return records;
-    }
-    if (RADIX_NAME(in_order)(records, n))
-        return records;
-    if (n * (int64_t)sizeof *records <= CACHE_BYTES)
-        return RADIX_NAME(by_digits)(records, spare, n, from_bit, to_bit);
+/* Sorts n records by way of buckets; `spare` has room for as many. */
+static void RADIX_NAME(by_buckets)(Thread *t, RADIX_RECORD *records, RADIX_RECORD *spare, int64_t n,
+                                   int64_t blocks, int from_bit) {
     Radix radix;
-    GactBuf *counts = radix_open(t, &radix, n, (int64_t)sizeof *records);
+    GactBuf *counts = radix_open(t, &radix, n, blocks);
     radix.from = records;
     radix.to = spare;
     radix.from_bit = from_bit;
@@ -156,9 +161,31 @@ static RADIX_RECORD *RADIX_NAME(sort)(Thread *t, RADIX_RECORD *records, RADIX_RE
     else
         RADIX_NAME(bucket_range)(&t->ctx, &radix, 0, BUCKETS);
     heap_release(t, counts);
-    return records;
+}
+
+/* Sorts n records in place by bits from_bit … to_bit - 1 of their keys; lower bits are alike or in
+   order as the records stand. */
+static void RADIX_NAME(sort)(Thread *t, RADIX_RECORD *records, int64_t n, int from_bit,
+                             int to_bit) {
+    int64_t size = (int64_t)sizeof *records, blocks = radix_blocks(t, n, size);
+    if (n <= INSERTION_MAX) {
+        RADIX_NAME(insertion)(records, n);
+        return;
+    }
+    if (RADIX_NAME(runs)(records, n) || (blocks == 1 && RADIX_QUICK(records, n)))
+        return;
+    GactBuf *buf = scratch(t, n, sizeof *records);
+    RADIX_RECORD *spare = (RADIX_RECORD *)(buf + 1), *sorted = records;
+    if (n * size <= CACHE_BYTES)
+        sorted = RADIX_NAME(by_digits)(records, spare, n, from_bit, to_bit);
+    else
+        RADIX_NAME(by_buckets)(t, records, spare, n, blocks, from_bit);
+    if (sorted != records)
+        memcpy(records, sorted, (size_t)n * sizeof *records);
+    heap_release(t, buf);
 }
 
 #undef RADIX_NAME
 #undef RADIX_RECORD
 #undef RADIX_KEY
+#undef RADIX_QUICK

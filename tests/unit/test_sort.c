@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "runtime/sort_quick.h"
+
 static Run run;
 
 static int open_run(void **state) {
@@ -131,6 +133,10 @@ static void fill(void *keys, int32_t kind, int64_t n, int shape, uint64_t *seed)
             x = (uint64_t)i; /* in order */
         else if (shape == 4)
             x = (uint64_t)-70000 + x % 100003; /* few values, on both sides of 0 */
+        else if (shape == 5)
+            x = (uint64_t)(n - i) / 3 * (uint64_t)-3; /* in runs of equals, across the sign */
+        else if (shape == 6)
+            x = (uint64_t)(n - i); /* in the reverse order */
         else if (shape == 3)
             x = x % 3 ? x : (uint64_t)0xffff << 48 | (x & 0xffffffff); /* NaNs */
         if (kind == GACT_BOOL)
@@ -169,12 +175,12 @@ static void check_kind(int32_t kind, int64_t n, int shape, bool descending, uint
 }
 
 static void sorts_every_kind(void **state) {
-    static const int64_t sizes[] = {0, 1, 2, 47, 49, 1000, 70001};
+    static const int64_t sizes[] = {0, 1, 2, 20, 21, 47, 129, 256, 257, 1000, 70001};
     uint64_t seed = 1;
     (void)state;
     for (int32_t kind = GACT_BOOL; kind <= GACT_DURATION; kind++)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
-            for (int shape = 0; shape < 5; shape++)
+            for (int shape = 0; shape < 7; shape++)
                 for (int descending = 0; descending < 2; descending++)
                     check_kind(kind, sizes[s], shape, descending, &seed);
 }
@@ -185,10 +191,57 @@ static void sorts_big_arrays_on_threads(void **state) {
     check_kind(GACT_F32, 1000003, 3, false, &seed);
     check_kind(GACT_I64, 1000003, 0, true, &seed);
     check_kind(GACT_U16, 1000003, 0, false, &seed);
+    check_kind(GACT_BF16, 1000003, 3, true, &seed);
     check_kind(GACT_U32, 1000003, 0, false, &seed);
     check_kind(GACT_I64, 1000003, 4, false, &seed);
     check_kind(GACT_U64, 300007, 4, true, &seed);
 }
+
+/* ---- vectors ---- */
+
+#define CHECK_QUICK(T, name)                                                                       \
+    static void check_##name(int64_t n, int shape, int cuts, uint64_t *seed) {                     \
+        T *keys = malloc((size_t)n * sizeof *keys + 1), sum = 0;                                   \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            keys[i] = (T)(shape ? random_bits(seed) % (uint64_t)shape : random_bits(seed));        \
+            sum += keys[i] * keys[i];                                                              \
+        }                                                                                          \
+        name(keys, n, cuts);                                                                       \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            assert_true(i == 0 || keys[i - 1] <= keys[i]);                                         \
+            sum -= keys[i] * keys[i];                                                              \
+        }                                                                                          \
+        assert_true(sum == 0);                                                                     \
+        free(keys);                                                                                \
+    }
+
+#if defined(__x86_64__)
+CHECK_QUICK(uint32_t, quick_u32)
+CHECK_QUICK(uint64_t, quick_u64)
+
+/* Of every length, with all cuts at keys and with none. */
+static void sorts_by_vectors(void **state) {
+    static const int shapes[] = {0, 1, 2, 50};
+    uint64_t seed = 4;
+    (void)state;
+    if (!has_quick())
+        skip();
+    for (int s = 0; s < 4; s++)
+        for (int cuts = 0; cuts <= 64; cuts += 64) {
+            for (int64_t n = 0; n < 700; n++) {
+                check_quick_u32(n, shapes[s], cuts, &seed);
+                check_quick_u64(n, shapes[s], cuts, &seed);
+            }
+            check_quick_u32(100003, shapes[s], cuts, &seed);
+            check_quick_u64(100003, shapes[s], cuts, &seed);
+        }
+}
+#else
+static void sorts_by_vectors(void **state) {
+    (void)state;
+    skip();
+}
+#endif
 
 /* ---- by comparison ---- */
 
@@ -258,9 +311,8 @@ static void passes_faults_on(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sorts_every_kind),
-        cmocka_unit_test(sorts_big_arrays_on_threads),
-        cmocka_unit_test(sorts_by_comparison),
+        cmocka_unit_test(sorts_every_kind), cmocka_unit_test(sorts_big_arrays_on_threads),
+        cmocka_unit_test(sorts_by_vectors), cmocka_unit_test(sorts_by_comparison),
         cmocka_unit_test(passes_faults_on),
     };
     return cmocka_run_group_tests(tests, open_run, close_run);
