@@ -109,7 +109,13 @@ extern const DeviceTable *const device_tables[];
 
 /* The prelude's text, which stands before every unit. */
 extern const char device_prelude[];
-/* Code for CUDA text (without the prelude) on d: from the disk cache, else compiled and kept there. */
+/* Code for CUDA text (without the prelude) on d: from the disk cache, else compiled and kept there.
+   Any number of threads and processes may ask at once. */
 DeviceStatus device_code(Device *d, const char *text, size_t len, DeviceModule **module);
+/* How often device_code found what it was asked for, and what compiling the rest took. */
+typedef struct {
+    int64_t hits, misses, compile_ns;
+} DeviceCodeStats;
+void device_code_stats(DeviceCodeStats *stats);
 
 #endif

@@ -1,5 +1,6 @@
 /* The device `cuda` against a libcuda that is none (fixture/fake_cuda.c): order of streams, memory,
    code, errors and their words, injected failures. Nothing here needs a GPU. */
+#include "lang/nvrtc.h"
 #include "runtime/device/device.h"
 
 #include "fixture/fake_cuda.h"
@@ -53,6 +54,7 @@ static int start(void **state) {
     fake->memory = 1 << 20;
     fake->pools = true;
     fake->devices = 1;
+    fake->arch = 90;
     return 0;
 }
 
@@ -200,6 +202,38 @@ static void asks_for_shared_memory(void **state) {
     assert_int_equal(fake->most_shared, 0);
     d->table->unload(d, module);
     close_device(d);
+}
+
+/* Code for the GPU's own architecture where the compiler knows it, PTX for an older one where not.
+ */
+static void compiles_for_the_gpu(void **state) {
+    (void)state;
+    static const char text[] = "extern \"C\" __global__ void scale() {}\n";
+    static const int archs[] = {90, 99, 20};
+    if (!nvrtc_find(NULL))
+        skip();
+    for (int k = 0; k < 3; k++) {
+        void *code;
+        size_t len;
+        char *log, key[64];
+        DeviceModule *module;
+        fake->arch = archs[k];
+        Device *d = open_device("cuda");
+        DeviceStatus status = d->table->compile(d, text, strlen(text), &code, &len, &log);
+        assert_int_equal(status, archs[k] == 20 ? DEVICE_FAILED : DEVICE_OK);
+        if (status) {
+            assert_non_null(strstr(d->error, "the GPU is sm_20"));
+        } else {
+            assert_int_equal(d->table->load(d, code, len, &module), DEVICE_OK);
+            assert_true(fake->loaded_cubin == (archs[k] == 90));
+            d->table->unload(d, module);
+        }
+        snprintf(key, sizeof key, "sm_%d driver 12040 nvrtc ", archs[k]);
+        assert_memory_equal(d->table->compile_key(d), key, strlen(key));
+        free(code);
+        free(log);
+        close_device(d);
+    }
 }
 
 /* ---- failing ---- */
@@ -374,6 +408,7 @@ int main(void) {
         cmocka_unit_test_setup(frees_without_a_pool, start),
         cmocka_unit_test_setup(measures_time, start),
         cmocka_unit_test_setup(asks_for_shared_memory, start),
+        cmocka_unit_test_setup(compiles_for_the_gpu, start),
         cmocka_unit_test_setup(says_which_call_failed, start),
         cmocka_unit_test_setup(runs_out_of_memory, start),
         cmocka_unit_test_setup(tells_of_a_crash, start),
