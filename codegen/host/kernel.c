@@ -2,6 +2,7 @@
    that the runtime spreads over threads; inside the body of another kernel it is a plain loop. How
    the space is cut depends on its size alone, so that results do not depend on threads. */
 #include "kernel.h"
+#include "tile.h"
 #include "vector.h"
 
 #include <assert.h>
@@ -392,7 +393,8 @@ void kernel_range_open(Fn *f) {
     fn_attribute(e, f->fn, "noinline");
 }
 
-LLVMValueRef kernel_range_fn(Kernel *k, Env *env) {
+LLVMValueRef kernel_range_fn(Kernel *k, Env *env,
+                             void (*emit)(Kernel *k, LLVMValueRef lo, LLVMValueRef hi)) {
     Fn *f = k->f, inner;
     Emit *e = f->e;
     Shared shared = {0};
@@ -421,7 +423,7 @@ LLVMValueRef kernel_range_fn(Kernel *k, Env *env) {
     }
     env_open(&inner, env, p);
     k->f = &inner;
-    emit_chunks(k, LLVMGetParam(inner.fn, 2), LLVMGetParam(inner.fn, 3));
+    (emit ? emit : emit_chunks)(k, LLVMGetParam(inner.fn, 2), LLVMGetParam(inner.fn, 3));
     k->f = f;
     env_close(&inner, env);
     for (int i = shared.vars.len - 1; i >= 0; i--) /* backwards: one may stand there twice */
@@ -469,7 +471,7 @@ void kernel_run(Kernel *k, LLVMValueRef fn, LLVMValueRef env) {
 
 static void run_chunks(Kernel *k) {
     Env env = {0};
-    LLVMValueRef fn = kernel_range_fn(k, &env);
+    LLVMValueRef fn = kernel_range_fn(k, &env, NULL);
     kernel_run(k, fn, env.p);
 }
 
@@ -529,7 +531,9 @@ void emit_kernel(Fn *f, IrId id) {
     k->nchunks = LLVMBuildUDiv(B, most, k->chunk, "");
     for (int i = 0; i < k->nsinks; i++)
         sink_prepare(k, &k->sinks[i]);
-    if (k->is_outlined)
+    if (tile_wants(k))
+        tile_run(k, run_chunks);
+    else if (k->is_outlined)
         run_chunks(k);
     else
         run_here(k);

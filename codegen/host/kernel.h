@@ -149,8 +149,10 @@ LLVMValueRef *table_finish(Kernel *k, Sink *s);
 
 /* kernel.c: what a kernel's op says of it; the chunks are left to decide. */
 void kernel_open(Kernel *k, Fn *f, IrId id);
-/* The function of a range of chunks, when the sinks are prepared; env is stored. */
-LLVMValueRef kernel_range_fn(Kernel *k, Env *env);
+/* The function of a range of chunks, which `emit` emits (NULL: as they are numbered), when the sinks are
+   prepared; env is stored. */
+LLVMValueRef kernel_range_fn(Kernel *k, Env *env,
+                             void (*emit)(Kernel *k, LLVMValueRef lo, LLVMValueRef hi));
 /* kernel.c: calls fn for all chunks, on the runtime's threads where it pays. */
 void kernel_run(Kernel *k, LLVMValueRef fn, LLVMValueRef env);
 /* Opens the function of a range of chunks: the scope of its stores, no inlining. */

@@ -217,7 +217,7 @@ static LLVMValueRef *emit_steps(Sweep *s, int n) {
     cut(s);
     make_buffers(s);
     Env env = {0};
-    LLVMValueRef fn = kernel_range_fn(&s->k, &env);
+    LLVMValueRef fn = kernel_range_fn(&s->k, &env, NULL);
     run(s, fn, &env);
     LLVMValueRef *out = results(s, n);
     release_initial(s);

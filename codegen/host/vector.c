@@ -579,13 +579,6 @@ static bool may_stream(Points *p, const VectorPlan *plan) {
     return stores && is_last && !p->reduces && plan->nops <= most;
 }
 
-static void emit_fence(Points *p) {
-    Emit *e = p->v.f->e;
-    unsigned id = LLVMLookupIntrinsicID("llvm.x86.sse.sfence", 19);
-    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->M, id, NULL, 0);
-    LLVMBuildCall2(B, LLVMIntrinsicGetType(e->C, id, NULL, 0), fn, NULL, 0, "");
-}
-
 /* Long runs through arrays; packing has enough stores to wait for, and the neighbours that a body
    with borders reads are in the same lines. */
 static bool wants_prefetch(const Points *p) {
@@ -620,7 +613,7 @@ static void emit_fulls(Points *p) {
     If large = if_begin(f, wants_streaming(p));
     emit_full(p, true);
     if (p->loop->whole)
-        emit_fence(p);
+        vec_fence(&p->v);
     if_else(f, &large);
     emit_full(p, false);
     if_end(f, &large);
@@ -732,7 +725,7 @@ static void emit_aligned(Points *p, LLVMValueRef start, LLVMBasicBlockRef more) 
     fn_set(f, p->next, aligned);
     emit_full(p, true);
     if (p->loop->whole)
-        emit_fence(p);
+        vec_fence(&p->v);
     fn_br(f, more);
 }
 
@@ -943,7 +936,7 @@ static void emit_points(Fn *f, VectorLoop *loop, int fixed) {
     p->has_full = !fixed && wants_full(p, &plan);
     emit_rows(p);
     if (p->may_stream && !p->loop->whole)
-        emit_fence(p);
+        vec_fence(&p->v);
     total_accs(p);
 }
 

@@ -164,6 +164,13 @@ void vec_store(Vec *v, LLVMValueRef value, int bytes, LLVMValueRef p) {
     mark_write(v, vec_intrinsic(v, "llvm.masked.store", over, 2, args, 4));
 }
 
+void vec_fence(Vec *v) {
+    Emit *e = v->f->e;
+    unsigned id = LLVMLookupIntrinsicID("llvm.x86.sse.sfence", 19);
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->M, id, NULL, 0);
+    LLVMBuildCall2(B, LLVMIntrinsicGetType(e->C, id, NULL, 0), fn, NULL, 0, "");
+}
+
 LLVMValueRef vec_gather(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p,
                         LLVMValueRef index) {
     LLVMTypeRef vector = vec_type(v, type), over[] = {vector, vec_type(v, v->f->e->ptr)};

@@ -46,6 +46,12 @@ typedef struct {
     LLVMValueRef first, count;
 } VecCopy;
 
+/* An INDEX whose values for a tile of points lie on the stack, by rows of lanes. */
+typedef struct {
+    IrId id;
+    LLVMValueRef *columns;
+} VecTile;
+
 typedef struct {
     Fn *f;
     const VectorPlan *plan;
@@ -58,6 +64,9 @@ typedef struct {
     bool is_outer;    /* nothing here reads what vec_store writes */
     int prefetch;     /* not 0: loads of whole lines ask for those so many bytes ahead */
     int stream_align; /* not 0: stores bypass the caches; their places are so aligned */
+    const VecTile *tiles;
+    int ntiles;
+    LLVMValueRef tile_row;
     LLVMBasicBlockRef slow; /* where a check that fails in an active lane goes; made when used */
 } Vec;
 
@@ -103,6 +112,10 @@ void vec_for(Vec *v, IrId id);
 void vec_loop(Vec *v, IrId id);
 /* A CONVERT that takes a half of a product of two u32; false: it is none, and nothing is emitted. */
 bool vec_half_product(Vec *v, IrId id);
+/* A square block of as many elements as lanes, whose rows are vectors, is transposed. */
+void vec_transpose(Vec *v, LLVMValueRef *rows);
+/* Asks for a line of memory. */
+void vec_prefetch(Vec *v, LLVMValueRef p);
 /* A row that is packed, and a read of one. */
 void vec_pack(Vec *v, IrId id);
 void vec_packed_index(Vec *v, IrId id);
@@ -138,6 +151,8 @@ LLVMValueRef vec_iota(Vec *v);
 /* Loads and stores of lanes at p, p + bytes, …; the mask decides. type: of one element in memory. */
 LLVMValueRef vec_load(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p);
 void vec_store(Vec *v, LLVMValueRef value, int bytes, LLVMValueRef p);
+/* After stores that bypassed the caches. */
+void vec_fence(Vec *v);
 /* A slot as it is in memory, in all lanes. */
 LLVMValueRef vec_to_memory(Vec *v, const Column *col, LLVMValueRef slot);
 LLVMValueRef vec_of_memory(Vec *v, const Column *col, LLVMValueRef value);

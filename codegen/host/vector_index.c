@@ -145,16 +145,18 @@ static LLVMValueRef reversed(Vec *v, LLVMValueRef a) {
                                   LLVMConstVector(lanes, (unsigned)v->lanes), "");
 }
 
+void vec_prefetch(Vec *v, LLVMValueRef p) {
+    Emit *e = v->f->e;
+    LLVMValueRef args[] = {p, LLVMConstInt(e->i32, 0, 0), LLVMConstInt(e->i32, 3, 0),
+                           LLVMConstInt(e->i32, 1, 0)};
+    vec_intrinsic(v, "llvm.prefetch", &e->ptr, 1, args, 4);
+}
+
 /* Asks for the lines that a later piece will read. Ahead of the caches' own guesses: a body of some
    length leaves too few loads under way to fill the time that memory takes. */
 static void prefetch(Vec *v, int bytes, LLVMValueRef p) {
-    Emit *e = v->f->e;
-    for (int at = 0; at < v->lanes * bytes; at += LINE_BYTES) {
-        LLVMValueRef args[] = {fn_at_index(v->f, e->i8, p, fn_int(v->f, v->prefetch + at)),
-                               LLVMConstInt(e->i32, 0, 0), LLVMConstInt(e->i32, 3, 0),
-                               LLVMConstInt(e->i32, 1, 0)};
-        vec_intrinsic(v, "llvm.prefetch", &e->ptr, 1, args, 4);
-    }
+    for (int at = 0; at < v->lanes * bytes; at += LINE_BYTES)
+        vec_prefetch(v, fn_at_index(v->f, v->f->e->i8, p, fn_int(v->f, v->prefetch + at)));
 }
 
 /* Lanes at base, base + stride, …, the stride being 1 or -1. */
@@ -273,8 +275,26 @@ void vec_shared_index(Vec *v, IrId id) {
     *op = plain;
 }
 
+/* A read that has been put on the stack, this row of the tile. */
+static void emit_tile_read(Vec *v, const VecTile *tile) {
+    Fn *f = v->f;
+    Layout *l = value_layout(f, ir_op(f->ir, tile->id)->args[0]), *r = value_layout(f, tile->id);
+    LLVMValueRef *out = slots_new(f, r->nslots);
+    for (int k = 0; k < l->ncols; k++) {
+        LLVMTypeRef type = vec_type(v, layout_col_type(f->e, &l->cols[k]));
+        LLVMValueRef row = fn_get(f, type, fn_at_index(f, type, tile->columns[k], v->tile_row));
+        out[k] = vec_of_memory(v, &l->cols[k], row);
+    }
+    value_set(f, tile->id, out, r->nslots);
+}
+
 void vec_index(Vec *v, IrId id) {
     IrOp *op = ir_op(v->f->ir, id);
+    for (int k = 0; k < v->ntiles; k++)
+        if (v->tiles[k].id == id) {
+            emit_tile_read(v, &v->tiles[k]);
+            return;
+        }
     for (int k = 1; k < op->nargs; k++)
         if (scalar_is_vector(value_scalar(v->f, op->args[k]))) {
             emit_varying_index(v, id);

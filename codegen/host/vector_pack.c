@@ -24,9 +24,8 @@ static LLVMValueRef packed_at(Vec *v, const Packed *p, LLVMValueRef at) {
     return fn_at_index(v->f, row_vector(v, p->col), p->to, at);
 }
 
-/* A square block of as many elements as lanes, whose rows are vectors, is transposed: blocks of
-   half the size change places, then those inside them. */
-static void transpose(Vec *v, LLVMValueRef *rows) {
+/* Blocks of half the size change places, then those inside them. */
+void vec_transpose(Vec *v, LLVMValueRef *rows) {
     LLVMTypeRef i32 = v->f->e->i32;
     int n = v->lanes;
     for (int half = n / 2; half >= 1; half /= 2)
@@ -56,7 +55,7 @@ static LLVMValueRef pack_blocks(Vec *v, const Packed *p) {
         LLVMSetAlignment(rows[k], (unsigned)p->col->bytes);
         place = fn_add(f, place, p->n);
     }
-    transpose(v, rows);
+    vec_transpose(v, rows);
     for (int k = 0; k < v->lanes; k++)
         fn_set(f, packed_at(v, p, fn_add(f, from, fn_int(f, k))), rows[k]);
     loop_end_plain(f, &blocks);
