@@ -1,6 +1,7 @@
 /* gactc: reads the command line, drives one compilation, says how it went by the exit status. The
    back end is a library that is loaded when code is wanted; nothing here links LLVM. */
 #include "../codegen/codegen.h"
+#include "cache.h"
 #include "compiler.h"
 #include "fuse.h"
 
@@ -79,7 +80,7 @@ typedef struct {
     int opt_level, error_limit;
     ColorChoice color;
     PassId dump_after;
-    bool check_only, explain, tests, warnings_fail, times;
+    bool check_only, explain, tests, warnings_fail, times, all;
 } Settings;
 
 __attribute__((format(printf, 1, 2))) static void complain(const char *fmt, ...) {
@@ -442,12 +443,50 @@ static int check_file(const Settings *s, const char *file) {
     return compile_file(&own);
 }
 
-/* ---- the command line ---- */
-
 static int bad_usage(const char *text) {
     complain("%s\nTry `gactc --help`.", text);
     return STATUS_USAGE;
 }
+
+/* The path of the gactc that gactrun would use. */
+static const char *own_path(Arena *arena) {
+    const char *given = getenv("GACTC");
+    return given && *given ? given : arena_printf(arena, "%sgactc", own_folder(arena));
+}
+
+static int explain_kept(const Settings *s, const CacheOptions *options) {
+    int status = STATUS_OK;
+    for (int k = 1; k < s->nfiles; k++) {
+        const char *failure = cache_why(options, s->files[k]);
+        if (failure) {
+            complain("%s: %s", s->files[k], failure);
+            status = STATUS_USAGE;
+        }
+    }
+    return status;
+}
+
+/* The first of the files is what to do. */
+static int run_cache(const Settings *s) {
+    enum { LIST, WHY, PRUNE };
+    int action = s->nfiles ? options_choice("list|why|prune", s->files[0]) : -1;
+    if (action < 0 || (action == WHY) != (s->nfiles > 1))
+        return bad_usage("it is cache list, cache why FILE… or cache prune");
+    Arena arena = {0};
+    CacheOptions options = {.compiler = own_path(&arena), .all = s->all, .tests = s->tests};
+    int status = STATUS_OK;
+    const char *failure = NULL;
+    if (action == WHY)
+        status = explain_kept(s, &options);
+    else
+        failure = action == LIST ? cache_list() : cache_prune(&options);
+    if (failure)
+        complain("%s", failure);
+    arena_free(&arena);
+    return failure ? STATUS_USAGE : status;
+}
+
+/* ---- the command line ---- */
 
 static int print_about(int option) {
     if (option == OPT_HELP)
@@ -502,12 +541,15 @@ static const char *take_option(Settings *s, int option, const char *value) {
         return s->dump_after == PASS_COUNT ? "--dump-after takes a pass that --time-report lists"
                                            : NULL;
     case OPT_TIMES: s->times = true; break;
+    case OPT_ALL: s->all = true; break;
     }
     return NULL;
 }
 
 /* What is left to do once the line is read. */
 static int act(Settings *s) {
+    if (s->command == CMD_CACHE)
+        return run_cache(s);
     if (s->nfiles == 0)
         return bad_usage("no file is given");
     if (s->command == CMD_EXPLAIN)

@@ -122,17 +122,18 @@ static char *read_entry(int fd, Header *h) {
     return bytes;
 }
 
-bool store_get(const Store *s, const char *name, char **content, size_t *len, char **note) {
+static bool get(const Store *s, const char *name, bool uses, char **content, size_t *len,
+                char **note) {
     char path[PATH_MAX];
     Header h;
     int fd = store_path(s, name, path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0)
         return false;
     char *bytes = read_entry(fd, &h);
-    if (bytes)
-        futimens(fd, NULL); /* used now */
-    else
+    if (!bytes)
         unlink(path);
+    else if (uses)
+        futimens(fd, NULL);
     close(fd);
     if (!bytes)
         return false;
@@ -142,6 +143,14 @@ bool store_get(const Store *s, const char *name, char **content, size_t *len, ch
     *content = bytes;
     *len = h.len;
     return true;
+}
+
+bool store_get(const Store *s, const char *name, char **content, size_t *len, char **note) {
+    return get(s, name, true, content, len, note);
+}
+
+bool store_peek(const Store *s, const char *name, char **content, size_t *len, char **note) {
+    return get(s, name, false, content, len, note);
 }
 
 static bool write_entry(const char *path, const char *bytes, size_t note_len, size_t len) {

@@ -39,6 +39,8 @@ void store_name(const StorePart *parts, int count, const char *ending, char name
 /* The content kept under a name, from malloc, and the note beside it (may be NULL); both end in a
    NUL that is not counted. False where there is none; a damaged one is removed. */
 bool store_get(const Store *s, const char *name, char **content, size_t *len, char **note);
+/* The same, and it does not count as used. */
+bool store_peek(const Store *s, const char *name, char **content, size_t *len, char **note);
 /* Keeps content under a name, and drops what was not used for longest where it becomes too much. */
 bool store_put(const Store *s, const char *name, const void *content, size_t len, const char *note);
 void store_drop(const Store *s, const char *name);

@@ -127,20 +127,30 @@ static GactStatus compile(const Cache *c, const char *image, const char *deps) {
 
 /* ---- the whole ---- */
 
+/* Records what a source's image is made of, and in the note what the one before it was made of. */
+static bool put_record(const Cache *c, const char *description) {
+    char name[STORE_NAME], *before = NULL;
+    size_t len;
+    if (!kept_record_name(&c->kept, name))
+        return false;
+    bool known = store_peek(&c->store, name, &before, &len, NULL);
+    bool kept = store_put(&c->store, name, description, strlen(description), known ? before : "");
+    free(before);
+    return kept;
+}
+
 /* Gives a fresh image its name, and records what it is made of. Returns its path, or NULL. */
-static const char *keep(Cache *c, const char *fresh, const char *deps) {
+static const char *keep(const Cache *c, const char *fresh, const char *deps) {
     Reader r = {.region = c->region, .what = "cache"};
     Bytes list;
-    char record[STORE_NAME], image[STORE_NAME], *description = NULL;
+    char name[STORE_NAME], *description = NULL;
     if (!*c->store.folder || !file_read(&r, deps, &list))
         return NULL;
     const char *path = image_path(c, region_copy(c->region, list.data, list.size), &description);
-    bool kept = path && kept_record_name(&c->kept, record) &&
-                store_put(&c->store, record, description, strlen(description), c->kept.source) &&
-                !rename(fresh, path);
+    bool kept = path && put_record(c, description) && !rename(fresh, path);
     if (kept) {
-        kept_image_name(description, image);
-        store_trim(&c->store, c->store.limit, image);
+        kept_image_name(description, name);
+        store_trim(&c->store, c->store.limit, name);
     }
     free(description);
     return kept ? path : NULL;
