@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-typedef enum { EMIT_IMAGE, EMIT_LLVM, EMIT_ASM, EMIT_OBJ } CodegenEmit;
+typedef enum { EMIT_IMAGE, EMIT_LLVM, EMIT_ASM, EMIT_OBJ, EMIT_CUDA } CodegenEmit;
 
 typedef struct {
     CodegenEmit emit;
@@ -15,6 +15,7 @@ typedef struct {
     const char *cpu;     /* "native", "x86-64-v3", … */
     const char *path;    /* the file to write */
     const char *version; /* gactc's */
+    bool has_device;     /* kernels come as CUDA text, too */
     FILE *times;         /* or NULL: print what each step took */
 } CodegenOptions;
 

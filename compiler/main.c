@@ -32,6 +32,7 @@ typedef enum {
     STAGE_LLVM,
     STAGE_ASM,
     STAGE_OBJ,
+    STAGE_CUDA,
     STAGE_GRAPH,
     STAGE_COUNT
 } Stage;
@@ -55,6 +56,7 @@ static const StageInfo stages[STAGE_COUNT] = {
     [STAGE_LLVM] = {"llvm", PASS_COUNT, "", true, EMIT_LLVM},
     [STAGE_ASM] = {"asm", PASS_COUNT, "", true, EMIT_ASM},
     [STAGE_OBJ] = {"obj", PASS_COUNT, ".o", true, EMIT_OBJ},
+    [STAGE_CUDA] = {"cuda", PASS_COUNT, "", true, EMIT_CUDA},
     [STAGE_GRAPH] = {"graph", PASS_fuse, "", false, EMIT_IMAGE},
 };
 static const char *const format_names[] = {
@@ -247,6 +249,7 @@ static int emit_code(Compiler *c, const Settings *s) {
                               .cpu = s->cpu,
                               .path = path,
                               .version = GACT_VERSION,
+                              .has_device = true,
                               .times = s->times ? stderr : NULL};
     const char *failure = codegen(c->ir, &options);
     if (failure) {
@@ -273,6 +276,7 @@ static int emit_text(Compiler *c, const Settings *s) {
     case STAGE_LLVM:
     case STAGE_ASM:
     case STAGE_OBJ:
+    case STAGE_CUDA:
     case STAGE_COUNT: UNREACHABLE();
     }
     return write_buf(s->output, &out);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GACT_ABI_VERSION 3
+#define GACT_ABI_VERSION 4
 #define GACT_MAGIC       "GACTIMG1"
 
 /* ---- values ----
@@ -47,7 +47,8 @@ typedef struct GactBuf {
     int64_t bytes;
     struct GactBuf *next, *prev; /* the run's list of live buffers */
     void *owner;                 /* the runtime's */
-    int64_t reserved[3];
+    void *mirror;                /* its copy on a device, or NULL */
+    int64_t reserved[2];
 } GactBuf;
 
 typedef enum {
@@ -95,6 +96,54 @@ typedef void (*GactRangeFn)(GactCtx *ctx, void *env, int64_t lo, int64_t hi);
 typedef void (*GactBodyFn)(GactCtx *ctx, void *env);
 /* Is key a before key b? */
 typedef int32_t (*GactLessFn)(GactCtx *ctx, void *env, int64_t a, int64_t b);
+
+/* ---- kernels for devices ----
+   A kernel that a device can run comes as CUDA text, too. Its host code fills words: sizes, scalars,
+   buffers and their data. From these the runtime makes the block of arguments, 8 bytes each, that the
+   text's functions take. */
+typedef enum {
+    GACT_ARG_WORD,    /* word `at` */
+    GACT_ARG_IN,      /* the array whose buffer is word `at` and whose data is the next; word `count`
+                         tells how many elements it has */
+    GACT_ARG_OUT,     /* the same, to be written */
+    GACT_ARG_SCRATCH, /* memory of the launch: `bytes` for each `unit` */
+    GACT_ARG_RESULT,  /* words for the results */
+    GACT_ARG_FAULT    /* an i32 that is not 0 once a point has faulted */
+} GactArgKind;
+typedef enum { GACT_UNIT_ONE, GACT_UNIT_CHUNK } GactUnit;
+typedef struct {
+    int32_t kind; /* GactArgKind */
+    int32_t at, count;
+    int32_t bytes; /* of an element, or of a unit's scratch memory */
+    int32_t unit;  /* GactUnit */
+    int32_t zeroed; /* scratch memory is 0 at first */
+} GactDeviceArg;
+
+typedef enum {
+    GACT_GRID_POINTS, /* a thread does some points, in strides of the grid */
+    GACT_GRID_WARPS,  /* a warp does some points */
+    GACT_GRID_CHUNKS, /* a warp does some chunks of 4096 points */
+    GACT_GRID_BLOCKS, /* a block of 256 threads does some chunks */
+    GACT_GRID_ONE     /* one block of 256 threads */
+} GactGridKind;
+typedef struct {
+    const char *name; /* of the function */
+    int32_t grid;     /* GactGridKind */
+    int32_t pad;
+} GactDevicePhase;
+
+typedef struct {
+    const char *name, *text;
+    const GactKernelInfo *info;
+    const GactSite *site; /* for exhausted memory */
+    const GactDeviceArg *args;
+    const GactDevicePhase *phases;
+    int32_t nargs, nphases, nresults, can_fault;
+    int32_t total, chunks; /* the words that tell how many points and chunks there are */
+    int32_t pinned;        /* 1: on the host alone, 2: on the device */
+    int32_t bytes;         /* that a point reads and writes, about */
+    int32_t index;         /* in the image's table */
+} GactDeviceKernel;
 
 /* A loop whose steps are kernels of one space, see `sweep`. */
 typedef struct {
@@ -144,6 +193,12 @@ typedef struct GactApi {
     /* c[n, m] = a[n, k] b[k, m], products added in order of k by fma (integers wrap). */
     void (*matmul)(GactCtx *ctx, int32_t kind, const void *a, const void *b, void *c, int64_t n,
                    int64_t k, int64_t m);
+    /* Runs a kernel on the device: 1; or 0, if it is to run on the host, where nothing has changed.
+       Called where ctx->device is not NULL. */
+    int32_t (*launch)(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *words, GactSlot *results);
+    /* The host is going to read a buffer (null: nothing), or to write it: then the device's copy is
+       dropped. */
+    void (*to_host)(GactCtx *ctx, GactBuf *buf, int32_t writes);
 #define RT(id, name, effect, doc) GactRtFn id;
 #include "abi.def"
 } GactApi;
@@ -160,6 +215,7 @@ struct GactCtx {
     int64_t depth;     /* calls of recursive functions under way; compiled code counts */
     int64_t max_depth; /* more is a fault */
     int64_t serial;    /* != 0 inside a parallel part: kernels run on this thread */
+    void *device;      /* that kernels may run on, or NULL; always NULL inside a parallel part */
 };
 
 /* ---- tables ---- */
@@ -232,6 +288,8 @@ typedef struct GactImage {
     int32_t nentries, nsources;
     const GactEntry *entries;
     const GactSource *sources;
+    const GactDeviceKernel *const *kernels; /* that devices can run */
+    int64_t nkernels;
 } GactImage;
 
 /* The last bytes of an image file. */

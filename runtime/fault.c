@@ -13,6 +13,7 @@ void landing_push(Thread *t, Landing *landing) {
     landing->outer = t->landing;
     landing->depth = t->ctx.depth;
     landing->serial = t->ctx.serial;
+    landing->device = t->ctx.device;
     t->landing = landing;
 }
 
@@ -30,6 +31,7 @@ _Noreturn void fault_throw(Thread *t, Fault fault) {
     t->landing = landing->outer;
     t->ctx.depth = landing->depth;
     t->ctx.serial = landing->serial;
+    t->ctx.device = landing->device;
     _longjmp(landing->jump, 1);
 }
 

@@ -25,7 +25,7 @@ enum {
     SLAB_BYTES = 1 << 21,
     CACHE_BYTES = 1 << 18, /* of one class in one thread's cache, about */
     DELTA_BYTES = 1 << 16, /* how far a thread's count may be off */
-    LIVE_MARK = 0x6c697665 /* in reserved[2] of a live buffer, with its class above */
+    MOST_BITS = 48 /* of reserved[1]: the most that was asked of a block; its class is above */
 };
 
 static_assert(sizeof(GactBuf) == 64, "fresh data starts 64 bytes after the header");
@@ -217,7 +217,11 @@ static void class_push(int c, GactBuf *buf) {
     pthread_mutex_unlock(&hc->lock);
 }
 
-/* reserved[1] of a big block is the most that was asked of it, so what it may occupy. */
+/* The most that was asked of a big block, so what it may occupy. */
+static int64_t most_of(const GactBuf *buf) {
+    return buf->reserved[1] & ((INT64_C(1) << MOST_BITS) - 1);
+}
+
 static void big_unmap(int c, GactBuf *buf) {
     HEAP_UNPOISON(buf, big_size(c));
     munmap(buf, big_size(c));
@@ -226,7 +230,7 @@ static void big_unmap(int c, GactBuf *buf) {
 static void trim_big(void) {
     for (int c = HEAP_CACHED; c < HEAP_CLASSES; c++)
         for (GactBuf *buf; (buf = class_pop(c));) {
-            atomic_fetch_sub(&heap.kept, buf->reserved[1]);
+            atomic_fetch_sub(&heap.kept, most_of(buf));
             big_unmap(c, buf);
         }
 }
@@ -247,7 +251,7 @@ static GactBuf *big_pop(HeapCache *cache, int c) {
     }
     buf = class_pop(c);
     if (buf)
-        atomic_fetch_sub(&heap.kept, buf->reserved[1]);
+        atomic_fetch_sub(&heap.kept, most_of(buf));
     return buf;
 }
 
@@ -255,7 +259,7 @@ static GactBuf *big_take(HeapCache *cache, int c, int64_t bytes) {
     GactBuf *buf = big_pop(cache, c);
     if (buf) {
         cache->hits++;
-        buf->reserved[1] = buf->reserved[1] > bytes ? buf->reserved[1] : bytes;
+        buf->reserved[1] = most_of(buf) > bytes ? most_of(buf) : bytes;
         return buf;
     }
     cache->misses++;
@@ -272,9 +276,9 @@ static GactBuf *big_take(HeapCache *cache, int c, int64_t bytes) {
 }
 
 static void big_keep(int c, GactBuf *buf) {
-    int64_t kept = atomic_fetch_add(&heap.kept, buf->reserved[1]) + buf->reserved[1];
+    int64_t kept = atomic_fetch_add(&heap.kept, most_of(buf)) + most_of(buf);
     if (kept > heap.keep_limit) {
-        atomic_fetch_sub(&heap.kept, buf->reserved[1]);
+        atomic_fetch_sub(&heap.kept, most_of(buf));
         big_unmap(c, buf);
         return;
     }
@@ -355,7 +359,8 @@ static GactBuf *take(Thread *t, int64_t room, int64_t bytes) {
     buf->count = 1;
     buf->bytes = bytes;
     buf->reserved[0] = t->stamp;
-    buf->reserved[2] = LIVE_MARK | (int64_t)c << 32;
+    buf->reserved[1] = most_of(buf) | (int64_t)c << MOST_BITS;
+    buf->mirror = NULL;
     HEAP_UNPOISON(buf + 1, room);
     count_live(t->cache, bytes);
     list_push(t->live, buf);
@@ -379,8 +384,9 @@ void heap_settle(Thread *t, GactBuf *buf, int64_t most, int64_t bytes) {
 void heap_free(Thread *t, GactBuf *buf) {
     heap_detach(buf);
     count_live(t->cache, -buf->bytes);
-    int c = (int)(buf->reserved[2] >> 32);
-    buf->reserved[2] = 0;
+    int c = (int)(buf->reserved[1] >> MOST_BITS);
+    if (buf->mirror)
+        mirror_free(buf);
     HEAP_POISON(buf + 1, class_bytes(c));
     if (c < HEAP_CACHED)
         small_give(t->cache, c, buf);

@@ -169,6 +169,7 @@ void gact_image_close(GactProgram *program) {
     if (!program)
         return;
     profile_forget(program->from, program->to);
+    device_code_free(program);
     if (program->handle)
         dlclose(program->handle);
     free(program->path);

@@ -102,6 +102,8 @@ const GactApi runtime_api = {
     .sort = rt_sort,
     .sort_by = rt_sort_by,
     .matmul = rt_matmul,
+    .launch = rt_launch,
+    .to_host = rt_to_host,
 #define RT(id, name, effect, doc) .id = rt_##id,
 #include "../lang/abi.def"
 };

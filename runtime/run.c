@@ -3,7 +3,7 @@
    when it ends. */
 #include "runtime.h"
 
-#include "device/device.h"
+#include "device/resident.h"
 #include "value/scalar.h"
 
 #include <stdlib.h>
@@ -112,6 +112,10 @@ static void detach_buffer(void *arg, GactBuf *buf) {
     (void)arg;
     if (buf->count >= 0)
         heap_detach(buf);
+}
+
+static void bring_buffer(void *arg, GactBuf *buf) {
+    rt_to_host(arg, buf, 0);
 }
 
 static void release_buffer(void *arg, GactBuf *buf) {
@@ -372,6 +376,7 @@ static void run_entry(void *arg) {
         return;
     }
     call->entry->run(&run->main.ctx, call->in, call->out);
+    each_output(call, bring_buffer, &run->main.ctx);
     landing_pop(&run->main, &landing);
 }
 
@@ -403,12 +408,15 @@ static GactStatus call_run(GactCall *call, HeapCache *cache, bool serial, GactEr
         return call->status = error_set(error, GACT_INTERNAL, "no memory for a run");
     run->main.cache = cache ? cache : &run->main.own;
     run->main.ctx.serial = serial;
+    run->main.ctx.device = serial ? NULL : runtime_device();
     reset_for_run(call);
     bool ran = stack_call(&run->main, run_entry, call);
     call->ran = ran;
     if (ran)
         each_output(call, detach_buffer, NULL);
     run_free_since(run, 0);
+    if (run->main.ctx.device)
+        residence_end_run(run);
     run->main.cache = &run->main.own;
     if (trace_on)
         trace_event("entry", call->entry->name, 0, begin);
@@ -533,6 +541,7 @@ GactStatus gact_configure(const GactOptions *options, GactError *error) {
 
 GactStatus gact_shutdown(GactError *error) {
     pool_stop();
+    residence_stop();
     device_stop();
     GactStatus status = trace_write(error);
     profile_on = false;

@@ -73,6 +73,16 @@ void heap_trim(void);
 /* Fails the n-th allocation from now on (1: the next); 0: none. GACT_FAIL_AT sets it at start. */
 void heap_fail_at(int64_t n);
 
+/* ---- device/resident.c: copies on a device ---- */
+
+/* Frees the copy that buf has. */
+void mirror_free(GactBuf *buf);
+/* GactApi.to_host and GactApi.launch. */
+void rt_to_host(GactCtx *ctx, GactBuf *buf, int32_t writes);
+/* Frees what a program has on the device. */
+void device_code_free(GactProgram *program);
+int32_t rt_launch(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *words, GactSlot *results);
+
 /* ---- fault.c: faults ---- */
 
 enum { FAULT_NUMS = 6 };
@@ -90,6 +100,7 @@ typedef struct Landing {
     jmp_buf jump;
     struct Landing *outer;
     int64_t depth, serial, stamp;
+    void *device;
 } Landing;
 
 /* Makes landing the innermost. The caller then does `if (_setjmp(landing.jump))`; in that branch
@@ -166,6 +177,7 @@ struct GactProgram {
     char *path;
     char *from, *to;           /* where it is mapped */
     char *code_from, *code_to; /* where its code is */
+    void *device_code;         /* of device/launch.c */
 };
 
 /* ---- stack.c: stacks with a guard ---- */

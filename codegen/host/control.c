@@ -102,14 +102,12 @@ static void retain_init(Fn *f, const IrOp *op, int first) {
             slots_retain(f, value_layout(f, op->args[k]), value_of(f, op->args[k])->s);
 }
 
-void emit_for(Fn *f, IrId id) {
+static void emit_steps(Fn *f, IrId id) {
     IrOp *op = ir_op(f->ir, id);
     IrRegion *body = op->regions[0];
     LLVMValueRef lo = value_scalar(f, op->args[0]), hi = value_scalar(f, op->args[1]);
-    if (op->imm && !f->in_kernel && !f->is_once && f->e->options->opt_level > 0) {
-        emit_sweep(f, id);
-        return;
-    }
+    bool was_host = f->is_host;
+    f->is_host |= launch_is_host_loop(f, id);
     f->has_loop = true;
     retain_init(f, op, 2);
     LLVMBasicBlockRef before = fn_here(f), head = fn_block(f, "for"), run = fn_block(f, "body"),
@@ -132,11 +130,22 @@ void emit_for(Fn *f, IrId id) {
     fn_br(f, head);
     fn_at(f, exit);
     value_set(f, id, c.phis, c.n);
+    f->is_host = was_host;
+}
+
+void emit_for(Fn *f, IrId id) {
+    bool is_swept = ir_op(f->ir, id)->imm && !f->in_kernel && !f->is_once && f->e->options->opt_level > 0;
+    if (is_swept)
+        launch_either(f, id, emit_steps, emit_sweep);
+    else
+        emit_steps(f, id);
 }
 
 void emit_loop(Fn *f, IrId id) {
     IrOp *op = ir_op(f->ir, id);
     IrRegion *cond = op->regions[0], *body = op->regions[1];
+    bool was_host = f->is_host;
+    f->is_host |= launch_is_host_loop(f, id);
     f->has_loop = true;
     retain_init(f, op, 0);
     LLVMBasicBlockRef before = fn_here(f), head = fn_block(f, "while"), run = fn_block(f, "body"),
@@ -155,6 +164,7 @@ void emit_loop(Fn *f, IrId id) {
     fn_br(f, head);
     fn_at(f, exit);
     value_set(f, id, c.phis, c.n);
+    f->is_host = was_host;
 }
 
 /* ---- calls ---- */

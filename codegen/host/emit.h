@@ -80,6 +80,8 @@ typedef struct {
     unsigned md_invariant, md_scope, md_noalias, md_prof, md_loop;
     LLVMValueRef unlikely, empty_md;
     LLVMMetadataRef scope_domain;
+    VEC(struct CudaKernel *) kernels; /* for devices, in the image's order */
+    VEC(LLVMValueRef) kernel_rows;
     int counter;                /* for names */
     const char *cpu, *features; /* of the target: "znver5", "+avx,+avx2,-sse4a,…" */
 } Emit;
@@ -155,6 +157,7 @@ typedef struct {
     LLVMMetadataRef *noalias; /* scopes of results that nothing read in here can alias */
     int nnoalias;
     bool is_output; /* what elem_store writes now is such a result */
+    bool is_host;   /* nothing in here runs on a device: what it reads has been brought */
 } Fn;
 
 /* emit.c: blocks, memory, calls */
@@ -256,6 +259,19 @@ typedef struct {
 Outline outline_begin(Fn *inner, Fn *outer, LLVMTypeRef type, const char *name);
 void outline_end(Fn *inner, Outline *o); /* the function ends with ret void */
 
+/* launch.c: kernels on a device. */
+/* Emits a kernel at the top so that a device may run it, with `host` for where none does; false:
+   none can, and nothing has been emitted. */
+bool launch_kernel(Fn *f, IrId id);
+/* Before the code of an op that is no kernel: brings the arrays that it reads to the host. */
+void launch_bring(Fn *f, IrId id);
+/* A FOR or LOOP in which nothing is launched: what it reads has been brought, once for all. */
+bool launch_is_host_loop(Fn *f, IrId id);
+/* Emits an op by `on_device` for where there is a device, and by `on_host` with nothing launched. */
+void launch_either(Fn *f, IrId id, void (*on_device)(Fn *f, IrId id), void (*on_host)(Fn *f, IrId id));
+/* The table of the image's kernels. */
+LLVMValueRef launch_table(Emit *e);
+
 /* ops.c */
 void emit_ops(Fn *f, const IrRegion *region);
 void emit_op(Fn *f, IrId id);
@@ -297,8 +313,6 @@ void array_own(Fn *f, const Layout *l, LLVMValueRef site, LLVMValueRef const *s,
 LLVMValueRef array_is_unshared(Fn *f, const Layout *l, LLVMValueRef const *cols);
 LLVMValueRef site_memory(Fn *f, const IrOp *op);
 void emit_index(Fn *f, IrId id);
-void emit_pack(Fn *f, IrId id); /* bits.c */
-void emit_bit(Fn *f, IrId id);
 void emit_slice(Fn *f, IrId id);
 void emit_list(Fn *f, IrId id);
 void emit_reshape(Fn *f, IrId id);

@@ -605,6 +605,8 @@ void emit_image(Emit *e) {
         i32(e, e->used_sources.len),
         entries,
         sources,
+        launch_table(e),
+        LLVMConstInt(e->i64, (uint64_t)e->kernel_rows.len, 0),
     };
     LLVMValueRef image = table_global(e, strukt(e, fields, ARRAY_LEN(fields)), "gact_image");
     LLVMSetLinkage(image, LLVMExternalLinkage);

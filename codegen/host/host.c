@@ -2,6 +2,7 @@
  */
 #include "emit.h"
 
+#include "../cuda/cuda.h"
 #include "../image/link.h"
 #include "parts.h"
 
@@ -244,6 +245,13 @@ static const char *write_file(Arena *arena, const char *path, const char *bytes,
     return error;
 }
 
+/* The text of all kernels for devices, behind the prelude. */
+static const char *write_cuda(Emit *e) {
+    Buf text = {.arena = e->arena};
+    cuda_print(&text, e);
+    return write_file(e->arena, e->options->path, buf_text(&text), text.len);
+}
+
 static const char *write_text(Emit *e) {
     char *text = LLVMPrintModuleToString(e->M);
     const char *error = write_file(e->arena, e->options->path, text, strlen(text));
@@ -347,6 +355,8 @@ static const char *compile(Emit *e, const Target *t) {
     LLVMDisposeMessage(message);
 #endif
     note_time(e->options, "emit", &start);
+    if (e->options->emit == EMIT_CUDA)
+        return write_cuda(e);
     const char *error = optimise_module(e, t);
     note_time(e->options, "inline", &start);
     if (!error && e->options->emit == EMIT_IMAGE)

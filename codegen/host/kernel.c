@@ -432,12 +432,13 @@ LLVMValueRef kernel_range_fn(Kernel *k, Env *env,
     return inner.fn;
 }
 
-/* About how many bytes a point reads and writes. */
-static int point_bytes(Kernel *k) {
+int kernel_point_bytes(Kernel *k) {
     int bytes = kernel_is_heavy(k->f->ir, k->body) ? 256 : 0;
-    for (int i = 0; i < k->nsinks; i++)
-        for (int c = 0; c < k->sinks[i].l->ncols; c++)
-            bytes += k->sinks[i].l->cols[c].bytes;
+    for (int i = 0; i < k->nsinks; i++) {
+        Layout *l = layout_of(k->f->e, k->sinks[i].sink->type);
+        for (int c = 0; c < l->ncols; c++)
+            bytes += l->cols[c].bytes;
+    }
     for (int i = 0; i < k->body->ops.len; i++) {
         const IrOp *op = ir_op(k->f->ir, k->body->ops.at[i]);
         if (op->kind == IR_INDEX && type_is_scalar(op->type))
@@ -464,7 +465,7 @@ void kernel_run(Kernel *k, LLVMValueRef fn, LLVMValueRef env) {
                           env,
                           k->nchunks,
                           k->total,
-                          fn_mul(f, k->total, fn_int(f, point_bytes(k)))};
+                          fn_mul(f, k->total, fn_int(f, kernel_point_bytes(k)))};
     api_call(f, offsetof(GactApi, parallel), type, all, 7);
     if_end(f, &here);
 }
@@ -523,9 +524,7 @@ void kernel_open(Kernel *k, Fn *f, IrId id) {
     k->is_outlined &= !is_small(k);
 }
 
-void emit_kernel(Fn *f, IrId id) {
-    Kernel kernel, *k = &kernel;
-    kernel_open(k, f, id);
+LLVMValueRef *emit_kernel_here(Fn *f, Kernel *k) {
     k->chunk = k->is_outlined || k->is_cut ? chunk_size(k) : fn_int(f, CHUNK);
     LLVMValueRef most = fn_add(f, k->total, fn_sub(f, k->chunk, fn_int(f, 1)));
     k->nchunks = LLVMBuildUDiv(B, most, k->chunk, "");
@@ -537,12 +536,19 @@ void emit_kernel(Fn *f, IrId id) {
         run_chunks(k);
     else
         run_here(k);
-    int n = value_layout(f, id)->nslots;
-    LLVMValueRef *s = slots_new(f, n);
+    LLVMValueRef *s = slots_new(f, value_layout(f, k->id)->nslots);
     for (int i = 0, at = 0; i < k->nsinks; i++) {
         LLVMValueRef *out = sink_finish(k, &k->sinks[i]);
         for (int j = 0; j < k->sinks[i].l->nslots; j++)
             s[at++] = out[j];
     }
-    value_set(f, id, s, n);
+    return s;
+}
+
+void emit_kernel(Fn *f, IrId id) {
+    if (launch_kernel(f, id))
+        return;
+    Kernel kernel;
+    kernel_open(&kernel, f, id);
+    value_set(f, id, emit_kernel_here(f, &kernel), value_layout(f, id)->nslots);
 }

@@ -69,7 +69,7 @@ typedef struct {
     LLVMValueRef chunks, pieces, before; /* SCAN: prefixes, see reduce.c */
 } Sink;
 
-typedef struct {
+typedef struct Kernel {
     IrId id;
     IrOp *op;
     IrRegion *body;
@@ -153,6 +153,10 @@ void kernel_open(Kernel *k, Fn *f, IrId id);
    prepared; env is stored. */
 LLVMValueRef kernel_range_fn(Kernel *k, Env *env,
                              void (*emit)(Kernel *k, LLVMValueRef lo, LLVMValueRef hi));
+/* The host code of a kernel that is open; the slots of its value. */
+LLVMValueRef *emit_kernel_here(Fn *f, Kernel *k);
+/* About how many bytes a point reads and writes. */
+int kernel_point_bytes(Kernel *k);
 /* kernel.c: calls fn for all chunks, on the runtime's threads where it pays. */
 void kernel_run(Kernel *k, LLVMValueRef fn, LLVMValueRef env);
 /* Opens the function of a range of chunks: the scope of its stores, no inlining. */

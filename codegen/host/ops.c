@@ -227,6 +227,7 @@ void emit_op(Fn *f, IrId id) {
         emit_scalar(f, id);
         return;
     }
+    launch_bring(f, id);
     switch ((int)op->kind) {
     case IR_CONST: emit_const(f, id); break;
     case IR_STRING: emit_string(f, id); break;
@@ -243,8 +244,6 @@ void emit_op(Fn *f, IrId id) {
     case IR_PAYLOAD: emit_payload(f, id); break;
     case IR_DIM: emit_dim(f, id); break;
     case IR_INDEX: emit_index(f, id); break;
-    case IR_PACK: emit_pack(f, id); break;
-    case IR_BIT: emit_bit(f, id); break;
     case IR_SLICE: emit_slice(f, id); break;
     case IR_LIST: emit_list(f, id); break;
     case IR_RESHAPE: emit_reshape(f, id); break;

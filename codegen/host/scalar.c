@@ -828,34 +828,39 @@ ScalarOp scalar_op(const IrFunc *func, IrId id, int lanes) {
 
 /* ---- reductions ---- */
 
-static LLVMValueRef float_identity(const Scalar *s, IrKind kind, const Type *type) {
+static bool float_identity(IrKind kind, const Type *type, int64_t *bits) {
     static const struct {
         int64_t minus_zero, one, nan;
-    } bits[] = {
+    } floats[] = {
         [TYPE_F16] = {0x8000, 0x3c00, 0x7e00},
         [TYPE_BF16] = {0x8000, 0x3f80, 0x7fc0},
         [TYPE_F32] = {0x80000000, 0x3f800000, 0x7fc00000},
         [TYPE_F64] = {INT64_MIN, 0x3ff0000000000000, 0x7ff8000000000000},
     };
     switch (kind) {
-    case IR_ADD: return scalar_const(s, type, bits[type->kind].minus_zero);
-    case IR_MUL: return scalar_const(s, type, bits[type->kind].one);
-    case IR_MIN: case IR_MAX: return scalar_const(s, type, bits[type->kind].nan);
-    default: return NULL;
+    case IR_ADD: *bits = floats[type->kind].minus_zero; return true;
+    case IR_MUL: *bits = floats[type->kind].one; return true;
+    case IR_MIN: case IR_MAX: *bits = floats[type->kind].nan; return true;
+    default: return false;
+    }
+}
+
+bool scalar_identity_bits(IrKind kind, const Type *type, int64_t *bits) {
+    if (is_float(type))
+        return float_identity(kind, type, bits);
+    int width = bits_of(type);
+    int64_t least_value = is_signed(type) ? (int64_t)(~0ULL << (width - 1)) : 0;
+    switch (kind) {
+    case IR_ADD: case IR_BITOR: case IR_BITXOR: *bits = 0; return true;
+    case IR_MUL: *bits = 1; return true;
+    case IR_BITAND: *bits = -1; return true;
+    case IR_MIN: *bits = ~least_value; return true;
+    case IR_MAX: *bits = least_value; return true;
+    default: return false;
     }
 }
 
 LLVMValueRef scalar_identity(const Scalar *s, IrKind kind, const Type *type) {
-    if (is_float(type))
-        return float_identity(s, kind, type);
-    int width = bits_of(type);
-    int64_t least_value = is_signed(type) ? (int64_t)(~0ULL << (width - 1)) : 0;
-    switch (kind) {
-    case IR_ADD: case IR_BITOR: case IR_BITXOR: return scalar_const(s, type, 0);
-    case IR_MUL: return scalar_const(s, type, 1);
-    case IR_BITAND: return scalar_const(s, type, -1);
-    case IR_MIN: return scalar_const(s, type, ~least_value);
-    case IR_MAX: return scalar_const(s, type, least_value);
-    default: return NULL;
-    }
+    int64_t bits;
+    return scalar_identity_bits(kind, type, &bits) ? scalar_const(s, type, bits) : NULL;
 }

@@ -56,5 +56,6 @@ bool scalar_is_vector(LLVMValueRef value);
 /* May reductions by this op stride over lanes? Then the value that changes no operand (-0.0 for a
    float sum, NaN for float min and max); NULL otherwise. */
 LLVMValueRef scalar_identity(const Scalar *s, IrKind kind, const Type *type);
+bool scalar_identity_bits(IrKind kind, const Type *type, int64_t *bits);
 
 #endif

@@ -70,6 +70,7 @@ void device_close(Device *d) {
 static struct {
     pthread_mutex_t lock;
     _Atomic bool settled;
+    bool is_forced;
     Device *device;
 } used = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -81,6 +82,7 @@ GactStatus device_use(const char *spec, GactError *error) {
     device_close(used.device);
     used.device = NULL;
     used.settled = !device_open(spec, &used.device, error);
+    used.is_forced = strcmp(spec, "auto") != 0;
     bool good = used.settled;
     pthread_mutex_unlock(&used.lock);
     return good ? GACT_OK : GACT_BAD_INPUT;
@@ -92,6 +94,10 @@ GactStatus device_ensure(GactError *error) {
 
 Device *runtime_device(void) {
     return used.device;
+}
+
+bool runtime_device_is_forced(void) {
+    return used.is_forced;
 }
 
 void device_stop(void) {

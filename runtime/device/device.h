@@ -99,6 +99,8 @@ GactStatus device_use(const char *spec, GactError *error);
 GactStatus device_ensure(GactError *error);
 /* What runs kernels besides the host; NULL: nothing. */
 Device *runtime_device(void);
+/* Was it asked for by name, so that all that it can run shall run there? Not with auto. */
+bool runtime_device_is_forced(void);
 /* Closes it; the next run opens one again. */
 void device_stop(void);
 

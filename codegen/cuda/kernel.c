@@ -1,0 +1,752 @@
+/* A kernel as CUDA text: the struct of its arguments, the function of a point, and the loops over the
+   space, which depend on what becomes of the yields.
+
+   Maps alone: a thread a point, or a warp where the point has long loops. With sums and selections: a
+   warp a chunk of 4096 points, then one block that combines the chunks. Scans and filters: a block a
+   chunk finds what the chunk adds up to, one block what is before each, and the blocks do their chunks
+   again with that. Tables of exact operators: atomics.
+
+   A point that faults says so in a flag and is left; nobody waits for it. The host then runs the kernel
+   itself and finds the first fault. */
+#include "text.h"
+
+#include <string.h>
+
+extern const char device_prelude[]; /* lang/device.cuh and lang/device_forms.cuh */
+
+#define KERNEL_PLAIN "GX_KERNEL_PLAIN"
+#define KERNEL_WAITS "GX_KERNEL"
+
+typedef struct {
+    const IrSink *sink;
+    Layout *l, *yield;
+    Type *row_elem; /* of a row's elements, or NULL */
+    bool is_row;
+    const char **data;  /* columns of the output */
+    const char *part;
+    CuFold fold;
+    const char *rows; /* scratch */
+    const char *zero; /* as one variable */
+    int first;        /* among the y of a point: its first slot */
+} Out;
+
+typedef struct {
+    Cu cu;
+    Out *outs;
+    int nouts, nslots; /* of all yields together */
+    const char *total, *chunks;
+    const char *result, *fault;
+    Buf text;
+} Writer;
+
+/* ---- what is wanted ---- */
+
+static bool is_reduction(SinkKind kind) {
+    return kind == SINK_REDUCE || kind == SINK_PICK;
+}
+
+static int count_kind(const Kernel *k, SinkKind kind) {
+    int n = 0;
+    for (int i = 0; i < k->nsinks; i++)
+        n += k->sinks[i].sink->kind == kind;
+    return n;
+}
+
+/* The reason why no form fits these sinks, or NULL. */
+static const char *refuse(const Kernel *k) {
+    for (int i = 0; i < k->nsinks; i++) {
+        const Sink *s = &k->sinks[i];
+        switch (s->sink->kind) {
+        case SINK_MAP:
+        case SINK_REDUCE:
+        case SINK_PICK: break;
+        case SINK_SCAN:
+        case SINK_FILTER:
+            if (k->nsinks > 1)
+                return "it makes several results at once, one of them a scan or filter";
+            break;
+        case SINK_HIST:
+            if (s->fold != FOLD_ANY || type_bytes(s->yield->type) < 4 || type_is_float(s->yield->type))
+                return "its table is not of whole numbers of 32 or 64 bits";
+            break;
+        case SINK_SCATTER: return "it is a scatter";
+        case SINK_LIST: return "it makes an irregular list";
+        case SINK_FLATMAP: return "it makes a list of unknown length";
+        case SINK_KIND_COUNT: UNREACHABLE();
+        }
+    }
+    if (count_kind(k, SINK_HIST) && (count_kind(k, SINK_REDUCE) || count_kind(k, SINK_PICK)))
+        return "it makes a table and a sum at once";
+    return NULL;
+}
+
+/* Does the body have loops that are worth a warp? */
+static bool wants_warp(const Kernel *k, const IrRegion *body) {
+    enum { FEW = 16 };
+    const IrFunc *ir = k->f->ir;
+    for (int i = 0; i < body->ops.len; i++) {
+        const IrOp *op = ir_op(ir, body->ops.at[i]);
+        int64_t n;
+        if (op->kind != IR_KERNEL)
+            continue;
+        for (int d = 0; d < op->kernel->rank; d++)
+            if (!ir_const_int(ir, op->args[d], &n) || n > FEW)
+                return true;
+    }
+    return false;
+}
+
+/* ---- arguments ---- */
+
+static void open_output(Writer *w, Out *o, int i) {
+    Cu *cu = &w->cu;
+    const Kernel *k = cu->k;
+    SinkKind kind = o->sink->kind;
+    o->l = layout_of(cu->e, o->sink->type);
+    o->is_row = kind == SINK_MAP && o->l->rank > k->rank;
+    if (!o->l->is_regular) {
+        cu_no(cu, k->op->span, "it makes an irregular list");
+        return;
+    }
+    if (!o->is_row && o->yield->nslots != o->l->ncols) {
+        cu_no(cu, k->op->span, "it makes an array a point");
+        return;
+    }
+    o->data = cu_slots(cu, o->l->ncols);
+    for (int c = 0; c < o->l->ncols; c++) {
+        vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_BUF, 0, c, i});
+        vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_DATA, 0, c, i});
+        GactDeviceArg arg = {.kind = GACT_ARG_OUT,
+                             .at = cu->out->words.len - 2,
+                             .bytes = o->l->cols[c].bytes};
+        arg.count = cu_word(cu, WORD_ROOM, 0, 0, i);
+        const char *type = arena_printf(cu->arena, "%s *", cu_col_type(cu, &o->l->cols[c]));
+        o->data[c] = cu_field(cu, type, "out", arg);
+    }
+    if (o->is_row)
+        o->part = cu_word_field(cu, "row", "i64", WORD_PART, 0, 0, i);
+}
+
+static const char *scratch(Writer *w, const char *type, const char *name, int bytes, GactUnit unit) {
+    GactDeviceArg arg = {.kind = GACT_ARG_SCRATCH, .bytes = bytes, .unit = (int)unit};
+    return cu_field(&w->cu, arena_printf(w->cu.arena, "%s *", type), name, arg);
+}
+
+static void open_sink(Writer *w, Out *o, int i) {
+    Cu *cu = &w->cu;
+    const Kernel *k = cu->k;
+    o->sink = k->sinks[i].sink;
+    o->yield = k->sinks[i].yield;
+    SinkKind kind = o->sink->kind;
+    if (!is_reduction(kind))
+        open_output(w, o, i);
+    if (cu->out->why || kind == SINK_MAP || kind == SINK_FILTER)
+        return;
+    o->fold = cu_fold(cu, k->op, o->sink);
+    int zero_at = o->sink->arg + (kind == SINK_HIST);
+    Text *zero = cu_value(cu, k->op->args[zero_at]);
+    if (cu->out->why || !zero->s)
+        return;
+    o->zero = cu_make(cu, o->fold.l, zero->s);
+    int bytes = 8 * (o->fold.l->nslots + (kind == SINK_PICK));
+    const char *type = o->fold.type;
+    if (kind == SINK_PICK)
+        type = arena_printf(cu->arena, "gx_picked<%s>", type);
+    if (kind != SINK_HIST)
+        o->rows = scratch(w, type, "chunk", bytes, GACT_UNIT_CHUNK);
+}
+
+static void open_arguments(Writer *w) {
+    Cu *cu = &w->cu;
+    const Kernel *k = cu->k;
+    w->total = cu_word_field(cu, "total", "i64", WORD_TOTAL, 0, 0, -1);
+    w->chunks = cu_word_field(cu, "chunks", "i64", WORD_CHUNKS, 0, 0, -1);
+    w->outs = NEW_ARRAY(cu->arena, Out, k->nsinks);
+    w->nouts = k->nsinks;
+    for (int i = 0; i < k->nsinks && !cu->out->why; i++)
+        open_sink(w, &w->outs[i], i);
+}
+
+/* ---- the function of a point ---- */
+
+/* Copies the row that the point yields to its place, unless it is there already. */
+static void copy_row(Writer *w, const Out *o, IrId id) {
+    Cu *cu = &w->cu;
+    Text *v = cu_value(cu, id);
+    if (!v->s)
+        return;
+    const char *p = cu_name(cu, "p");
+    cu_line(cu, "for (i64 %s = %s; %s < %s; %s += %d)", p, cu->is_wide ? "gx_lane()" : "0", p, o->part, p,
+            cu->is_wide ? 32 : 1);
+    cu_line(cu, "{");
+    for (int c = 0; c < o->l->ncols; c++)
+        cu_line(cu, "    %s[p * %s + %s] = %s[%s];", o->data[c], o->part, p,
+                v->s[layout_col_slot(cu_layout(cu, id), c) + 1], p);
+    cu_line(cu, "}");
+}
+
+static bool is_in(const IrRegion *region, IrId id) {
+    for (int k = 0; k < region->ops.len; k++)
+        if (region->ops.at[k] == id)
+            return true;
+    return false;
+}
+
+/* Where a row that a nested kernel makes goes. */
+static void aim_rows(Writer *w) {
+    Cu *cu = &w->cu;
+    const IrRegion *body = cu->k->body;
+    for (int i = 0; i < w->nouts; i++) {
+        const Out *o = &w->outs[i];
+        IrId id = o->is_row ? body->results.at[o->sink->yield] : IR_NONE;
+        const IrOp *op = id && is_in(body, id) ? ir_op(cu->ir, id) : NULL;
+        if (!op || op->kind != IR_KERNEL || op->kernel->nsinks != 1 || cu->row)
+            continue;
+        cu->row = id;
+        cu->row_data = cu_slots(cu, o->l->ncols);
+        for (int c = 0; c < o->l->ncols; c++) {
+            cu->row_data[c] = cu_name(cu, "row");
+            cu_line(cu, "%s *const %s = %s + p * %s;", cu_col_type(cu, &o->l->cols[c]), cu->row_data[c],
+                    o->data[c], o->part);
+        }
+    }
+}
+
+/* The slots of what sink o takes of a point: FILTER and HIST take two yields. */
+static void each_slot(Writer *w, const Out *o, void (*visit)(Writer *w, const Slot *slot, const char *text)) {
+    Cu *cu = &w->cu;
+    if (o->is_row)
+        return;
+    int n = 1 + (o->sink->kind == SINK_FILTER || o->sink->kind == SINK_HIST);
+    for (int k = 0; k < n; k++) {
+        IrId id = cu->k->body->results.at[o->sink->yield + k];
+        Layout *l = cu_layout(cu, id);
+        Text *v = &cu->values[id];
+        for (int i = 0; i < l->nslots; i++)
+            visit(w, &l->slots[i], v->s ? v->s[i] : NULL);
+    }
+}
+
+static void add_parameter(Writer *w, const Slot *slot, const char *text) {
+    (void)text;
+    buf_printf(&w->text, ", %s &y%d", cu_slot_type(&w->cu, slot), w->nslots++);
+}
+
+static void set_result(Writer *w, const Slot *slot, const char *text) {
+    (void)slot;
+    cu_line(&w->cu, "y%d = %s;", w->nslots++, text ? text : "0");
+}
+
+static void declare_result(Writer *w, const Slot *slot, const char *text) {
+    (void)text;
+    cu_line(&w->cu, "%s y%d;", cu_slot_type(&w->cu, slot), w->nslots++);
+}
+
+/* Calls visit for the slots of all sinks; notes where each begins. */
+static void each_result(Writer *w, void (*visit)(Writer *w, const Slot *slot, const char *text)) {
+    w->nslots = 0;
+    for (int i = 0; i < w->nouts; i++) {
+        w->outs[i].first = w->nslots;
+        each_slot(w, &w->outs[i], visit);
+    }
+}
+
+static void write_point(Writer *w) {
+    Cu *cu = &w->cu;
+    const Kernel *k = cu->k;
+    Buf code = {.arena = cu->arena};
+    const char **dims = cu_slots(cu, k->rank);
+    for (int d = 0; d < k->rank; d++)
+        dims[d] = k->rank > 1
+                      ? cu_word_field(cu, arena_printf(cu->arena, "n%d", d), "i64", WORD_DIM, 0, d, -1)
+                      : w->total;
+    cu->code = &code;
+    cu->indent = 1;
+    cu->fail = "return false;";
+    cu->is_wide = cu->is_warp;
+    cu_point(cu, k->body, "p", dims, k->rank);
+    aim_rows(w);
+    cu_ops(cu, k->body);
+    for (int i = 0; i < k->body->results.len && !cu->out->why; i++)
+        cu_value(cu, k->body->results.at[i]);
+    for (int i = 0; i < w->nouts && !cu->out->why; i++) {
+        IrId id = k->body->results.at[w->outs[i].sink->yield];
+        if (w->outs[i].is_row && cu->row != id)
+            copy_row(w, &w->outs[i], id);
+    }
+    if (cu->out->why)
+        return;
+    each_result(w, set_result);
+    bool can = cu->point_faults = cu->out->can_fault;
+    w->text = (Buf){.arena = cu->arena};
+    buf_printf(&w->text, "GX_DEV %s %s_point(const %s_args &a, const i64 p", can ? "bool" : "void",
+               cu->name, cu->name);
+    each_result(w, add_parameter);
+    buf_printf(&w->text, ") {\n%s%s}\n\n", buf_text(&code), can ? "    return true;\n" : "");
+}
+
+/* ---- loops ---- */
+
+/* A call of the point's function for point p; `leave` is what follows a fault. */
+static void call_point(Writer *w, const char *leave) {
+    Cu *cu = &w->cu;
+    each_result(w, declare_result);
+    Buf call = {.arena = cu->arena};
+    buf_printf(&call, "%s_point(a, p", cu->name);
+    for (int i = 0; i < w->nslots; i++)
+        buf_printf(&call, ", y%d", i);
+    buf_puts(&call, ")");
+    if (!cu->point_faults) {
+        cu_line(cu, "%s;", buf_text(&call));
+        return;
+    }
+    cu_line(cu, "if (!%s) {", buf_text(&call));
+    cu_line(cu, "    *%s = 1;", w->fault);
+    cu_line(cu, "    %s", leave);
+    cu_line(cu, "}");
+}
+
+/* The y of o, from its slot `skip` on, as one variable. */
+static const char *result_of(Writer *w, const Out *o, int skip) {
+    Cu *cu = &w->cu;
+    Layout *l = o->fold.l ? o->fold.l : o->yield;
+    const char **s = cu_slots(cu, l->nslots);
+    for (int i = 0; i < l->nslots; i++)
+        s[i] = arena_printf(cu->arena, "y%d", o->first + skip + i);
+    return cu_make(cu, l, s);
+}
+
+static void store_results(Writer *w, const Out *o, const char *at, int skip) {
+    Cu *cu = &w->cu;
+    const char **s = cu_slots(cu, o->yield->nslots);
+    for (int i = 0; i < o->yield->nslots; i++)
+        s[i] = arena_printf(cu->arena, "y%d", o->first + skip + i);
+    cu_store(cu, o->l->elem, o->data, at, s);
+}
+
+static void store_maps(Writer *w) {
+    for (int i = 0; i < w->nouts; i++)
+        if (w->outs[i].sink->kind == SINK_MAP && !w->outs[i].is_row)
+            store_results(w, &w->outs[i], "p", 0);
+}
+
+static void add_phase(Writer *w, const char *suffix, GactGridKind grid) {
+    Cu *cu = &w->cu;
+    const char *name = arena_printf(cu->arena, "%s%s", cu->name, suffix);
+    vec_push(cu->arena, &cu->out->phases, (GactDevicePhase){.name = name, .grid = (int)grid});
+}
+
+static void open_phase(Writer *w, const char *how, const char *suffix, GactGridKind grid) {
+    add_phase(w, suffix, grid);
+    w->cu.indent = 0;
+    cu_line(&w->cu, "%s(%s%s, %s_args) {", how, w->cu.name, suffix, w->cu.name);
+    w->cu.indent = 1;
+}
+
+static void close_phase(Writer *w) {
+    w->cu.indent = 0;
+    cu_line(&w->cu, "}\n");
+}
+
+/* ---- maps and tables ---- */
+
+static void count_in_table(Writer *w, const Out *o) {
+    Cu *cu = &w->cu;
+    cu_line(cu, "if ((u64)y%d >= (u64)%s) {", o->first, o->part);
+    cu_line(cu, "    *%s = 1;", w->fault);
+    cu_line(cu, "    return;");
+    cu_line(cu, "}");
+    cu_line(cu, "gx_atomic_%s(&%s[y%d], %s);", ir_kind_name(o->sink->op), o->data[0], o->first,
+            result_of(w, o, 1));
+}
+
+static void write_tables(Writer *w) {
+    Cu *cu = &w->cu;
+    for (int i = 0; i < w->nouts; i++) {
+        Out *o = &w->outs[i];
+        if (o->sink->kind != SINK_HIST)
+            continue;
+        Text *bins = cu_value(cu, cu->k->op->args[o->sink->arg]);
+        o->part = bins->s ? bins->s[0] : "0";
+        cu->out->can_fault = true;
+        cu_line(cu, "for (i64 p = gx_thread(); p < %s; p += gx_threads())", o->part);
+        cu_line(cu, "    %s[p] = %s;", o->data[0], o->zero);
+    }
+}
+
+static void write_maps(Writer *w) {
+    Cu *cu = &w->cu;
+    bool is_warp = cu->is_warp;
+    if (count_kind(cu->k, SINK_HIST)) {
+        open_phase(w, KERNEL_PLAIN, "_zero", GACT_GRID_POINTS);
+        write_tables(w);
+        close_phase(w);
+    }
+    open_phase(w, is_warp ? KERNEL_WAITS : KERNEL_PLAIN, "", is_warp ? GACT_GRID_WARPS : GACT_GRID_POINTS);
+    cu_line(cu, "for (i64 p = gx_%s(); p < %s; p += gx_%s()) {", is_warp ? "warp" : "thread", w->total,
+            is_warp ? "warps" : "threads");
+    cu->indent++;
+    call_point(w, is_warp ? "continue;" : "return;");
+    if (is_warp) {
+        cu_line(cu, "if (gx_lane() == 0) {");
+        cu->indent++;
+    }
+    store_maps(w);
+    for (int i = 0; i < w->nouts; i++)
+        if (w->outs[i].sink->kind == SINK_HIST)
+            count_in_table(w, &w->outs[i]);
+    if (is_warp) {
+        cu->indent--;
+        cu_line(cu, "}");
+    }
+    cu->indent--;
+    cu_line(cu, "}");
+    close_phase(w);
+}
+
+/* ---- sums ---- */
+
+static bool is_piecewise(const Out *o) {
+    return is_reduction(o->sink->kind) && o->fold.mode == FOLD_PIECES;
+}
+
+/* Points of the chunk in strides of the warp: maps, sums of lanes, selections. */
+static void write_strides(Writer *w) {
+    Cu *cu = &w->cu;
+    for (int i = 0; i < w->nouts; i++) {
+        const Out *o = &w->outs[i];
+        if (o->sink->kind == SINK_PICK)
+            cu_line(cu, "gx_picked<%s> sum%d = {%s, -1};", o->fold.type, i, o->zero);
+        else if (o->sink->kind == SINK_REDUCE && !is_piecewise(o))
+            cu_line(cu, "%s sum%d = %s;", o->fold.type, i, o->fold.identity);
+        if (is_reduction(o->sink->kind) && !is_piecewise(o))
+            cu_line(cu, "const auto op%d = %s;", i, o->fold.op);
+    }
+    cu_line(cu, "for (i64 p = lo + gx_lane(); p < hi; p += 32) {");
+    cu->indent++;
+    call_point(w, "break;");
+    for (int i = 0; i < w->nouts; i++) {
+        const Out *o = &w->outs[i];
+        const char *y = o->sink->kind == SINK_MAP ? NULL : result_of(w, o, 0);
+        if (o->sink->kind == SINK_PICK)
+            cu_line(cu, "if (op%d(sum%d.v, %s)) sum%d = {%s, p};", i, i, y, i, y);
+        else if (o->sink->kind == SINK_REDUCE && !is_piecewise(o))
+            cu_line(cu, "sum%d = op%d(sum%d, %s);", i, i, i, y);
+    }
+    store_maps(w);
+    cu->indent--;
+    cu_line(cu, "}");
+    for (int i = 0; i < w->nouts; i++) {
+        const Out *o = &w->outs[i];
+        if (o->sink->kind == SINK_PICK)
+            cu_line(cu, "sum%d = gx_butterfly(sum%d, gx_better_of(op%d));", i, i, i);
+        else if (o->sink->kind == SINK_REDUCE && !is_piecewise(o))
+            cu_line(cu, "sum%d = gx_butterfly(sum%d, op%d);", i, i, i);
+    }
+}
+
+/* Points of the chunk in pieces of 128 in order, one a lane. */
+static void write_pieces(Writer *w) {
+    Cu *cu = &w->cu;
+    cu_line(cu, "const i64 from = lo + (i64)gx_lane() * GX_PIECE, to = gx_min(from + (i64)GX_PIECE, hi);");
+    for (int i = 0; i < w->nouts; i++)
+        if (is_piecewise(&w->outs[i])) {
+            cu_line(cu, "%s sum%d{};", w->outs[i].fold.type, i);
+            cu_line(cu, "const auto op%d = %s;", i, w->outs[i].fold.op);
+        }
+    cu_line(cu, "for (i64 p = from; p < to; p++) {");
+    cu->indent++;
+    call_point(w, "break;");
+    for (int i = 0; i < w->nouts; i++)
+        if (is_piecewise(&w->outs[i])) {
+            const char *y = result_of(w, &w->outs[i], 0);
+            cu_line(cu, "if (p == from) sum%d = %s; else sum%d = op%d(sum%d, %s);", i, y, i, i, i, y);
+        }
+    cu->indent--;
+    cu_line(cu, "}");
+    for (int i = 0; i < w->nouts; i++)
+        if (is_piecewise(&w->outs[i]))
+            cu_line(cu, "sum%d = gx_lane_pairs(sum%d, (int)((hi - lo + GX_PIECE - 1) / GX_PIECE), op%d);", i,
+                    i, i);
+}
+
+/* One block combines the chunks and writes the results. */
+static void write_tree(Writer *w) {
+    Cu *cu = &w->cu;
+    open_phase(w, KERNEL_WAITS, "_tree", GACT_GRID_ONE);
+    for (int i = 0, n = 0; i < w->nouts; i++) {
+        const Out *o = &w->outs[i];
+        if (!is_reduction(o->sink->kind))
+            continue;
+        bool is_pick = o->sink->kind == SINK_PICK;
+        cu_line(cu, "const auto op%d = %s;", i, o->fold.op);
+        cu_line(cu, is_pick ? "gx_tree(%s, %s, gx_better_of(op%d));" : "gx_tree(%s, %s, op%d);", o->rows,
+                w->chunks, i);
+        cu_line(cu, "if (threadIdx.x == 0) {");
+        cu->indent++;
+        cu_line(cu, "const %s zero = %s;", o->fold.type, o->zero);
+        if (is_pick)
+            cu_line(cu, "const %s all = %s > 0 ? %s[0].v : zero;", o->fold.type, w->chunks, o->rows);
+        else
+            cu_line(cu, "const %s all = %s > 0 ? op%d(zero, %s[0]) : zero;", o->fold.type, w->chunks, i,
+                    o->rows);
+        for (int k = 0; k < o->fold.l->nslots; k++)
+            cu_line(cu, "%s[%d] = gx_slot(%s);", w->result, n++, cu_member(cu, o->fold.l, "all", k));
+        cu->indent--;
+        cu_line(cu, "}");
+    }
+    close_phase(w);
+}
+
+static void write_sums(Writer *w) {
+    Cu *cu = &w->cu;
+    bool has_pieces = false, has_strides = false;
+    for (int i = 0; i < w->nouts; i++) {
+        has_pieces |= is_piecewise(&w->outs[i]);
+        has_strides |= !is_piecewise(&w->outs[i]);
+    }
+    open_phase(w, KERNEL_WAITS, "", GACT_GRID_CHUNKS);
+    cu_line(cu, "for (i64 c = gx_warp(); c < %s; c += gx_warps()) {", w->chunks);
+    cu->indent++;
+    cu_line(cu, "const i64 lo = c * GX_CHUNK, hi = gx_min(lo + (i64)GX_CHUNK, %s);", w->total);
+    if (has_strides)
+        write_strides(w);
+    if (has_pieces)
+        write_pieces(w);
+    for (int i = 0; i < w->nouts; i++)
+        if (is_reduction(w->outs[i].sink->kind))
+            cu_line(cu, "if (gx_lane() == 0) %s[c] = sum%d;", w->outs[i].rows, i);
+    cu->indent--;
+    cu_line(cu, "}");
+    close_phase(w);
+    write_tree(w);
+}
+
+/* ---- scans ---- */
+
+/* The values of the groups of chunk c in v, their prefixes, and in sums what groups 0 … g add up to. */
+static void write_groups(Writer *w) {
+    Cu *cu = &w->cu;
+    const Out *o = &w->outs[0];
+    cu_line(cu, "const i64 lo = c * GX_CHUNK, hi = gx_min(lo + (i64)GX_CHUNK, %s);", w->total);
+    cu_line(cu, "const i64 from = lo + (i64)threadIdx.x * GX_GROUP;");
+    cu_line(cu, "const int n = (int)gx_max(gx_min(hi - from, (i64)GX_GROUP), (i64)0);");
+    cu_line(cu, "const int groups = (int)((hi - lo + GX_GROUP - 1) / GX_GROUP);");
+    cu_line(cu, "%s v[GX_GROUP];", o->fold.type);
+    cu_line(cu, "for (int k = 0; k < n; k++) {");
+    cu->indent++;
+    cu_line(cu, "const i64 p = from + k;");
+    call_point(w, "break;");
+    cu_line(cu, "v[k] = %s;", result_of(w, o, 0));
+    cu->indent--;
+    cu_line(cu, "}");
+    cu_line(cu, "gx_group_scan(v, n, op);");
+    cu_line(cu, "if (n > 0) sums[threadIdx.x] = v[n - 1];");
+    cu_line(cu, "gx_fold_groups(sums, groups, op);");
+}
+
+static void open_blocks(Writer *w, const char *suffix, const char *shared) {
+    Cu *cu = &w->cu;
+    open_phase(w, KERNEL_WAITS, suffix, GACT_GRID_BLOCKS);
+    if (shared)
+        cu_line(cu, "GX_SHARED_ARRAY(%s, sums, GX_CHUNK / GX_GROUP);", shared);
+    if (w->outs[0].fold.op)
+        cu_line(cu, "const auto op = %s;", w->outs[0].fold.op);
+    cu_line(cu, "for (i64 c = blockIdx.x; c < %s; c += gridDim.x) {", w->chunks);
+    cu->indent++;
+}
+
+static void close_blocks(Writer *w) {
+    Cu *cu = &w->cu;
+    cu_line(cu, "gx_sync();");
+    cu->indent--;
+    cu_line(cu, "}");
+    close_phase(w);
+}
+
+static void write_scan(Writer *w) {
+    Cu *cu = &w->cu;
+    const Out *o = &w->outs[0];
+    const char *type = o->fold.type;
+    open_blocks(w, "", type);
+    write_groups(w);
+    cu_line(cu, "if (threadIdx.x == 0) %s[c] = sums[groups - 1];", o->rows);
+    close_blocks(w);
+    open_phase(w, KERNEL_WAITS, "_before", GACT_GRID_ONE);
+    cu_line(cu, "if (threadIdx.x != 0) return;");
+    cu_line(cu, "const auto op = %s;", o->fold.op);
+    cu_line(cu, "%s before = %s;", type, o->zero);
+    cu_line(cu, "for (i64 c = 0; c < %s; c++) {", w->chunks);
+    cu_line(cu, "    const %s sum = %s[c];", type, o->rows);
+    cu_line(cu, "    %s[c] = before;", o->rows);
+    cu_line(cu, "    before = op(before, sum);");
+    cu_line(cu, "}");
+    close_phase(w);
+    open_blocks(w, "_scan", type);
+    write_groups(w);
+    cu_line(cu, "const %s base = %s[c];", type, o->rows);
+    cu_line(cu, "const %s before = threadIdx.x == 0 ? base : op(base, sums[gx_max((int)threadIdx.x - 1, 0)]);",
+            type);
+    cu_line(cu, "for (int k = 0; k < n; k++) {");
+    cu->indent++;
+    cu_line(cu, "const i64 p = from + k;");
+    cu_line(cu, o->sink->imm ? "const %s all = k == 0 ? before : op(before, v[k > 0 ? k - 1 : 0]);"
+                             : "const %s all = op(before, v[k]);",
+            type);
+    const char **s = cu_slots(cu, o->fold.l->nslots);
+    for (int i = 0; i < o->fold.l->nslots; i++)
+        s[i] = cu_member(cu, o->fold.l, "all", i);
+    cu_store(cu, o->l->elem, o->data, "p", s);
+    cu->indent--;
+    cu_line(cu, "}");
+    close_blocks(w);
+}
+
+/* ---- filters ---- */
+
+/* Which of a thread's 16 points are kept, as bits, and how many points before it in the chunk. */
+static void write_kept(Writer *w) {
+    Cu *cu = &w->cu;
+    cu_line(cu, "const i64 lo = c * GX_CHUNK, hi = gx_min(lo + (i64)GX_CHUNK, %s);", w->total);
+    cu_line(cu, "const i64 from = lo + (i64)threadIdx.x * GX_GROUP, to = gx_min(from + (i64)GX_GROUP, hi);");
+    cu_line(cu, "i32 kept = 0, all;");
+    cu_line(cu, "for (i64 p = from; p < to; p++) {");
+    cu->indent++;
+    call_point(w, "break;");
+    cu_line(cu, "kept += y%d;", w->outs[0].first);
+    cu->indent--;
+    cu_line(cu, "}");
+    cu_line(cu, "const i32 before = gx_count_before(kept, &all);");
+}
+
+static void write_filter(Writer *w) {
+    Cu *cu = &w->cu;
+    const Out *o = &w->outs[0];
+    const char *counts = scratch(w, "i64", "chunk", 8, GACT_UNIT_CHUNK);
+    open_blocks(w, "", NULL);
+    write_kept(w);
+    cu_line(cu, "if (threadIdx.x == 0) %s[c] = all + 0 * before;", counts);
+    close_blocks(w);
+    open_phase(w, KERNEL_WAITS, "_before", GACT_GRID_ONE);
+    cu_line(cu, "if (threadIdx.x != 0) return;");
+    cu_line(cu, "i64 before = 0;");
+    cu_line(cu, "for (i64 c = 0; c < %s; c++) {", w->chunks);
+    cu_line(cu, "    const i64 n = %s[c];", counts);
+    cu_line(cu, "    %s[c] = before;", counts);
+    cu_line(cu, "    before += n;");
+    cu_line(cu, "}");
+    cu_line(cu, "%s[0] = (u64)before;", w->result);
+    close_phase(w);
+    open_blocks(w, "_pack", NULL);
+    write_kept(w);
+    cu_line(cu, "i64 at = %s[c] + before;", counts);
+    cu_line(cu, "for (i64 p = from; p < to; p++) {");
+    cu->indent++;
+    call_point(w, "break;");
+    cu_line(cu, "if (!y%d) continue;", o->first);
+    store_results(w, o, "at", 1);
+    cu_line(cu, "at++;");
+    cu->indent--;
+    cu_line(cu, "}");
+    close_blocks(w);
+}
+
+/* ---- all ---- */
+
+static void write_loops(Writer *w) {
+    const Kernel *k = w->cu.k;
+    if (count_kind(k, SINK_SCAN))
+        write_scan(w);
+    else if (count_kind(k, SINK_FILTER))
+        write_filter(w);
+    else if (count_kind(k, SINK_REDUCE) || count_kind(k, SINK_PICK))
+        write_sums(w);
+    else
+        write_maps(w);
+}
+
+static int result_words(const Writer *w) {
+    int n = 0;
+    for (int i = 0; i < w->nouts; i++) {
+        if (w->outs[i].sink->kind == SINK_FILTER)
+            n++;
+        else if (is_reduction(w->outs[i].sink->kind))
+            n += w->outs[i].fold.l->nslots;
+    }
+    return n;
+}
+
+static const char *kernel_name(const Kernel *k) {
+    Emit *e = k->f->e;
+    char name[64];
+    size_t n = 0;
+    int node = k->op->node;
+    const char *what = node ? k->f->ir->nodes.at[node].name : "kernel";
+    const char *whole = arena_printf(e->arena, "%s_%s", k->f->ir->name, what);
+    for (; *whole && n + 1 < sizeof name - 12; whole++) {
+        bool is_plain = (*whole >= 'a' && *whole <= 'z') || (*whole >= 'A' && *whole <= 'Z') ||
+                        (*whole >= '0' && *whole <= '9');
+        name[n++] = is_plain ? *whole : '_';
+    }
+    name[n] = 0;
+    return arena_printf(e->arena, "%s_%u", name, (unsigned)k->id);
+}
+
+static const char *assemble(Writer *w, const char *loops) {
+    Cu *cu = &w->cu;
+    Buf all = {.arena = cu->arena};
+    buf_printf(&all, "%sstruct %s_args {\n%s};\n\n%s%s%s", cu->types.len ? buf_text(&cu->types) : "", cu->name, buf_text(&cu->fields),
+               cu->helpers.len ? buf_text(&cu->helpers) : "", buf_text(&w->text), loops);
+    return buf_text(&all);
+}
+
+CudaKernel *cuda_kernel(Kernel *k) {
+    Emit *e = k->f->e;
+    CudaKernel *out = NEW(e->arena, CudaKernel);
+    Writer writer = {0}, *w = &writer;
+    const IrFunc *ir = k->f->ir;
+    Cu *cu = &w->cu;
+    *cu = (Cu){.k = k, .e = e, .ir = ir, .arena = e->arena, .out = out};
+    out->why = refuse(k);
+    out->where = k->op->span;
+    if (out->why)
+        return out;
+    out->name = cu->name = kernel_name(k);
+    cu->fields.arena = cu->types.arena = cu->helpers.arena = w->text.arena = e->arena;
+    cu->values = NEW_ARRAY(e->arena, Text, ir->ops.len + 1);
+    cu->uses = NEW_ARRAY(e->arena, int, ir->ops.len + 1);
+    cu->inner = NEW_ARRAY(e->arena, char, ir->ops.len + 1);
+    for (int r = 0; r < k->op->nregions; r++) {
+        char *inner = region_inner(k->f, k->op->regions[r]);
+        for (int i = 0; i < ir->ops.len; i++)
+            cu->inner[i] |= inner[i];
+        cu_count_uses(cu, k->op->regions[r], 1);
+    }
+    bool is_space = !count_kind(k, SINK_REDUCE) && !count_kind(k, SINK_PICK) && !count_kind(k, SINK_SCAN) &&
+                    !count_kind(k, SINK_FILTER);
+    cu->is_warp = is_space && wants_warp(k, k->body);
+    open_arguments(w);
+    if (out->why)
+        return out;
+    write_point(w);
+    if (out->why)
+        return out;
+    if (count_kind(k, SINK_HIST))
+        out->can_fault = true;
+    if (out->can_fault)
+        w->fault = cu_field(cu, "i32 *", "fault", (GactDeviceArg){.kind = GACT_ARG_FAULT});
+    out->nresults = result_words(w);
+    if (out->nresults)
+        w->result = cu_field(cu, "u64 *", "result", (GactDeviceArg){.kind = GACT_ARG_RESULT});
+    Buf loops = {.arena = e->arena};
+    cu->code = &loops;
+    write_loops(w);
+    out->text = assemble(w, buf_text(&loops));
+    return out;
+}
+
+void cuda_print(Buf *out, const Emit *e) {
+    buf_puts(out, device_prelude);
+    for (int k = 0; k < e->kernels.len; k++)
+        buf_printf(out, "\n%s", e->kernels.at[k]->text);
+}

@@ -1,0 +1,401 @@
+/* Names, types and expressions of CUDA text, and the arguments that a kernel takes from outside. */
+#include "text.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The column of lang/ops.def. */
+static const char *const op_texts[IR_KIND_COUNT] = {
+#define OP(id, name, arity, result, flags, cuda, llvm, doc) [IR_##id] = cuda,
+#include "../../lang/ops.def"
+};
+
+void cu_no(Cu *cu, Span where, const char *fmt, ...) {
+    if (cu->out->why)
+        return;
+    char text[256];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    cu->out->why = arena_printf(cu->arena, "%s", text);
+    cu->out->where = where;
+}
+
+void cu_line(Cu *cu, const char *fmt, ...) {
+    for (int k = 0; k < cu->indent; k++)
+        buf_puts(cu->code, "    ");
+    char text[512];
+    va_list args, again;
+    va_start(args, fmt);
+    va_copy(again, args);
+    int n = vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (n < (int)sizeof text) {
+        buf_add(cu->code, text, (size_t)n);
+    } else {
+        char *all = arena_alloc(cu->arena, (size_t)n + 1);
+        vsnprintf(all, (size_t)n + 1, fmt, again);
+        buf_add(cu->code, all, (size_t)n);
+    }
+    va_end(again);
+    buf_puts(cu->code, "\n");
+}
+
+const char **cu_slots(Cu *cu, int n) {
+    return NEW_ARRAY(cu->arena, const char *, n + 1);
+}
+
+Layout *cu_layout(Cu *cu, IrId id) {
+    return layout_of(cu->e, ir_op(cu->ir, id)->type);
+}
+
+/* ---- types ---- */
+
+/* What the prelude calls a scalar type; a stamp and a duration are numbers there. */
+static const char *kind_type(TypeKind kind) {
+    static const char *const names[] = {
+#define TYPE(id, spelling, bytes, flags, doc) [TYPE_##id] = spelling,
+#include "../../lang/types.def"
+    };
+    if (kind == TYPE_HLC || kind == TYPE_DURATION)
+        return kind == TYPE_HLC ? "u64" : "i64";
+    return (int)kind < ARRAY_LEN(names) && kind != TYPE_STRING ? names[kind] : NULL;
+}
+
+const char *cu_type(Cu *cu, const Type *type) {
+    const char *text = kind_type(type->kind == TYPE_ACTOR ? TYPE_U64 : type->kind);
+    if (!text) {
+        cu_no(cu, (Span){0}, "it uses values of a type that only the host has");
+        return "i64";
+    }
+    return text;
+}
+
+const char *cu_slot_type(Cu *cu, const Slot *slot) {
+    return slot->kind == SLOT_SCALAR ? cu_type(cu, slot->type) : "i64";
+}
+
+const char *cu_col_type(Cu *cu, const Column *col) {
+    switch (col->kind) {
+    case COL_SCALAR: return cu_type(cu, col->type);
+    case COL_TAG: return "u8";
+    case COL_OFFSETS:
+    case COL_DIM: break;
+    }
+    cu_no(cu, (Span){0}, "it works on irregular lists");
+    return "i64";
+}
+
+static const char *float_text(Cu *cu, double value, bool is_double) {
+    char text[64];
+    snprintf(text, sizeof text, is_double ? "%.17g" : "%.9g", value);
+    bool is_whole = !strpbrk(text, ".e");
+    return arena_printf(cu->arena, "%s%s%s", text, is_whole ? ".0" : "", is_double ? "" : "f");
+}
+
+const char *cu_const(Cu *cu, const Type *type, int64_t bits) {
+    Arena *arena = cu->arena;
+    switch ((int)type->kind) {
+    case TYPE_BOOL: return bits & 1 ? "true" : "false";
+    case TYPE_F16:
+    case TYPE_BF16:
+        return arena_printf(arena, "gx_bits<%s>((u16)0x%04x)", cu_type(cu, type), (unsigned)bits & 0xffff);
+    case TYPE_F32:
+    case TYPE_F64: {
+        bool is_double = type->kind == TYPE_F64;
+        double value = ir_float_value(type->kind, bits);
+        if (isfinite(value))
+            return float_text(cu, value, is_double);
+        if (is_double)
+            return arena_printf(arena, "gx_bits<f64>((u64)0x%016llxull)", (unsigned long long)bits);
+        return arena_printf(arena, "gx_bits<f32>((u32)0x%08xu)", (unsigned)bits);
+    }
+    case TYPE_U64:
+    case TYPE_HLC: return arena_printf(arena, "%lluull", (unsigned long long)bits);
+    case TYPE_U32: return arena_printf(arena, "%uu", (unsigned)bits);
+    case TYPE_I64:
+    case TYPE_DURATION:
+        if (bits == INT64_MIN)
+            return "(i64)(-0x7fffffffffffffffll - 1)";
+        return arena_printf(arena, bits == (int32_t)bits ? "(i64)%lld" : "%lldll", (long long)bits);
+    case TYPE_I32:
+        return (int32_t)bits == INT32_MIN ? "(-0x7fffffff - 1)"
+                                          : arena_printf(arena, "%d", (int)bits);
+    case TYPE_U8: return arena_printf(arena, "(u8)%u", (unsigned)bits & 0xff);
+    case TYPE_U16: return arena_printf(arena, "(u16)%u", (unsigned)bits & 0xffff);
+    default: return arena_printf(arena, "(%s)%lld", cu_type(cu, type), (long long)bits);
+    }
+}
+
+/* ---- names ---- */
+
+static bool is_taken(const char *name) {
+    static const char *const words[] = {
+        "a",      "auto",   "bool",   "break",    "case",     "char",    "class",   "const",
+        "delete", "do",     "double", "else",     "enum",     "explicit", "export", "extern",
+        "false",  "float",  "for",    "friend",   "goto",     "if",      "inline",  "int",
+        "long",   "mutable", "namespace", "new",  "operator", "private", "protected", "public",
+        "register", "return", "short", "signed",  "sizeof",   "static",  "struct",  "switch",
+        "template", "this",  "throw", "true",     "try",      "typedef", "typename", "union",
+        "unsigned", "using", "virtual", "void",   "volatile", "while",   "and",     "or",
+        "not",    "xor",    "asm",    "catch",    "default",  "continue", "bf16",    "f16"};
+    for (int k = 0; k < ARRAY_LEN(words); k++)
+        if (!strcmp(words[k], name))
+            return true;
+    return false;
+}
+
+/* A name as C++ takes it. */
+static const char *plain(Cu *cu, const char *name) {
+    char text[48];
+    size_t n = 0;
+    for (; *name && n + 1 < sizeof text; name++) {
+        if (isalnum((unsigned char)*name) && (n > 0 || !isdigit((unsigned char)*name)))
+            text[n++] = *name;
+        else if (n > 0 && text[n - 1] != '_')
+            text[n++] = '_';
+    }
+    while (n > 0 && text[n - 1] == '_')
+        n--;
+    text[n] = 0;
+    return arena_printf(cu->arena, "%s", n ? text : "v");
+}
+
+const char *cu_name(Cu *cu, const char *base) {
+    return arena_printf(cu->arena, "%s%d", base, ++cu->counter);
+}
+
+/* What the program calls a value: the binding it was made for, or the input it is. */
+static const char *source_name(Cu *cu, IrId id) {
+    const IrOp *op = ir_op(cu->ir, id);
+    const IrRegion *body = cu->ir->body;
+    for (int e = 0; op->kind == IR_PARAM && e < cu->e->m->entries.len; e++) {
+        const IrEntry *entry = cu->e->m->entries.at[e];
+        for (int k = 1; entry->func == cu->ir && k < body->params.len && k <= entry->ninputs; k++)
+            if (body->params.at[k] == id)
+                return plain(cu, entry->inputs[k - 1].name);
+    }
+    if (op->kind == IR_DIM || op->kind == IR_GET || op->kind == IR_RESHAPE || op->kind == IR_INDEX)
+        return source_name(cu, op->args[0]);
+    return op->node ? plain(cu, cu->ir->nodes.at[op->node].name) : "v";
+}
+
+/* ---- arguments ---- */
+
+int cu_word(Cu *cu, CudaWordKind kind, IrId id, int slot, int sink) {
+    for (int k = 0; k < cu->out->words.len; k++) {
+        const CudaWord *w = &cu->out->words.at[k];
+        if (w->kind == kind && w->id == id && w->slot == slot && w->sink == sink)
+            return k;
+    }
+    vec_push(cu->arena, &cu->out->words, (CudaWord){kind, id, slot, sink});
+    return cu->out->words.len - 1;
+}
+
+/* A base name that no field has yet. */
+static const char *field_name(Cu *cu, const char *base) {
+    const char *name = is_taken(base) ? arena_printf(cu->arena, "%s_", base) : base;
+    const char *fields = buf_text(&cu->fields);
+    for (int k = 2; strstr(fields, arena_printf(cu->arena, " %s;", name)) ||
+                    strstr(fields, arena_printf(cu->arena, "*%s;", name));
+         k++)
+        name = arena_printf(cu->arena, "%s_%d", base, k);
+    return name;
+}
+
+const char *cu_field(Cu *cu, const char *type, const char *base, GactDeviceArg arg) {
+    const char *name = field_name(cu, base);
+    bool is_pointer = type[strlen(type) - 1] == '*';
+    buf_printf(&cu->fields, "    GX_ARG %s%s%s;\n", type, is_pointer ? "" : " ", name);
+    vec_push(cu->arena, &cu->out->args, arg);
+    return arena_printf(cu->arena, "a.%s", name);
+}
+
+const char *cu_word_field(Cu *cu, const char *base, const char *type, CudaWordKind kind, IrId id,
+                          int slot, int sink) {
+    int at = cu_word(cu, kind, id, slot, sink);
+    return cu_field(cu, type, base, (GactDeviceArg){.kind = GACT_ARG_WORD, .at = at});
+}
+
+/* A column of an array from outside. */
+static const char *array_field(Cu *cu, IrId id, const Layout *l, int col, const char *base) {
+    int slot = layout_col_slot(l, col);
+    vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_SLOT, id, slot, -1});
+    vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_SLOT, id, slot + 1, -1});
+    int at = cu->out->words.len - 2;
+    GactDeviceArg arg = {.kind = GACT_ARG_IN,
+                         .at = at,
+                         .count = cu_word(cu, WORD_COUNT, id, 0, -1),
+                         .bytes = l->cols[col].bytes};
+    if (l->ncols > 1)
+        base = arena_printf(cu->arena, "%s_%d", base, col);
+    const char *type = cu_col_type(cu, &l->cols[col]);
+    return cu_field(cu, arena_printf(cu->arena, "const %s *", type), base, arg);
+}
+
+/* Takes a value from outside as arguments; a constant is written out. */
+static void capture(Cu *cu, IrId id) {
+    Layout *l = cu_layout(cu, id);
+    const IrOp *op = ir_op(cu->ir, id);
+    const char **s = cu_slots(cu, l->nslots), *base = source_name(cu, id);
+    if (op->kind == IR_CONST) {
+        s[0] = cu_const(cu, l->type, op->imm);
+        cu_set(cu, id, s, 1);
+        return;
+    }
+    bool is_array = layout_is_array(l->type);
+    if (is_array && !l->is_regular)
+        cu_no(cu, op->span, "it reads an irregular list");
+    for (int k = 0; is_array && !cu->out->why && k < l->ncols; k++)
+        s[layout_col_slot(l, k) + 1] = array_field(cu, id, l, k, base);
+    for (int k = 0; !cu->out->why && k < l->nslots; k++) {
+        const char *name = base;
+        if (l->slots[k].kind == SLOT_BUF || l->slots[k].kind == SLOT_DATA) {
+            if (!is_array)
+                cu_no(cu, op->span, "it uses arrays inside of a product or sum");
+            continue;
+        }
+        if (is_array)
+            name = arena_printf(cu->arena, "%s_n%d", base, k);
+        else if (l->nslots > 1)
+            name = arena_printf(cu->arena, "%s_%d", base, k);
+        s[k] = cu_word_field(cu, name, cu_slot_type(cu, &l->slots[k]), WORD_SLOT, id, k, -1);
+    }
+    cu_set(cu, id, s, l->nslots);
+}
+
+Text *cu_value(Cu *cu, IrId id) {
+    Text *v = &cu->values[id];
+    if (!v->s && !cu->inner[id])
+        capture(cu, id);
+    if (!v->s)
+        cu_no(cu, ir_op(cu->ir, id)->span, "it uses a value that only the host has");
+    return v;
+}
+
+const char *cu_scalar(Cu *cu, IrId id) {
+    Text *v = cu_value(cu, id);
+    return v->s && v->s[0] ? v->s[0] : "0";
+}
+
+void cu_set(Cu *cu, IrId id, const char **s, int n) {
+    cu->values[id] = (Text){s, n};
+}
+
+/* ---- expressions ---- */
+
+/* What an operator of C++ says as well as the prelude's function, or NULL. */
+static const char *plain_text(IrKind kind, const Type *type) {
+    bool is_float = type->kind == TYPE_F32 || type->kind == TYPE_F64;
+    bool is_whole = type->kind == TYPE_U32 || type->kind == TYPE_U64; /* signed ones may not overflow */
+    if (!is_float && !is_whole)
+        return NULL;
+    switch ((int)kind) {
+    case IR_ADD: return "%0 + %1";
+    case IR_SUB: return "%0 - %1";
+    case IR_MUL: return "%0 * %1";
+    case IR_DIV: return is_float ? "%0 / %1" : NULL;
+    case IR_NEG: return is_float ? "-%0" : NULL;
+    default: return NULL;
+    }
+}
+
+const char *cu_expression(Cu *cu, IrKind kind, const Type *type, const char *const *args) {
+    Buf text = {.arena = cu->arena};
+    const char *t = plain_text(kind, type) ? plain_text(kind, type) : op_texts[kind];
+    assert(t);
+    for (; *t; t++) {
+        if (*t == '%') {
+            buf_puts(&text, args[*++t - '0']);
+        } else if (*t == '$') {
+            buf_puts(&text, cu_type(cu, type));
+            t++;
+        } else {
+            buf_add(&text, t, 1);
+        }
+    }
+    return buf_text(&text);
+}
+
+/* Does it stand for itself in an expression? */
+static bool is_simple(const char *s) {
+    for (; *s; s++)
+        if (!isalnum((unsigned char)*s) && *s != '_' && *s != '.')
+            return false;
+    return true;
+}
+
+/* Is it one call, which needs no parentheses? */
+static bool is_call(const char *s) {
+    int depth = 0;
+    while (isalnum((unsigned char)*s) || *s == '_')
+        s++;
+    if (*s != '(')
+        return false;
+    for (; *s; s++) {
+        depth += (*s == '(') - (*s == ')');
+        if (depth == 0)
+            return s[1] == 0;
+    }
+    return false;
+}
+
+const char *cu_keep(Cu *cu, IrId id, const char *type, const char *expression) {
+    enum { LONG = 90 };
+    if (is_simple(expression))
+        return expression;
+    bool is_narrow = !strcmp(type, "i8") || !strcmp(type, "u8") || !strcmp(type, "i16") ||
+                     !strcmp(type, "u16"); /* C++ would compute in int */
+    if (cu->uses[id] == 1 && strlen(expression) < LONG && !is_narrow)
+        return is_call(expression) ? expression : arena_printf(cu->arena, "(%s)", expression);
+    const char *name = cu_name(cu, "v");
+    cu_line(cu, "const %s %s = %s%s%s%s;", type, name, is_narrow ? "(" : "", is_narrow ? type : "",
+            is_narrow ? ")" : "", is_narrow ? arena_printf(cu->arena, "(%s)", expression) : expression);
+    return name;
+}
+
+/* ---- structs ---- */
+
+const char *cu_struct(Cu *cu, const Layout *l) {
+    if (l->nslots == 1)
+        return cu_slot_type(cu, &l->slots[0]);
+    Buf name = {.arena = cu->arena}, body = {.arena = cu->arena};
+    buf_puts(&name, "gx");
+    for (int k = 0; k < l->nslots; k++) {
+        if (l->slots[k].kind == SLOT_BUF || l->slots[k].kind == SLOT_DATA) {
+            cu_no(cu, (Span){0}, "its result is an array a point");
+            return "i64";
+        }
+        const char *type = cu_slot_type(cu, &l->slots[k]);
+        buf_printf(&name, "_%s", type);
+        buf_printf(&body, "    GX_ARG %s s%d;\n", type, k);
+    }
+    const char *text = buf_text(&name);
+    for (int k = 0; k < cu->functions.len; k++)
+        if (!strcmp(cu->functions.at[k], text))
+            return text;
+    vec_push(cu->arena, &cu->functions, text);
+    buf_printf(&cu->types, "#ifndef GX_HAS_%s\n#define GX_HAS_%s\nstruct %s {\n%s};\n#endif\n\n", text,
+               text, text, l->nslots ? buf_text(&body) : "");
+    return text;
+}
+
+const char *cu_member(Cu *cu, const Layout *l, const char *variable, int k) {
+    return l->nslots == 1 ? variable : arena_printf(cu->arena, "%s.s%d", variable, k);
+}
+
+const char *cu_make(Cu *cu, const Layout *l, const char *const *s) {
+    if (l->nslots == 1)
+        return s[0];
+    Buf text = {.arena = cu->arena};
+    buf_printf(&text, "%s{", cu_struct(cu, l));
+    for (int k = 0; k < l->nslots; k++)
+        buf_printf(&text, "%s%s", k ? ", " : "", s[k]);
+    buf_puts(&text, "}");
+    return buf_text(&text);
+}

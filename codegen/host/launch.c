@@ -1,0 +1,496 @@
+/* Kernels that a device may run. The host code of one fills words and asks the runtime to launch it; where
+   the runtime declines, the usual code follows. A buffer's newest content may then be on the device
+   alone, so host code at the top brings what it reads: every op that looks into arrays, once before a loop
+   in which nothing is launched. Inside of kernels nothing has to be brought, as nothing is launched there
+   (ctx->device is NULL). */
+#include "kernel.h"
+
+#include "../cuda/cuda.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define B (f->e->B)
+
+static LLVMValueRef device_at(Fn *f) {
+    return fn_at_index(f, f->e->i8, f->ctx, fn_int(f, offsetof(GactCtx, device)));
+}
+
+/* ---- bringing ---- */
+
+static void bring_value(Fn *f, IrId id, bool is_written) {
+    Emit *e = f->e;
+    Value *v = value_of(f, id);
+    Layout *l = value_layout(f, id);
+    LLVMTypeRef params[] = {e->ptr, e->ptr, e->i32};
+    LLVMTypeRef type = LLVMFunctionType(e->vd, params, 3, 0);
+    for (int k = 0; k < l->nslots; k++) {
+        if (l->slots[k].kind != SLOT_BUF || LLVMIsNull(v->s[k]))
+            continue;
+        LLVMValueRef args[] = {f->ctx, v->s[k], LLVMConstInt(e->i32, is_written, 0)};
+        api_call(f, offsetof(GactApi, to_host), type, args, 3);
+    }
+}
+
+/* Values of an op, regions included, that come from outside of it. */
+static void outside(Fn *f, const IrOp *op, const char *inner, char *seen) {
+    for (int k = 0; k < op->nargs; k++)
+        if (op->args[k] && !inner[op->args[k]])
+            seen[op->args[k]] = 1;
+    for (int r = 0; r < op->nregions; r++) {
+        const IrRegion *region = op->regions[r];
+        for (int k = 0; k < region->results.len; k++)
+            if (!inner[region->results.at[k]])
+                seen[region->results.at[k]] = 1;
+        for (int k = 0; k < region->ops.len; k++)
+            outside(f, ir_op(f->ir, region->ops.at[k]), inner, seen);
+    }
+}
+
+static bool has_buffers(Fn *f, IrId id) {
+    Layout *l = value_layout(f, id);
+    for (int k = 0; k < l->nslots; k++)
+        if (l->slots[k].kind == SLOT_BUF)
+            return true;
+    return false;
+}
+
+/* Brings all that an op and its regions read. */
+static void bring_all(Fn *f, IrId id) {
+    const IrOp *op = ir_op(f->ir, id);
+    int n = f->ir->ops.len;
+    char *inner = NEW_ARRAY(f->e->arena, char, n + 1), *seen = NEW_ARRAY(f->e->arena, char, n + 1);
+    for (int r = 0; r < op->nregions; r++) {
+        char *part = region_inner(f, op->regions[r]);
+        for (int k = 0; k < n; k++)
+            inner[k] |= part[k];
+    }
+    outside(f, op, inner, seen);
+    LLVMBasicBlockRef bring = fn_block(f, "bring"), go = fn_block(f, "brought");
+    LLVMValueRef device = fn_get(f, f->e->ptr, device_at(f));
+    fn_cond(f, fn_cmp(f, LLVMIntNE, device, LLVMConstNull(f->e->ptr)), bring, go);
+    fn_at(f, bring);
+    for (int v = 1; v < n; v++) {
+        if (!seen[v] || !value_of(f, (IrId)v)->s || !has_buffers(f, (IrId)v))
+            continue;
+        bool is_written = false;
+        for (int k = 0; k < op->nargs; k++)
+            is_written |= op->args[k] == (IrId)v && op_consumes(f, op, k);
+        bring_value(f, (IrId)v, is_written);
+    }
+    fn_br(f, go);
+    fn_at(f, go);
+}
+
+/* Can anything in the region be launched? */
+static bool launches(Fn *f, const IrRegion *region) {
+    for (int k = 0; k < region->ops.len; k++) {
+        const IrOp *op = ir_op(f->ir, region->ops.at[k]);
+        if (op->kind == IR_KERNEL || (op->kind == IR_CALL && !op->callee->is_lanewise))
+            return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (launches(f, op->regions[r]))
+                return true;
+    }
+    return false;
+}
+
+/* Does the code of an op look into arrays? */
+static bool looks(Fn *f, const IrOp *op) {
+    switch ((int)op->kind) {
+    case IR_INDEX: return op->nargs - 1 == value_layout(f, op->args[0])->rank;
+    case IR_TAG: return layout_is_array(value_type(f, op->args[0]));
+    case IR_FLAT:
+    case IR_LIST:
+    case IR_UPDATE:
+    case IR_CONCAT:
+    case IR_SORT:
+    case IR_MATMUL:
+    case IR_RT: return true;
+    default: return false;
+    }
+}
+
+void launch_bring(Fn *f, IrId id) {
+    const IrOp *op = ir_op(f->ir, id);
+    if (f->in_kernel || f->is_host || !f->e->options->has_device)
+        return;
+    if (looks(f, op))
+        bring_all(f, id);
+}
+
+bool launch_is_host_loop(Fn *f, IrId id) {
+    const IrOp *op = ir_op(f->ir, id);
+    if (f->in_kernel || f->is_host || !f->e->options->has_device)
+        return false;
+    if (op->kind != IR_FOR && op->kind != IR_LOOP)
+        return false;
+    for (int r = 0; r < op->nregions; r++)
+        if (launches(f, op->regions[r]))
+            return false;
+    bring_all(f, id);
+    return true;
+}
+
+/* ---- tables ---- */
+
+static LLVMValueRef i32(Emit *e, int64_t value) {
+    return LLVMConstInt(e->i32, (uint64_t)value, 0);
+}
+
+static LLVMValueRef strukt(Emit *e, LLVMValueRef *fields, int n) {
+    return LLVMConstStructInContext(e->C, fields, (unsigned)n, 0);
+}
+
+static LLVMValueRef array_of(Emit *e, LLVMValueRef *rows, int n, const char *name) {
+    if (n == 0)
+        return LLVMConstNull(e->ptr);
+    return table_global(e, LLVMConstArray2(LLVMTypeOf(rows[0]), rows, (uint64_t)n), name);
+}
+
+static LLVMValueRef args_table(Emit *e, const CudaKernel *c) {
+    LLVMValueRef *rows = NEW_ARRAY(e->arena, LLVMValueRef, c->args.len + 1);
+    for (int k = 0; k < c->args.len; k++) {
+        const GactDeviceArg *a = &c->args.at[k];
+        LLVMValueRef fields[] = {i32(e, a->kind),  i32(e, a->at),   i32(e, a->count),
+                                 i32(e, a->bytes), i32(e, a->unit), i32(e, a->zeroed)};
+        rows[k] = strukt(e, fields, 6);
+    }
+    return array_of(e, rows, c->args.len, "args");
+}
+
+static LLVMValueRef phases_table(Emit *e, const CudaKernel *c) {
+    LLVMValueRef *rows = NEW_ARRAY(e->arena, LLVMValueRef, c->phases.len + 1);
+    for (int k = 0; k < c->phases.len; k++) {
+        const GactDevicePhase *p = &c->phases.at[k];
+        LLVMValueRef fields[] = {table_string(e, p->name), i32(e, p->grid), i32(e, 0)};
+        rows[k] = strukt(e, fields, 3);
+    }
+    return array_of(e, rows, c->phases.len, "phases");
+}
+
+static int word_index(const CudaKernel *c, CudaWordKind kind) {
+    for (int k = 0; k < c->words.len; k++)
+        if (c->words.at[k].kind == kind)
+            return k;
+    return 0;
+}
+
+static LLVMValueRef kernel_row(Kernel *k, const CudaKernel *c) {
+    Emit *e = k->f->e;
+    const IrNode *node = &k->f->ir->nodes.at[k->op->node];
+    int pinned = k->op->node ? (int)node->place : PLACE_AUTO;
+    LLVMValueRef fields[] = {
+        table_string(e, c->name),
+        table_string(e, c->text),
+        table_info(e, k->f->ir, k->op),
+        site_memory(k->f, k->op),
+        args_table(e, c),
+        phases_table(e, c),
+        i32(e, c->args.len),
+        i32(e, c->phases.len),
+        i32(e, c->nresults),
+        i32(e, c->can_fault),
+        i32(e, word_index(c, WORD_TOTAL)),
+        i32(e, word_index(c, WORD_CHUNKS)),
+        i32(e, pinned),
+        i32(e, kernel_point_bytes(k)),
+        i32(e, e->kernels.len),
+        i32(e, 0),
+    };
+    LLVMValueRef row = table_global(e, strukt(e, fields, ARRAY_LEN(fields)), "device_kernel");
+    vec_push(e->arena, &e->kernels, (struct CudaKernel *)c);
+    vec_push(e->arena, &e->kernel_rows, row);
+    return row;
+}
+
+LLVMValueRef launch_table(Emit *e) {
+    return array_of(e, e->kernel_rows.at, e->kernel_rows.len, "kernels");
+}
+
+/* ---- words ---- */
+
+typedef struct {
+    Kernel *k;
+    Fn *f;
+    const CudaKernel *c;
+    LLVMValueRef **outs; /* of each sink: the slots of its output */
+    LLVMValueRef *parts; /* elements of a row, where it has rows */
+    LLVMValueRef results;
+} Launch;
+
+/* A slot as a word: what is narrower stands in the low bytes. */
+static LLVMValueRef word_of(Fn *f, LLVMValueRef v) {
+    LLVMTypeRef type = LLVMTypeOf(v), i64 = f->e->i64;
+    switch (LLVMGetTypeKind(type)) {
+    case LLVMPointerTypeKind: return LLVMBuildPtrToInt(B, v, i64, "");
+    case LLVMFloatTypeKind: return LLVMBuildZExt(B, LLVMBuildBitCast(B, v, f->e->i32, ""), i64, "");
+    case LLVMDoubleTypeKind: return LLVMBuildBitCast(B, v, i64, "");
+    default: return LLVMBuildZExtOrBitCast(B, v, i64, "");
+    }
+}
+
+static LLVMValueRef word_value(Launch *l, const CudaWord *w) {
+    Fn *f = l->f;
+    Kernel *k = l->k;
+    LLVMValueRef most;
+    switch (w->kind) {
+    case WORD_SLOT: return value_of(f, w->id)->s[w->slot];
+    case WORD_DIM: return k->dims[w->slot];
+    case WORD_TOTAL: return k->total;
+    case WORD_CHUNKS:
+        most = fn_add(f, k->total, fn_int(f, CHUNK - 1));
+        return LLVMBuildUDiv(B, most, fn_int(f, CHUNK), "");
+    case WORD_COUNT: return array_total(f, value_layout(f, w->id), value_of(f, w->id)->s);
+    case WORD_PART: return l->parts[w->sink];
+    case WORD_ROOM:
+        return array_total(f, layout_of(f->e, k->sinks[w->sink].sink->type), l->outs[w->sink]);
+    case WORD_BUF:
+    case WORD_DATA: {
+        Layout *out = layout_of(f->e, k->sinks[w->sink].sink->type);
+        return l->outs[w->sink][layout_col_slot(out, w->slot) + (w->kind == WORD_DATA)];
+    }
+    }
+    UNREACHABLE();
+}
+
+static LLVMValueRef fill_words(Launch *l) {
+    Fn *f = l->f;
+    int n = l->c->words.len;
+    LLVMValueRef words = fn_alloca(f, LLVMArrayType2(f->e->i64, (uint64_t)n), "words");
+    for (int k = 0; k < n; k++) {
+        LLVMValueRef v = word_of(f, word_value(l, &l->c->words.at[k]));
+        fn_set(f, fn_at_index(f, f->e->i64, words, fn_int(f, k)), v);
+    }
+    return words;
+}
+
+/* ---- outputs ---- */
+
+/* The dims of a sink's output; false if one is not known before. */
+static bool output_dims(Launch *l, int i, const Layout *out, LLVMValueRef *dims) {
+    Fn *f = l->f;
+    Kernel *k = l->k;
+    const IrSink *sink = k->sinks[i].sink;
+    int nspace = sink->kind == SINK_FILTER || sink->kind == SINK_HIST ? 1 : k->rank;
+    for (int d = 0; d < nspace; d++)
+        dims[d] = k->dims[d];
+    if (sink->kind == SINK_FILTER)
+        dims[0] = k->total;
+    if (sink->kind == SINK_HIST)
+        dims[0] = fn_max(f, value_scalar(f, k->op->args[sink->arg]), fn_int(f, 0));
+    l->parts[i] = fn_int(f, 1);
+    for (int d = nspace; d < out->rank; d++) {
+        dims[d] = hoist_dim(f, k->body, k->body->results.at[sink->yield], d - nspace);
+        if (!dims[d])
+            return false;
+        l->parts[i] = kernel_product(f, l->parts[i], dims[d], k->sinks[i].site);
+    }
+    return true;
+}
+
+/* Columns for an output; a filter's are only room. */
+static void make_output(Launch *l, int i) {
+    Fn *f = l->f;
+    Emit *e = f->e;
+    Sink *s = &l->k->sinks[i];
+    Layout *out = layout_of(e, s->sink->type);
+    LLVMValueRef count = fn_int(f, 1);
+    for (int d = 0; d < out->rank; d++)
+        count = kernel_product(f, count, l->outs[i][d], s->site);
+    if (s->sink->kind != SINK_FILTER) {
+        array_alloc(f, out, s->site, count, l->outs[i] + out->rank);
+        return;
+    }
+    LLVMTypeRef params[] = {e->ptr, e->ptr, e->i64};
+    LLVMTypeRef type = LLVMFunctionType(e->ptr, params, 3, 0);
+    for (int c = 0; c < out->ncols; c++) {
+        LLVMValueRef room = kernel_product(f, count, fn_int(f, out->cols[c].bytes), s->site);
+        LLVMValueRef args[] = {f->ctx, s->site, room}, *col = l->outs[i] + layout_col_slot(out, c);
+        col[0] = api_call(f, offsetof(GactApi, reserve), type, args, 3);
+        col[1] = api_data(f, col[0]);
+    }
+}
+
+static bool is_array_sink(const Sink *s) {
+    return s->sink->kind != SINK_REDUCE && s->sink->kind != SINK_PICK;
+}
+
+/* Results of sums come as words. */
+static LLVMValueRef *read_results(Launch *l, int i, int *at) {
+    Fn *f = l->f;
+    Layout *y = layout_of(f->e, l->k->sinks[i].sink->type);
+    LLVMValueRef *s = slots_load_abi(f, y, l->results, *at);
+    *at += y->nslots;
+    return s;
+}
+
+/* How many a filter kept: its size, and what its room has become. */
+static void settle_filter(Launch *l, int i, int *at) {
+    Fn *f = l->f;
+    Emit *e = f->e;
+    Layout *out = layout_of(e, l->k->sinks[i].sink->type);
+    LLVMValueRef kept = fn_get(f, e->i64, fn_at_index(f, e->i64, l->results, fn_int(f, (*at)++)));
+    LLVMTypeRef params[] = {e->ptr, e->ptr, e->i64, e->i64};
+    LLVMTypeRef type = LLVMFunctionType(e->vd, params, 4, 0);
+    l->outs[i][0] = kept;
+    for (int c = 0; c < out->ncols; c++) {
+        LLVMValueRef bytes = fn_mul(f, kept, fn_int(f, out->cols[c].bytes));
+        LLVMValueRef args[] = {f->ctx, l->outs[i][layout_col_slot(out, c)], bytes, bytes};
+        api_call(f, offsetof(GactApi, settle), type, args, 4);
+    }
+}
+
+/* The slots of the kernel's value after a launch. */
+static LLVMValueRef *launched(Launch *l) {
+    Fn *f = l->f;
+    Kernel *k = l->k;
+    LLVMValueRef *s = slots_new(f, value_layout(f, k->id)->nslots);
+    for (int i = 0, n = 0, at = 0; i < k->nsinks; i++) {
+        Layout *out = layout_of(f->e, k->sinks[i].sink->type);
+        if (k->sinks[i].sink->kind == SINK_FILTER)
+            settle_filter(l, i, &at);
+        LLVMValueRef *from = is_array_sink(&k->sinks[i]) ? l->outs[i] : read_results(l, i, &at);
+        for (int j = 0; j < out->nslots; j++)
+            s[n++] = from[j];
+        if (sink_writes_over(k, &k->sinks[i])) /* a fresh array took its place */
+            slots_release(f, value_layout(f, k->op->args[k->sinks[i].sink->arg]),
+                          value_of(f, k->op->args[k->sinks[i].sink->arg])->s);
+    }
+    return s;
+}
+
+/* ---- a kernel ---- */
+
+/* Fills the words and calls the runtime: an i1, has it run? false where sizes are not known. */
+static LLVMValueRef call_launch(Launch *l) {
+    Fn *f = l->f;
+    Emit *e = f->e;
+    LLVMValueRef words = fill_words(l), row = kernel_row(l->k, l->c);
+    int n = l->c->nresults ? l->c->nresults : 1;
+    l->results = fn_alloca(f, LLVMArrayType2(e->i64, (uint64_t)n), "results");
+    LLVMTypeRef params[] = {e->ptr, e->ptr, e->ptr, e->ptr};
+    LLVMTypeRef type = LLVMFunctionType(e->i32, params, 4, 0);
+    LLVMValueRef args[] = {f->ctx, row, words, l->results};
+    LLVMValueRef ran = api_call(f, offsetof(GactApi, launch), type, args, 4);
+    return fn_cmp(f, LLVMIntNE, ran, LLVMConstNull(e->i32));
+}
+
+static void release_outputs(Launch *l) {
+    for (int i = 0; i < l->k->nsinks; i++)
+        if (is_array_sink(&l->k->sinks[i]))
+            slots_release(l->f, layout_of(l->f->e, l->k->sinks[i].sink->type), l->outs[i]);
+}
+
+/* Are the sizes of all rows known? Then the dims of the outputs are set. */
+static bool open_outputs(Launch *l) {
+    Fn *f = l->f;
+    for (int i = 0; i < l->k->nsinks; i++) {
+        Sink *s = &l->k->sinks[i];
+        Layout *out = layout_of(f->e, s->sink->type);
+        s->site = site_memory(f, l->k->op);
+        if (!is_array_sink(s))
+            continue;
+        l->outs[i] = slots_new(f, out->nslots);
+        if (!output_dims(l, i, out, l->outs[i]))
+            return false;
+    }
+    return true;
+}
+
+/* The kernel's host code, with nothing launched inside. */
+static LLVMValueRef *host_code(Fn *f, Kernel *k) {
+    LLVMValueRef device = fn_get(f, f->e->ptr, device_at(f)), *s;
+    bring_all(f, k->id);
+    fn_set(f, device_at(f), LLVMConstNull(f->e->ptr));
+    bool was_host = f->is_host;
+    f->is_host = true;
+    s = emit_kernel_here(f, k);
+    f->is_host = was_host;
+    fn_set(f, device_at(f), device);
+    return s;
+}
+
+static void join(Fn *f, IrId id, LLVMValueRef **from, LLVMBasicBlockRef *ends) {
+    int n = value_layout(f, id)->nslots;
+    LLVMValueRef *s = slots_new(f, n);
+    for (int k = 0; k < n; k++) {
+        s[k] = LLVMBuildPhi(B, LLVMTypeOf(from[1][k]), "");
+        LLVMAddIncoming(s[k], (LLVMValueRef[]){from[0][k], from[1][k]}, ends, 2);
+    }
+    value_set(f, id, s, n);
+}
+
+void launch_either(Fn *f, IrId id, void (*on_device)(Fn *f, IrId id), void (*on_host)(Fn *f, IrId id)) {
+    if (f->in_kernel || f->is_host || !f->e->options->has_device) {
+        on_host(f, id);
+        return;
+    }
+    LLVMBasicBlockRef device = fn_block(f, "device"), host = fn_block(f, "host"), done = fn_block(f, "done");
+    LLVMBasicBlockRef ends[2];
+    LLVMValueRef *slots[2], some = fn_get(f, f->e->ptr, device_at(f));
+    fn_cond(f, fn_cmp(f, LLVMIntNE, some, LLVMConstNull(f->e->ptr)), device, host);
+    fn_at(f, device);
+    on_device(f, id);
+    slots[0] = value_of(f, id)->s;
+    ends[0] = fn_here(f);
+    fn_br(f, done);
+    fn_at(f, host);
+    f->is_host = true;
+    on_host(f, id);
+    f->is_host = false;
+    slots[1] = value_of(f, id)->s;
+    ends[1] = fn_here(f);
+    fn_br(f, done);
+    fn_at(f, done);
+    join(f, id, slots, ends);
+}
+
+bool launch_kernel(Fn *f, IrId id) {
+    Emit *e = f->e;
+    if (f->in_kernel || f->is_host || !e->options->has_device)
+        return false;
+    Kernel kernel;
+    kernel_open(&kernel, f, id);
+    Launch launch = {.k = &kernel, .f = f, .c = cuda_kernel(&kernel)}, *l = &launch;
+    if (l->c->why) {
+        value_set(f, id, host_code(f, &kernel), value_layout(f, id)->nslots);
+        return true;
+    }
+    l->outs = NEW_ARRAY(e->arena, LLVMValueRef *, kernel.nsinks);
+    l->parts = slots_new(f, kernel.nsinks);
+    LLVMBasicBlockRef ask = fn_block(f, "ask"), ran = fn_block(f, "launched"),
+                      declined = fn_block(f, "declined"), host = fn_block(f, "host"),
+                      done = fn_block(f, "done"), ends[2];
+    LLVMValueRef device = fn_get(f, e->ptr, device_at(f)), *slots[2];
+    fn_cond(f, fn_cmp(f, LLVMIntNE, device, LLVMConstNull(e->ptr)), ask, host);
+    fn_at(f, ask);
+    if (open_outputs(l)) {
+        for (int i = 0; i < kernel.nsinks; i++)
+            if (is_array_sink(&kernel.sinks[i]))
+                make_output(l, i);
+        fn_cond(f, call_launch(l), ran, declined);
+        fn_at(f, declined);
+        release_outputs(l);
+        fn_br(f, host);
+        fn_at(f, ran);
+        slots[0] = launched(l);
+    } else { /* only when it runs */
+        fn_br(f, host);
+        fn_at(f, declined);
+        fn_br(f, host);
+        fn_at(f, ran);
+        slots[0] = slots_empty(f, value_layout(f, id));
+    }
+    ends[0] = fn_here(f);
+    fn_br(f, done);
+    fn_at(f, host);
+    Kernel again;
+    kernel_open(&again, f, id);
+    slots[1] = host_code(f, &again);
+    ends[1] = fn_here(f);
+    fn_br(f, done);
+    fn_at(f, done);
+    join(f, id, slots, ends);
+    return true;
+}

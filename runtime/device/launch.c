@@ -1,0 +1,255 @@
+/* Kernels on the device: which of them, their arguments, their phases and their results. */
+#include "resident.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK = 256, WARPS = BLOCK / 32, MOST_SCRATCH = 16, WAVES = 8 };
+
+typedef struct {
+    Residence *r;
+    Run *run;
+    const GactDeviceKernel *kernel;
+    const GactSlot *words;
+    uint64_t args[DEVICE_ARGS / 8];
+    DevicePtr scratch[MOST_SCRATCH];
+    int64_t scratch_bytes[MOST_SCRATCH];
+    int32_t nscratch;
+    DevicePtr report; /* the fault's flag, then the results */
+} Launch;
+
+/* ---- placement ---- */
+
+/* Does the device win? Only what is large enough to pay for the launch, and for moving what is not there. */
+static bool pays(const Launch *l) {
+    enum { LAUNCH_BYTES = 1 << 20 };
+    int64_t total = l->words[l->kernel->total].i;
+    if (l->kernel->pinned)
+        return l->kernel->pinned == 2;
+    return runtime_device_is_forced() || total * l->kernel->bytes >= LAUNCH_BYTES;
+}
+
+/* ---- code ---- */
+
+/* The functions of a program's kernels, phase by phase, once they have been compiled. */
+typedef struct DeviceCode {
+    Device *d;
+    DeviceModule *module;
+    DeviceFunc **funcs; /* by kernel and phase */
+    int32_t *first;     /* of each kernel */
+    bool has_failed;
+} DeviceCode;
+
+static DeviceStatus find_functions(Residence *r, const GactImage *image, DeviceCode *code) {
+    for (int64_t k = 0; k < image->nkernels; k++) {
+        const GactDeviceKernel *kernel = image->kernels[k];
+        for (int32_t p = 0; p < kernel->nphases; p++) {
+            DeviceFunc **f = &code->funcs[code->first[k] + p];
+            DeviceStatus status = r->d->table->function(r->d, code->module, kernel->phases[p].name, f);
+            if (status)
+                return status;
+        }
+    }
+    return DEVICE_OK;
+}
+
+/* All kernels of an image are one unit. */
+static DeviceStatus compile_image(Residence *r, const GactImage *image, DeviceCode *code) {
+    size_t len = 0, at = 0;
+    int32_t nphases = 0;
+    for (int64_t k = 0; k < image->nkernels; k++) {
+        len += strlen(image->kernels[k]->text);
+        nphases += image->kernels[k]->nphases;
+    }
+    char *text = malloc(len + 1);
+    code->funcs = calloc((size_t)nphases + 1, sizeof(DeviceFunc *));
+    code->first = calloc((size_t)image->nkernels + 1, sizeof *code->first);
+    if (!text || !code->funcs || !code->first) {
+        free(text);
+        return DEVICE_NO_MEMORY;
+    }
+    for (int64_t k = 0; k < image->nkernels; k++) {
+        size_t n = strlen(image->kernels[k]->text);
+        memcpy(text + at, image->kernels[k]->text, n);
+        at += n;
+        code->first[k + 1] = code->first[k] + image->kernels[k]->nphases;
+    }
+    DeviceStatus status = device_code(r->d, text, len, &code->module);
+    free(text);
+    return status ? status : find_functions(r, image, code);
+}
+
+void device_code_free(GactProgram *program) {
+    DeviceCode *code = program->device_code;
+    if (!code)
+        return;
+    if (code->module && code->d == runtime_device())
+        code->d->table->unload(code->d, code->module);
+    free(code->funcs);
+    free(code->first);
+    free(code);
+    program->device_code = NULL;
+}
+
+static DeviceStatus code_of(Launch *l, DeviceFunc ***funcs) {
+    GactProgram *program = (GactProgram *)l->run->program;
+    DeviceCode *code = program->device_code;
+    if (code && code->d != l->r->d) {
+        device_code_free(program);
+        code = NULL;
+    }
+    if (!code) {
+        program->device_code = code = calloc(1, sizeof *code);
+        if (!code)
+            return DEVICE_NO_MEMORY;
+        code->d = l->r->d;
+        DeviceStatus status = compile_image(l->r, program->image, code);
+        code->has_failed = status != DEVICE_OK;
+        if (status)
+            return status;
+    }
+    if (code->has_failed)
+        return DEVICE_FAILED;
+    *funcs = code->funcs + code->first[l->kernel->index];
+    return DEVICE_OK;
+}
+
+/* ---- arguments ---- */
+
+static DeviceStatus take_scratch(Launch *l, int64_t bytes, bool zeroed, DevicePtr *p) {
+    Device *d = l->r->d;
+    if (l->nscratch == MOST_SCRATCH)
+        return DEVICE_NO_MEMORY;
+    DeviceStatus status = device_pool_alloc(l->r->pool, NULL, bytes > 0 ? bytes : 1, p);
+    if (status)
+        return status;
+    l->scratch[l->nscratch] = *p;
+    l->scratch_bytes[l->nscratch++] = bytes > 0 ? bytes : 1;
+    return zeroed ? d->table->fill(d, 0, *p, 0, bytes) : DEVICE_OK;
+}
+
+static DeviceStatus fill_array(Launch *l, const GactDeviceArg *arg, uint64_t *at) {
+    GactBuf *buf = l->words[arg->at].p;
+    void *data = l->words[arg->at + 1].p;
+    int64_t bytes = l->words[arg->count].i * arg->bytes;
+    return arg->kind == GACT_ARG_IN ? residence_read(l->r, l->run, buf, data, bytes, at)
+                                    : residence_write(l->r, buf, data, bytes, at);
+}
+
+static DeviceStatus fill_args(Launch *l) {
+    const GactDeviceKernel *kernel = l->kernel;
+    int64_t chunks = l->words[kernel->chunks].i;
+    DeviceStatus status = take_scratch(l, 8 * (1 + (int64_t)kernel->nresults), kernel->can_fault, &l->report);
+    for (int32_t k = 0; k < kernel->nargs && !status; k++) {
+        const GactDeviceArg *arg = &kernel->args[k];
+        uint64_t *at = &l->args[k];
+        switch ((GactArgKind)arg->kind) {
+        case GACT_ARG_WORD: *at = l->words[arg->at].u; break;
+        case GACT_ARG_IN:
+        case GACT_ARG_OUT: status = fill_array(l, arg, at); break;
+        case GACT_ARG_SCRATCH:
+            status = take_scratch(l, arg->bytes * (arg->unit == GACT_UNIT_CHUNK ? chunks : 1),
+                                  arg->zeroed != 0, at);
+            break;
+        case GACT_ARG_RESULT: *at = l->report + 8; break;
+        case GACT_ARG_FAULT: *at = l->report; break;
+        }
+    }
+    return status;
+}
+
+/* ---- phases ---- */
+
+static int64_t most(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+static DeviceGrid grid_of(const Launch *l, GactGridKind kind) {
+    int64_t total = l->words[l->kernel->total].i, chunks = l->words[l->kernel->chunks].i;
+    int64_t full = (int64_t)l->r->info.units * l->r->info.threads_per_unit / BLOCK * WAVES, blocks = 1;
+    switch (kind) {
+    case GACT_GRID_POINTS: blocks = (total + BLOCK - 1) / BLOCK; break;
+    case GACT_GRID_WARPS: blocks = (total + WARPS - 1) / WARPS; break;
+    case GACT_GRID_CHUNKS: blocks = (chunks + WARPS - 1) / WARPS; break;
+    case GACT_GRID_BLOCKS: blocks = chunks; break;
+    case GACT_GRID_ONE: break;
+    }
+    blocks = blocks < most(full, 1) ? most(blocks, 1) : most(full, 1);
+    return (DeviceGrid){.blocks = {(int32_t)blocks, 1, 1}, .threads = BLOCK};
+}
+
+static DeviceStatus run_phases(Launch *l, DeviceFunc **funcs) {
+    Device *d = l->r->d;
+    DeviceStatus status = DEVICE_OK;
+    for (int32_t p = 0; p < l->kernel->nphases && !status; p++) {
+        DeviceGrid grid = grid_of(l, (GactGridKind)l->kernel->phases[p].grid);
+        status = d->table->launch(d, 0, funcs[p], &grid, l->args, 8 * (size_t)l->kernel->nargs);
+    }
+    return status;
+}
+
+/* The results, where the host needs them; *faulted: a point has faulted. */
+static DeviceStatus read_report(Launch *l, GactSlot *results, bool *faulted) {
+    Device *d = l->r->d;
+    const GactDeviceKernel *kernel = l->kernel;
+    int64_t words[64];
+    *faulted = false;
+    if (!kernel->nresults && !kernel->can_fault)
+        return DEVICE_OK;
+    int64_t n = 1 + (int64_t)kernel->nresults;
+    DeviceStatus status = d->table->copy_out(d, 0, words, l->report, 8 * n);
+    if (!status)
+        status = d->table->sync(d, 0);
+    if (status)
+        return status;
+    *faulted = kernel->can_fault && (int32_t)words[0] != 0;
+    memcpy(results, words + 1, 8 * (size_t)kernel->nresults);
+    return DEVICE_OK;
+}
+
+static void note_written(const Launch *l) {
+    for (int32_t k = 0; k < l->kernel->nargs; k++)
+        if (l->kernel->args[k].kind == GACT_ARG_OUT)
+            residence_written(l->words[l->kernel->args[k].at].p);
+}
+
+static DeviceStatus launch(Launch *l, GactSlot *results, bool *faulted) {
+    DeviceFunc **funcs;
+    *faulted = false;
+    DeviceStatus status = code_of(l, &funcs);
+    if (!status)
+        status = fill_args(l);
+    if (!status)
+        status = run_phases(l, funcs);
+    if (!status)
+        status = read_report(l, results, faulted);
+    if (!status && !*faulted)
+        note_written(l);
+    for (int32_t k = 0; k < l->nscratch; k++)
+        device_pool_free(l->r->pool, NULL, l->scratch[k], l->scratch_bytes[k]);
+    residence_unpin(l->r);
+    return status;
+}
+
+int32_t rt_launch(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *words, GactSlot *results) {
+    Launch l = {.run = thread_of(ctx)->run, .kernel = kernel, .words = words};
+    GactError error = {0};
+    bool faulted = false;
+    char text[DEVICE_ERROR] = "";
+    if (kernel->nargs > DEVICE_ARGS / 8 || kernel->nresults > 63)
+        return 0;
+    residence_lock();
+    l.r = residence_take(&error);
+    DeviceStatus status = DEVICE_OK;
+    bool runs = l.r && pays(&l);
+    if (runs) {
+        status = launch(&l, results, &faulted);
+        if (status == DEVICE_FAILED)
+            snprintf(text, sizeof text, "%s", l.r->d->error);
+    }
+    residence_unlock();
+    if (status == DEVICE_FAILED)
+        fault_raise(ctx, kernel->site, "device", "the device failed: %s", text);
+    return runs && !status && !faulted;
+}

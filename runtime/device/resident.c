@@ -1,0 +1,260 @@
+#include "resident.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+typedef enum { ON_BOTH, ON_DEVICE } MirrorState;
+
+typedef struct Mirror {
+    GactBuf *buf; /* NULL: uncounted memory at `data`, of `run` */
+    const void *data;
+    Run *run;
+    DevicePtr p;
+    int64_t bytes;
+    MirrorState state;
+    bool is_pinned;
+    struct Mirror *newer, *older; /* by their last use */
+} Mirror;
+
+static struct {
+    pthread_mutex_t lock;
+    Residence r;
+    Mirror *newest, *oldest;
+} all = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void residence_lock(void) {
+    pthread_mutex_lock(&all.lock);
+}
+
+void residence_unlock(void) {
+    pthread_mutex_unlock(&all.lock);
+}
+
+/* ---- the list ---- */
+
+static void unlink_mirror(Mirror *m) {
+    *(m->newer ? &m->newer->older : &all.newest) = m->older;
+    *(m->older ? &m->older->newer : &all.oldest) = m->newer;
+    m->newer = m->older = NULL;
+}
+
+static void link_newest(Mirror *m) {
+    m->older = all.newest;
+    *(all.newest ? &all.newest->newer : &all.oldest) = m;
+    all.newest = m;
+}
+
+static void use(Mirror *m) {
+    unlink_mirror(m);
+    link_newest(m);
+    m->is_pinned = true;
+}
+
+static void drop(Mirror *m) {
+    unlink_mirror(m);
+    device_pool_free(all.r.pool, NULL, m->p, m->bytes);
+    if (m->buf)
+        m->buf->mirror = NULL;
+    free(m);
+}
+
+/* ---- moving ---- */
+
+/* Copies what is on the device alone. */
+static DeviceStatus bring(Mirror *m) {
+    if (m->state != ON_DEVICE)
+        return DEVICE_OK;
+    Device *d = all.r.d;
+    int64_t bytes = m->bytes < m->buf->bytes ? m->bytes : m->buf->bytes;
+    DeviceStatus status = d->table->copy_out(d, 0, m->buf + 1, m->p, bytes);
+    if (!status)
+        status = d->table->sync(d, 0);
+    if (!status)
+        m->state = ON_BOTH;
+    return status;
+}
+
+/* The pool's spill: what was used longest ago goes to the host. */
+static int64_t spill(void *owner, const DeviceAccount *account, int64_t bytes) {
+    int64_t freed = 0;
+    (void)owner, (void)account;
+    for (Mirror *m = all.oldest, *next; m && freed < bytes; m = next) {
+        next = m->newer;
+        if (m->is_pinned || bring(m))
+            continue;
+        freed += m->bytes;
+        drop(m);
+    }
+    return freed;
+}
+
+Residence *residence_take(GactError *error) {
+    Residence *r = &all.r;
+    Device *d = runtime_device();
+    if (!d || r->d == d)
+        return d ? r : NULL;
+    DevicePoolOptions options = {.spill = spill};
+    DeviceStatus status = d->table->info(d, &r->info);
+    if (!status)
+        status = device_pool_open(d, &options, &r->pool);
+    if (status) {
+        error_set(error, GACT_INTERNAL, "the device cannot be used: %s", d->error);
+        return NULL;
+    }
+    r->d = d;
+    return r;
+}
+
+void residence_stop(void) {
+    residence_lock();
+    while (all.newest)
+        drop(all.newest);
+    if (all.r.d)
+        device_pool_close(all.r.pool);
+    all.r = (Residence){0};
+    residence_unlock();
+}
+
+/* ---- mirrors ---- */
+
+static DeviceStatus new_mirror(Residence *r, int64_t bytes, Mirror **mirror) {
+    Mirror *m = calloc(1, sizeof *m);
+    if (!m)
+        return DEVICE_NO_MEMORY;
+    m->bytes = bytes;
+    DeviceStatus status = device_pool_alloc(r->pool, NULL, bytes > 0 ? bytes : 1, &m->p);
+    if (status) {
+        free(m);
+        return status;
+    }
+    link_newest(m);
+    m->is_pinned = true;
+    *mirror = m;
+    return DEVICE_OK;
+}
+
+static bool is_counted(const GactBuf *buf) {
+    return buf && __atomic_load_n(&buf->count, __ATOMIC_RELAXED) >= 0;
+}
+
+/* A copy of uncounted memory that this run has already. */
+static Mirror *find_copy(const Run *run, const void *data, int64_t bytes) {
+    for (Mirror *m = all.newest; m; m = m->older)
+        if (!m->buf && m->run == run && m->data == data && m->bytes >= bytes)
+            return m;
+    return NULL;
+}
+
+static DeviceStatus read_uncounted(Residence *r, Run *run, const void *data, int64_t bytes, DevicePtr *p) {
+    Mirror *m = find_copy(run, data, bytes);
+    if (m) {
+        use(m);
+        *p = m->p;
+        return DEVICE_OK;
+    }
+    DeviceStatus status = new_mirror(r, bytes, &m);
+    if (status)
+        return status;
+    m->run = run;
+    m->data = data;
+    *p = m->p;
+    status = bytes > 0 ? r->d->table->copy_in(r->d, 0, m->p, data, bytes) : DEVICE_OK;
+    if (status)
+        drop(m);
+    return status;
+}
+
+static DevicePtr inside(const Mirror *m, const GactBuf *buf, const void *data) {
+    return m->p + (DevicePtr)((const char *)data - (const char *)(buf + 1));
+}
+
+DeviceStatus residence_read(Residence *r, Run *run, GactBuf *buf, const void *data, int64_t bytes,
+                            DevicePtr *p) {
+    if (!is_counted(buf))
+        return read_uncounted(r, run, data, bytes, p);
+    Mirror *m = buf->mirror;
+    if (!m) {
+        DeviceStatus status = new_mirror(r, buf->bytes, &m);
+        if (status)
+            return status;
+        m->buf = buf;
+        buf->mirror = m;
+        status = buf->bytes > 0 ? r->d->table->copy_in(r->d, 0, m->p, buf + 1, buf->bytes) : DEVICE_OK;
+        if (status) {
+            drop(m);
+            return status;
+        }
+    } else {
+        use(m);
+    }
+    *p = inside(m, buf, data);
+    return DEVICE_OK;
+}
+
+DeviceStatus residence_write(Residence *r, GactBuf *buf, const void *data, int64_t bytes, DevicePtr *p) {
+    Mirror *m = buf->mirror;
+    if (m && m->bytes < bytes) {
+        drop(m);
+        m = NULL;
+    }
+    if (!m) {
+        DeviceStatus status = new_mirror(r, bytes, &m);
+        if (status)
+            return status;
+        m->buf = buf;
+        buf->mirror = m;
+    } else {
+        use(m);
+    }
+    *p = inside(m, buf, data);
+    return DEVICE_OK;
+}
+
+void residence_written(GactBuf *buf) {
+    Mirror *m = buf->mirror;
+    m->state = ON_DEVICE;
+}
+
+void residence_unpin(Residence *r) {
+    (void)r;
+    for (Mirror *m = all.newest; m && m->is_pinned; m = m->older)
+        m->is_pinned = false;
+}
+
+void residence_end_run(Run *run) {
+    residence_lock();
+    for (Mirror *m = all.newest, *next; m; m = next) {
+        next = m->older;
+        if (!m->buf && m->run == run)
+            drop(m);
+    }
+    residence_unlock();
+}
+
+bool residence_is_away(const GactBuf *buf) {
+    const Mirror *m = buf->mirror;
+    return m && m->state == ON_DEVICE;
+}
+
+void mirror_free(GactBuf *buf) {
+    residence_lock();
+    if (buf->mirror)
+        drop(buf->mirror);
+    residence_unlock();
+}
+
+void rt_to_host(GactCtx *ctx, GactBuf *buf, int32_t writes) {
+    if (!buf || !buf->mirror)
+        return;
+    char text[DEVICE_ERROR] = "";
+    residence_lock();
+    Mirror *m = buf->mirror;
+    DeviceStatus status = m ? bring(m) : DEVICE_OK;
+    if (status)
+        snprintf(text, sizeof text, "%s", all.r.d->error);
+    else if (m && writes)
+        drop(m);
+    residence_unlock();
+    if (status)
+        fault_raise(ctx, NULL, "device", "the device's memory cannot be read: %s", text);
+}

@@ -1,0 +1,39 @@
+/* Copies of buffers on the device. A buffer's mirror says where its newest content is; it is copied only
+   when it is read elsewhere. Views share their buffer's mirror. Memory that has no counted buffer (borrowed
+   inputs, constants) is copied for one run.
+
+   One lock guards all of this: the device works for one thread at a time. */
+#ifndef GACT_DEVICE_RESIDENT_H
+#define GACT_DEVICE_RESIDENT_H
+
+#include "pool.h"
+
+typedef struct {
+    Device *d;
+    DevicePool *pool;
+    DeviceInfo info;
+} Residence;
+
+/* The process's device with its memory, opened when it is first asked for; NULL with a text where that
+   fails. To be called with the lock held. */
+Residence *residence_take(GactError *error);
+void residence_lock(void);
+void residence_unlock(void);
+/* Frees everything; no run may be under way. */
+void residence_stop(void);
+
+/* The address of `data`, of `bytes` bytes that are going to be read: in buf's mirror, or, where buf is NULL
+   or uncounted, in a copy for the run. What is handed out stays where it is until residence_unpin. */
+DeviceStatus residence_read(Residence *r, Run *run, GactBuf *buf, const void *data, int64_t bytes,
+                            DevicePtr *p);
+/* The address of `data` in buf, which has room for `bytes` bytes and is going to be written anew. */
+DeviceStatus residence_write(Residence *r, GactBuf *buf, const void *data, int64_t bytes, DevicePtr *p);
+/* What was to be written has been: the device has the newest content. */
+void residence_written(GactBuf *buf);
+void residence_unpin(Residence *r);
+/* A run is over: its copies of uncounted memory go. */
+void residence_end_run(Run *run);
+/* Is buf's newest content on the device alone? */
+bool residence_is_away(const GactBuf *buf);
+
+#endif
