@@ -72,6 +72,8 @@ GactStatus gact_configure(const GactOptions *options, GactError *error);
 GactStatus gact_shutdown(GactError *error);
 /* The table of kernels measured since gact_configure asked for a profile. */
 void gact_profile_print(FILE *out);
+/* Counters of memory, devices, transfers and measured kernels, in Prometheus's text format. */
+void gact_metrics_print(FILE *out);
 void gact_memory_stats(GactMemoryStats *stats);
 
 /* ---- programs ---- */

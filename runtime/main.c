@@ -45,7 +45,14 @@ static GactStatus set_option(Region *region, Settings *s, int option, const char
     case OPT_EACH: return add_assignment(region, &s->each, name, value, error);
     case OPT_LIST: s->list = true; break;
     case OPT_TESTS: s->tests = true; break;
-    case OPT_PROFILE: s->profile = true; break;
+    case OPT_PROFILE:
+        s->profile = true;
+        if (value)
+            status = set_number(name, value, 1L << 30, &number, error);
+        s->rounds = (int32_t)number;
+        break;
+    case OPT_PROFILE_JSON: s->profile_json = value; break;
+    case OPT_METRICS: s->metrics = value; break;
     case OPT_TRACE: s->trace = value; break;
     case OPT_TIMES: s->times = value; break;
     case OPT_DEVICE: s->device = value; break;
@@ -157,10 +164,32 @@ static GactStatus write_times(const Settings *s, const Times *t, GactError *erro
     FILE *file = fopen(s->times, "w");
     if (!file)
         return error_set(error, GACT_BAD_INPUT, "cannot write %s", s->times);
-    fprintf(file, "{\"load\": %.9f, \"run\": %.9f, \"store\": %.9f, \"device\": \"%s\"}\n",
-            t->load, t->run, t->store, t->device);
+    fprintf(file, "{\"load\": %.9f, \"run\": %.9f, \"store\": %.9f, \"device\": \"%s\"}\n", t->load,
+            t->run, t->store, t->device);
     fclose(file);
     return GACT_OK;
+}
+
+/* A file (NULL: none) with what `print` prints. */
+static GactStatus write_report(const char *path, void (*print)(FILE *out), GactError *error) {
+    if (!path)
+        return GACT_OK;
+    FILE *file = fopen(path, "w");
+    if (file)
+        print(file);
+    if (!file || ferror(file) | fclose(file))
+        return error_set(error, GACT_BAD_INPUT, "cannot write %s", path);
+    return GACT_OK;
+}
+
+/* What was measured; to be called before the runtime stops. The counters come first, as the others
+   measure the machine, which takes memory. */
+static GactStatus report(const Settings *s, GactError *error) {
+    GactStatus wrote = write_report(s->metrics, gact_metrics_print, error);
+    GactStatus status = write_report(s->profile_json, profile_print_json, wrote ? NULL : error);
+    if (s->profile)
+        gact_profile_print(stderr);
+    return wrote ? wrote : status;
 }
 
 static GactStatus run_program(Region *region, GactProgram *program, Settings *s, Times *times,
@@ -170,6 +199,9 @@ static GactStatus run_program(Region *region, GactProgram *program, Settings *s,
         list_entries(gact_image_tables(program), stdout);
         return GACT_OK;
     }
+    if (s->rounds && (s->tests || s->each.count))
+        return error_set(error, GACT_BAD_INPUT, "--profile=%d runs one entry, not --%s", s->rounds,
+                         s->tests ? "tests" : "each");
     if (s->tests)
         return run_tests(program, s, error);
     GactStatus status = choose_entry(region, program, s, &entry, error);
@@ -207,7 +239,7 @@ static GactStatus run_settings(Region *region, Settings *s, int *exit_status, Ga
     double start = seconds_now();
     GactOptions configuration = {.threads = s->threads,
                                  .memory_limit = s->memory_mib << 20,
-                                 .profile = s->profile,
+                                 .profile = s->profile || s->profile_json || s->metrics,
                                  .trace_path = s->trace,
                                  .device = s->device};
     GactStatus status = open_program(region, s, &program, error);
@@ -217,8 +249,8 @@ static GactStatus run_settings(Region *region, Settings *s, int *exit_status, Ga
     times.load = seconds_now() - start;
     if (!status)
         status = run_program(region, program, s, &times, exit_status, error);
-    if (s->profile)
-        gact_profile_print(stderr);
+    GactStatus reported = report(s, status ? NULL : error);
+    status = status ? status : reported;
     GactStatus stopped = gact_shutdown(status ? NULL : error);
     gact_image_close(program);
     status = status ? status : stopped;

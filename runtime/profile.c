@@ -1,8 +1,10 @@
 /* What is known of kernels: how long an element takes, for the pool's decision, and the profile.
    Rows are found by the address of the kernel's info in a table of fixed size with open addressing;
-   they are added without a lock and stay until profile_reset. */
-#include "runtime.h"
+   they are found without a lock and stay until profile_reset. A round is one run of several: what a
+   kernel took in it is the difference between its counts. */
+#include "device/metrics.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@ enum { ROWS = 4096, PROBES = 64 };
 bool profile_on;
 static KernelStat rows[ROWS];
 static KernelStat rest = {.name = "(others)", .ops = ""};
+static Spread whole; /* of the rounds */
 static pthread_mutex_t row_lock = PTHREAD_MUTEX_INITIALIZER;
 /* The info of a row whose image is closed. */
 static const GactKernelInfo forgotten;
@@ -68,10 +71,7 @@ void profile_count(const Thread *t, KernelStat *stat, const char *category, int6
         trace_event(category, stat->name, t->id, begin_ns);
     if (!profile_on)
         return;
-    atomic_fetch_add_explicit(&stat->calls, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&stat->ns, clock_ns() - begin_ns, memory_order_relaxed);
-    atomic_fetch_add_explicit(&stat->work, work, memory_order_relaxed);
-    atomic_fetch_add_explicit(&stat->bytes, bytes, memory_order_relaxed);
+    side_count(&stat->host, clock_ns() - begin_ns, work, bytes, 0);
 }
 
 void profile_call(const Thread *t, const GactKernelInfo *info, int64_t begin_ns, int64_t work,
@@ -98,112 +98,65 @@ void profile_reset(void) {
     }
     memset(rows, 0, sizeof rows);
     rest = (KernelStat){.name = "(others)", .ops = ""};
+    whole = (Spread){0};
     pthread_mutex_unlock(&row_lock);
 }
 
-/* ---- the machine's bandwidth ---- */
-
-enum { PROBE_BYTES = 1 << 26, PROBE_CHUNKS = 256, PROBE_REPEATS = 3 };
-
-typedef struct {
-    uint64_t *from, *to;
-    _Atomic uint64_t sum;
-} Probe;
-
-static void probe_read(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
-    Probe *probe = env;
-    int64_t step = PROBE_BYTES / 8 / PROBE_CHUNKS;
-    uint64_t sums[8] = {0};
-    (void)ctx;
-    for (int64_t i = lo * step; i < hi * step; i += 8)
-        for (int k = 0; k < 8; k++)
-            sums[k] += probe->from[i + k];
-    for (int k = 1; k < 8; k++)
-        sums[0] += sums[k];
-    atomic_fetch_add(&probe->sum, sums[0]);
-}
-
-static void probe_copy(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
-    Probe *probe = env;
-    int64_t step = PROBE_BYTES / 8 / PROBE_CHUNKS;
-    (void)ctx;
-    memcpy(probe->to + lo * step, probe->from + lo * step, (size_t)((hi - lo) * step * 8));
-}
-
-static double probe_rate(Thread *t, GactRangeFn fn, Probe *probe, int64_t bytes) {
-    int64_t best = INT64_MAX;
-    for (int i = 0; i < PROBE_REPEATS; i++) {
-        int64_t begin = clock_ns();
-        pool_run(t, NULL, fn, probe, PROBE_CHUNKS);
-        int64_t ns = clock_ns() - begin;
-        best = ns < best ? ns : best;
-    }
-    return (double)bytes / (double)(best > 0 ? best : 1);
-}
-
-/* GB/s of reading and of copying with all threads; zeros when there is no memory for it. */
-static void machine_rates(double *read, double *copy) {
-    Run run;
-    *read = *copy = 0;
-    if (!run_open(&run, NULL))
-        return;
-    GactBuf *from = heap_alloc(&run.main, PROBE_BYTES), *to = heap_alloc(&run.main, PROBE_BYTES);
-    if (from && to) {
-        Probe probe = {(uint64_t *)(from + 1), (uint64_t *)(to + 1), 0};
-        memset(probe.from, 1, PROBE_BYTES);
-        memset(probe.to, 1, PROBE_BYTES);
-        *copy = probe_rate(&run.main, probe_copy, &probe, 2 * (int64_t)PROBE_BYTES);
-        *read = probe_rate(&run.main, probe_read, &probe, PROBE_BYTES);
-    }
-    run_close(&run);
-}
-
-/* ---- the table ---- */
-
-static int by_time(const void *a, const void *b) {
-    int64_t x = atomic_load(&(*(KernelStat *const *)a)->ns);
-    int64_t y = atomic_load(&(*(KernelStat *const *)b)->ns);
-    return (x < y) - (x > y);
-}
-
-static void print_row(FILE *out, KernelStat *row, int64_t total, double peak) {
-    int64_t ns = atomic_load(&row->ns), bytes = atomic_load(&row->bytes);
-    double rate = ns ? (double)bytes / (double)ns : 0;
-    fprintf(out, "%-24.24s %8lld %11.3f %5.1f%% %14lld %14lld %8.2f", row->name,
-            (long long)atomic_load(&row->calls), (double)ns / 1e6,
-            total ? 100.0 * (double)ns / (double)total : 0, (long long)atomic_load(&row->work),
-            (long long)bytes, rate);
-    if (peak > 0)
-        fprintf(out, " %5.0f%%", 100 * rate / peak);
-    fprintf(out, "  %s\n", row->ops);
-}
-
-void profile_print(FILE *out) {
+KernelStat **profile_rows(int *count) {
     KernelStat **list = malloc((ROWS + 1) * sizeof *list);
-    if (!list)
-        return;
-    int count = 0;
-    int64_t total = 0;
+    *count = 0;
+    for (int i = 0; list && i <= ROWS; i++) {
+        KernelStat *row = i < ROWS ? &rows[i] : &rest;
+        if (atomic_load(&row->host.calls) || atomic_load(&row->device.calls))
+            list[(*count)++] = row;
+    }
+    return list;
+}
+
+/* ---- rounds ---- */
+
+void spread_add(Spread *s, double x) {
+    double off = x - s->mean;
+    s->least = s->count && s->least < x ? s->least : x;
+    s->most = s->count && s->most > x ? s->most : x;
+    s->mean += off / (double)++s->count;
+    s->squares += off * (x - s->mean);
+}
+
+double spread_deviation(const Spread *s) {
+    return s->count > 1 ? sqrt(s->squares / (double)(s->count - 1)) : 0;
+}
+
+static void side_round(KernelSide *side) {
+    int64_t calls = atomic_load(&side->calls), ns = atomic_load(&side->ns);
+    if (calls != side->seen_calls)
+        spread_add(&side->rounds, (double)(ns - side->seen_ns));
+    side->seen_calls = calls;
+    side->seen_ns = ns;
+}
+
+void profile_round(int64_t ns) {
+    pthread_mutex_lock(&row_lock);
     for (int i = 0; i <= ROWS; i++) {
         KernelStat *row = i < ROWS ? &rows[i] : &rest;
-        if (!atomic_load(&row->calls))
-            continue;
-        list[count++] = row;
-        total += atomic_load(&row->ns);
+        side_round(&row->host);
+        side_round(&row->device);
     }
-    double read, copy;
-    machine_rates(&read, &copy);
-    double peak = read > copy ? read : copy;
-    qsort(list, (size_t)count, sizeof *list, by_time);
-    fprintf(out, "%-24s %8s %11s %6s %14s %14s %8s %6s  %s\n", "kernel", "calls", "ms", "share",
-            "elements", "bytes", "GB/s", "of max", "fused");
-    for (int i = 0; i < count; i++)
-        print_row(out, list[i], total, peak);
-    fprintf(out, "machine: %.1f GB/s read, %.1f GB/s copied, %d threads\n", read, copy,
-            pool_threads());
-    free(list);
+    spread_add(&whole, (double)ns);
+    pthread_mutex_unlock(&row_lock);
 }
 
-void gact_profile_print(FILE *out) {
-    profile_print(out);
+const Spread *profile_rounds(void) {
+    return &whole;
+}
+
+void profile_restart(void) {
+    pthread_mutex_lock(&row_lock);
+    for (int i = 0; i <= ROWS; i++) {
+        KernelStat *row = i < ROWS ? &rows[i] : &rest;
+        row->host = row->device = (KernelSide){0};
+    }
+    whole = (Spread){0};
+    pthread_mutex_unlock(&row_lock);
+    metrics_restart();
 }

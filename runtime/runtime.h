@@ -221,15 +221,41 @@ void rt_sort_by(GactCtx *ctx, GactLessFn less, void *env, int64_t n, int64_t *pe
 void rt_matmul(GactCtx *ctx, int32_t kind, const void *a, const void *b, void *c, int64_t n,
                int64_t k, int64_t m);
 
-/* ---- profile.c, trace.c ---- */
+/* ---- profile.c, profile_print.c, trace.c ---- */
 
 extern bool profile_on, trace_on;
 int64_t clock_ns(void); /* monotonic */
+
+/* The spread of some values, none of which is kept. */
+typedef struct {
+    int64_t count;
+    double least, most, mean;
+    double squares; /* the sum of squared distances from the mean */
+} Spread;
+void spread_add(Spread *s, double x);
+/* The standard deviation of the values as a sample; 0 for fewer than two. */
+double spread_deviation(const Spread *s);
+
+/* What is counted of a kernel in one place, the host or the device. */
+typedef struct {
+    _Atomic int64_t calls, ns, work, bytes, flops;
+    int64_t seen_calls, seen_ns; /* when the last round ended */
+    Spread rounds;               /* nanoseconds of each round */
+} KernelSide;
+static inline void side_count(KernelSide *side, int64_t ns, int64_t work, int64_t bytes,
+                              int64_t flops) {
+    atomic_fetch_add_explicit(&side->calls, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&side->ns, ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&side->work, work, memory_order_relaxed);
+    atomic_fetch_add_explicit(&side->bytes, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&side->flops, flops, memory_order_relaxed);
+}
+
 /* What the pool knows of a kernel; also its row of the profile. Found by its info. */
 typedef struct {
     _Atomic(const GactKernelInfo *) info;
     char *name, *ops; /* copies: they outlive the image */
-    _Atomic int64_t calls, ns, work, bytes;
+    KernelSide host, device;
     _Atomic int64_t cost; /* last measured picoseconds of one thread for one element; 0: not yet */
 } KernelStat;
 /* The row of a kernel; never NULL (a shared row when the table is full). */
@@ -247,10 +273,25 @@ static inline bool profile_wants(const Thread *t) {
 void profile_forget(const void *from, const void *to);
 /* Drops every row. */
 void profile_reset(void);
+/* Sets all counts to 0; what the pool knows stays. */
+void profile_restart(void);
+/* A run that took so long is over: what was counted since the last is a round. */
+void profile_round(int64_t ns);
+/* The rounds' times. */
+const Spread *profile_rounds(void);
+/* The rows with calls, in memory from malloc; NULL when there is none for it. */
+KernelStat **profile_rows(int *count);
+/* The table: totals, or after several rounds how their times are spread. */
 void profile_print(FILE *out);
+void profile_print_json(FILE *out);
+/* In Prometheus's text format, one sample for kernels of one name. */
+void profile_print_prometheus(FILE *out);
 
 /* Records that `name` ran on thread `id` from begin to now. The name is copied. */
 void trace_event(const char *category, const char *name, int32_t id, int64_t begin_ns);
+/* Records work on a stream of the device; bytes: copied, or 0. */
+void trace_device(const char *category, const char *name, int32_t stream, int64_t begin_ns,
+                  int64_t ns, int64_t bytes);
 GactStatus trace_start(const char *path, GactError *error);
 GactStatus trace_write(GactError *error);
 

@@ -1,6 +1,6 @@
 /* A trace in Chrome's JSON format, which Perfetto reads: kernels, their parts on each thread,
-   entries and larger calls. Events are few (no part is shorter than a microsecond), so one lock
-   will do. */
+   entries, larger calls, and what the device does on rows of its streams. Events are few (no part
+   is shorter than a microsecond), so one lock will do. */
 #include "runtime.h"
 
 #include <errno.h>
@@ -11,9 +11,11 @@
 typedef struct {
     const char *category;
     char *name;
-    int32_t id;
-    int64_t begin, end;
+    int32_t id; /* of the thread; STREAMS and above: of a stream of the device */
+    int64_t begin, end, bytes;
 } Event;
+
+enum { STREAMS = 1 << 16 };
 
 bool trace_on;
 static struct {
@@ -24,8 +26,8 @@ static struct {
     int64_t start;
 } trace = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-void trace_event(const char *category, const char *name, int32_t id, int64_t begin_ns) {
-    Event event = {category, strdup(name), id, begin_ns, clock_ns()};
+static void add(Event event) {
+    event.name = strdup(event.name);
     pthread_mutex_lock(&trace.lock);
     if (trace.count == trace.cap) {
         size_t cap = trace.cap ? trace.cap * 2 : 1024;
@@ -43,6 +45,16 @@ void trace_event(const char *category, const char *name, int32_t id, int64_t beg
         free(event.name);
 }
 
+void trace_event(const char *category, const char *name, int32_t id, int64_t begin_ns) {
+    add((Event){category, (char *)(uintptr_t)name, id, begin_ns, clock_ns(), 0});
+}
+
+void trace_device(const char *category, const char *name, int32_t stream, int64_t begin_ns,
+                  int64_t ns, int64_t bytes) {
+    add((Event){category, (char *)(uintptr_t)name, STREAMS + stream, begin_ns, begin_ns + ns,
+                bytes});
+}
+
 GactStatus trace_start(const char *path, GactError *error) {
     trace.path = strdup(path);
     if (!trace.path)
@@ -57,19 +69,29 @@ static void print_event(FILE *out, const Event *event) {
     fprintf(out, "%s\",\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f,\"name\":", event->category, event->id,
             (double)(event->begin - trace.start) / 1e3, (double)(event->end - event->begin) / 1e3);
     json_print_string(out, event->name, strlen(event->name));
+    if (event->bytes)
+        fprintf(out, ",\"args\":{\"bytes\":%lld}", (long long)event->bytes);
     fputc('}', out);
 }
 
+static void print_row_name(FILE *out, int32_t tid, const char *kind, int32_t number) {
+    fprintf(out,
+            ",\n{\"ph\":\"M\",\"pid\":1,\"tid\":%d,\"name\":\"thread_name\","
+            "\"args\":{\"name\":\"%s %d\"}}",
+            tid, kind, number);
+}
+
 static void print_threads(FILE *out) {
-    int32_t last = 0;
-    for (size_t i = 0; i < trace.count; i++)
-        last = trace.events[i].id > last ? trace.events[i].id : last;
+    int32_t last = 0, last_stream = STREAMS - 1;
+    for (size_t i = 0; i < trace.count; i++) {
+        int32_t *greatest = trace.events[i].id < STREAMS ? &last : &last_stream;
+        *greatest = trace.events[i].id > *greatest ? trace.events[i].id : *greatest;
+    }
     fputs("{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"gact\"}}", out);
     for (int32_t id = 0; id <= last; id++)
-        fprintf(out,
-                ",\n{\"ph\":\"M\",\"pid\":1,\"tid\":%d,\"name\":\"thread_name\","
-                "\"args\":{\"name\":\"%s %d\"}}",
-                id, id ? "worker" : "caller", id);
+        print_row_name(out, id, id ? "worker" : "caller", id);
+    for (int32_t id = STREAMS; id <= last_stream; id++)
+        print_row_name(out, id, "device stream", id - STREAMS);
 }
 
 static void trace_drop(void) {

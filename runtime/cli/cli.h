@@ -21,8 +21,8 @@ typedef struct {
     int nargs;
     Assignments in, out, each;
     bool list, tests, profile, doctor;
-    const char *filter, *trace, *times, *device;
-    int32_t threads;
+    const char *filter, *trace, *times, *device, *profile_json, *metrics;
+    int32_t threads, rounds; /* rounds: that --profile=N asks for; 0: one run */
     int64_t memory_mib;
 } Settings;
 

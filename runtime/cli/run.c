@@ -10,6 +10,22 @@ double seconds_now(void) {
     return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
+/* Runs a call once, or, after a run that does not count, as often as --profile=N asks for; stops
+   where it does not succeed. The time is that of one run, on average. */
+static GactStatus run_call(GactCall *call, const Settings *s, Times *times, GactError *error) {
+    GactStatus status = GACT_OK;
+    int32_t runs = s->rounds ? 1 + s->rounds : 1;
+    for (int32_t k = 0; k < runs && !status; k++) {
+        if (k == 1)
+            profile_restart();
+        int64_t begin = clock_ns();
+        status = gact_call_run(call, error);
+        profile_round(clock_ns() - begin);
+    }
+    times->run = profile_rounds()->mean / 1e9;
+    return status;
+}
+
 /* ---- main ---- */
 
 GactStatus run_main(GactProgram *program, const GactEntry *entry, const Settings *s,
@@ -20,10 +36,8 @@ GactStatus run_main(GactProgram *program, const GactEntry *entry, const Settings
         return status;
     if (entry->takes_args)
         status = gact_call_set_args(call, s->nargs, s->args, error);
-    double start = seconds_now();
     if (!status)
-        status = gact_call_run(call, error);
-    times->run = seconds_now() - start;
+        status = run_call(call, s, times, error);
     fflush(stdout);
     int32_t asked = 0;
     if (gact_call_exited(call, &asked))
@@ -80,18 +94,16 @@ static GactStatus run_and_store(Region *region, GactCall *call, const Inputs *in
             status = gact_call_set(call, k, inputs->slots[k], error);
     if (status)
         return status;
-    double start = seconds_now();
     progress_start(entry->name);
-    GactStatus ran = gact_call_run(call, error);
+    GactStatus ran = run_call(call, s, times, error);
     progress_stop();
-    times->run = seconds_now() - start;
     if (ran == GACT_FAULTED) {
         gact_call_print_faults(call, stderr, gact_fault_format_for(stderr));
         report_missing(call, entry);
     } else if (ran) {
         return ran;
     }
-    start = seconds_now();
+    double start = seconds_now();
     if (s->out.count)
         status = store_outputs(region, call, entry, s, error);
     else

@@ -2,6 +2,7 @@
 #include "device.h"
 
 #include "inject.h"
+#include "metrics.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -32,7 +33,11 @@ static int32_t read_ordinal(const char *text) {
 static DeviceStatus open_table(const DeviceTable *table, int32_t ordinal, Device **d,
                                GactError *error) {
     DeviceStatus status = table->open(ordinal, d, error);
-    return status ? status : device_inject(d, error);
+    if (!status)
+        status = device_inject(d, error);
+    if (!status)
+        device_meter(*d);
+    return status;
 }
 
 DeviceStatus device_open(const char *spec, Device **d, GactError *error) {

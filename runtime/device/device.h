@@ -85,6 +85,7 @@ struct Device {
     int32_t ordinal;
     char error[DEVICE_ERROR]; /* of the last call that did not return DEVICE_OK */
     void *state;              /* the table's own */
+    struct DeviceMeter *meter; /* in front of the table, or NULL */
 };
 
 extern const DeviceTable device_cuda, device_emu;
