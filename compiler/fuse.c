@@ -1,8 +1,8 @@
 /* Fusion: fewer kernels, fewer arrays in memory, the same results. In comes simplified IR; out goes
    IR in which producers stand inside their consumers (fuse_vertical.c), kernels over one space are
-   one kernel (fuse_merge.c) and spaces are as large as they can be (fuse_spaces.c). The steps
-   repeat until none of them finds anything; each makes the number of kernels, or of reads of
-   intermediate arrays, smaller, so this ends. Then loops in bodies move out of the axes they do not
+   one kernel (fuse_merge.c), spaces are as large as they can be (fuse_spaces.c) and integers as
+   narrow (fuse_narrow.c). The steps repeat until none of them finds anything; each makes the number
+   of kernels, of reads of intermediate arrays, or of their bytes smaller, so this ends. Then loops in bodies move out of the axes they do not
    depend on (fuse_split.c). Bounds that can be proven are proven first, since
    code that cannot fault moves freely.
 
@@ -35,6 +35,8 @@ static void fuse_func(Compiler *c, IrFunc *f) {
         while (fuse_vertical(&z))
             changed = true;
         changed |= fuse_spaces(&z);
+        if (!changed)
+            changed = fuse_narrow(&z);
         if (!changed)
             changed = fuse_merge(&z);
     }

@@ -104,6 +104,7 @@ const char *fuse_describe(Fuse *z, IrId kernel);
 bool fuse_vertical(Fuse *z);
 bool fuse_merge(Fuse *z);
 bool fuse_spaces(Fuse *z);
+bool fuse_narrow(Fuse *z);
 bool fuse_unroll(Fuse *z);
 bool fuse_split(Fuse *z);
 /* Says for each producer that is left why it is. */
