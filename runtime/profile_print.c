@@ -201,7 +201,7 @@ void profile_print(FILE *out) {
     Lines l = lines_take(by_time);
     Table t = {
         .out = out, .ns = l.ns, .peak = read > copy ? read : copy, .rounds = whole->count > 1};
-    print_place(&t, &l, "host", "kernel", true);
+    print_place(&t, &l, "host", "kernel", !l.count);
     print_place(&t, &l, "device", "kernel on the device", false);
     if (t.rounds) {
         fprintf(out, "%-24s %8" PRId64, "(whole run)", whole->count);
@@ -287,12 +287,12 @@ static void print_label(FILE *out, const char *text) {
 }
 
 static void print_samples(FILE *out, const Lines *l, const char *name, const char *help,
-                          double (*value)(const Line *line)) {
+                          double (*value)(const Line *line), int digits) {
     fprintf(out, "# HELP gact_kernel_%s %s.\n# TYPE gact_kernel_%s counter\n", name, help, name);
     for (int i = 0; i < l->count; i++) {
         fprintf(out, "gact_kernel_%s{kernel=\"", name);
         print_label(out, l->lines[i].row->name);
-        fprintf(out, "\",place=\"%s\"} %.17g\n", l->lines[i].place, value(&l->lines[i]));
+        fprintf(out, "\",place=\"%s\"} %.*f\n", l->lines[i].place, digits, value(&l->lines[i]));
     }
 }
 
@@ -312,9 +312,10 @@ void profile_print_prometheus(FILE *out) {
     Lines l = lines_take(by_name);
     lines_merge(&l);
     if (l.count) {
-        print_samples(out, &l, "calls_total", "Calls of kernels", line_calls);
-        print_samples(out, &l, "seconds_total", "Time spent in kernels", line_seconds);
-        print_samples(out, &l, "bytes_total", "Bytes that kernels moved, by estimate", line_bytes);
+        print_samples(out, &l, "calls_total", "Calls of kernels", line_calls, 0);
+        print_samples(out, &l, "seconds_total", "Time spent in kernels", line_seconds, 9);
+        print_samples(out, &l, "bytes_total", "Bytes that kernels moved, by estimate", line_bytes,
+                      0);
     }
     free(l.lines);
 }

@@ -1,6 +1,8 @@
 /* Kernels on the device: which of them, their arguments, their phases and their results. */
 #include "resident.h"
 
+#include "metrics.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,6 +184,8 @@ static DeviceGrid grid_of(const Launch *l, GactGridKind kind) {
 static DeviceStatus run_phases(Launch *l, DeviceFunc **funcs) {
     Device *d = l->r->d;
     DeviceStatus status = DEVICE_OK;
+    int64_t total = l->words[l->kernel->total].i;
+    device_meter_kernel(d, l->kernel->info, total, total * l->kernel->bytes, 0);
     for (int32_t p = 0; p < l->kernel->nphases && !status; p++) {
         DeviceGrid grid = grid_of(l, (GactGridKind)l->kernel->phases[p].grid);
         status = d->table->launch(d, 0, funcs[p], &grid, l->args, 8 * (size_t)l->kernel->nargs);

@@ -1,5 +1,7 @@
 #include "resident.h"
 
+#include "metrics.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -101,6 +103,7 @@ Residence *residence_take(GactError *error) {
         error_set(error, GACT_INTERNAL, "the device cannot be used: %s", d->error);
         return NULL;
     }
+    metrics_watch(r->pool);
     r->d = d;
     return r;
 }
@@ -109,8 +112,10 @@ void residence_stop(void) {
     residence_lock();
     while (all.newest)
         drop(all.newest);
-    if (all.r.d)
+    if (all.r.d) {
+        metrics_unwatch(all.r.pool);
         device_pool_close(all.r.pool);
+    }
     all.r = (Residence){0};
     residence_unlock();
 }

@@ -57,6 +57,17 @@ refused 'not --tests' --profile=2 --tests p.gactx
 refused 'cannot write none/p.prom' --metrics-file=none/p.prom p.gactx --in n=1
 
 run --profile=4 --profile-json=p.json --metrics-file=p.prom --trace=p.trace
+if command -v c++ >/dev/null; then
+    run --device=emu --profile --metrics-file=emu.prom --trace=emu.trace
+    grep -Eq '^kernel on the device +calls' err || wrong "no kernels of the device in the profile"
+    grep -Eq '^total +1 .* map reduce$' err || wrong "no line of the device's kernel"
+    grep -Eq '^copied from it +[1-9]' err || wrong "no copies in the profile"
+    grep -Eq '^device memory: .* of [1-9][0-9]* allocations' err || wrong "no allocations"
+    grep -q '^gact_kernel_calls_total{kernel="total",place="device"} 1$' emu.prom ||
+        wrong "no kernel of the device in the metrics"
+    grep -q '"device stream 0"' emu.trace || wrong "no stream in the trace"
+fi
+
 command -v python3 >/dev/null || exit 0
 python3 - <<'END' || wrong "the files are wrong"
 import json, re
