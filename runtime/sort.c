@@ -4,6 +4,7 @@
    merges are cut into pieces of equal length for the threads. Both are stable, and descending is
    the reverse order with ties as they stood. */
 #include "runtime.h"
+#include "sort_coding.h"
 #include "stream.h"
 
 #include <string.h>
@@ -34,18 +35,7 @@ static GactBuf *scratch(Thread *t, int64_t count, size_t size) {
 
 /* ---- keys ---- */
 
-/* How a kind's bits become an unsigned key of the same width. */
-typedef struct {
-    uint64_t mask;     /* of the width */
-    uint64_t sign;     /* the sign bit, or 0 */
-    uint64_t infinity; /* of a float; 0: an integer */
-    uint64_t flip;     /* mask when descending */
-    uint64_t below;    /* a float: how many patterns lie before -infinity: NaNs with a sign */
-    bool nan_equal;    /* all NaNs get one key; otherwise codes can be decoded */
-    int width;         /* bytes */
-} Coding;
-
-static Coding coding_of(int32_t kind, bool descending, bool nan_equal) {
+SortCoding sort_coding(int32_t kind, bool descending, bool nan_equal) {
     static const struct {
         int8_t width, is_signed;
         uint64_t infinity;
@@ -59,7 +49,7 @@ static Coding coding_of(int32_t kind, bool descending, bool nan_equal) {
         [GACT_HLC] = {8, 0, 0},       [GACT_F64] = {8, 1, 0x7ff0000000000000},
         [GACT_DURATION] = {8, 1, 0},
     };
-    Coding c = {
+    SortCoding c = {
         .width = table[kind].width, .infinity = table[kind].infinity, .nan_equal = nan_equal};
     c.mask = c.width == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * c.width) - 1;
     c.sign = table[kind].is_signed ? c.mask ^ c.mask >> 1 : 0;
@@ -68,7 +58,7 @@ static Coding coding_of(int32_t kind, bool descending, bool nan_equal) {
     return c;
 }
 
-static inline uint64_t encode(const Coding *c, uint64_t x) {
+static inline uint64_t encode(const SortCoding *c, uint64_t x) {
     if (!c->infinity)
         return x ^ c->sign ^ c->flip;
     uint64_t negative = -(x >> (8 * c->width - 1)); /* all ones or zeros, and no branch */
@@ -79,7 +69,7 @@ static inline uint64_t encode(const Coding *c, uint64_t x) {
     return code ^ c->flip;
 }
 
-static inline uint64_t decode(const Coding *c, uint64_t code) {
+static inline uint64_t decode(const SortCoding *c, uint64_t code) {
     code ^= c->flip;
     if (!c->infinity)
         return code ^ c->sign;
@@ -218,7 +208,7 @@ static bool try_quick_u64(uint64_t *records, int64_t n) {
 
 /* A pass over all keys, by threads. */
 typedef struct {
-    Coding coding;
+    SortCoding coding;
     void *keys;    /* as they stand in the array */
     void *records; /* coded */
     int64_t *perm;
@@ -232,7 +222,7 @@ typedef struct {
 enum { PASS_BLOCK = 1 << 16 };
 
 /* Are the codes the keys? */
-static bool is_plain(const Coding *c) {
+static bool is_plain(const SortCoding *c) {
     return c->width >= 4 && !c->sign && !c->flip && !c->infinity;
 }
 
@@ -310,7 +300,7 @@ static void count_keys(const void *keys, int width, int64_t n, int64_t *counts) 
 }
 
 /* Keys of so few bits that each has a count. */
-static void sort_by_counts(Thread *t, const Coding *c, void *keys, int64_t n) {
+static void sort_by_counts(Thread *t, const SortCoding *c, void *keys, int64_t n) {
     int64_t patterns = INT64_C(1) << 8 * c->width, at = 0;
     GactBuf *buf = scratch(t, patterns, sizeof(int64_t));
     int64_t *counts = (int64_t *)(buf + 1);
@@ -325,7 +315,7 @@ static void sort_by_counts(Thread *t, const Coding *c, void *keys, int64_t n) {
 }
 
 /* Records of 4 or 8 bytes; keys of 4 and 8 bytes are coded where they stand. */
-static void sort_keys(Thread *t, Coding coding, void *keys, int64_t n) {
+static void sort_keys(Thread *t, SortCoding coding, void *keys, int64_t n) {
     GactBuf *narrow = coding.width < 4 ? scratch(t, n, sizeof(uint32_t)) : NULL;
     Pass pass = {.coding = coding, .keys = keys, .n = n};
     pass.records = narrow ? (void *)(narrow + 1) : keys;
@@ -351,7 +341,7 @@ static void keep_least(_Atomic uint64_t *least, uint64_t key) {
 /* Finds the least key and the least complement of a key, so the greatest key. */
 static void find_ends(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
     Pass *pass = env;
-    Coding c = pass->coding;
+    SortCoding c = pass->coding;
     uint64_t least = UINT64_MAX, below = UINT64_MAX;
     (void)ctx;
     for (int64_t i = lo * PASS_BLOCK; i < pass_end(pass, hi); i++) {
@@ -365,7 +355,7 @@ static void find_ends(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
 
 static void encode_records(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
     const Pass *pass = env;
-    Coding c = pass->coding;
+    SortCoding c = pass->coding;
     (void)ctx;
     for (int64_t i = lo * PASS_BLOCK; i < pass_end(pass, hi); i++) {
         uint64_t key = encode(&c, key_load(pass->keys, c.width, i)) - pass->base;
@@ -405,7 +395,7 @@ static int choose_records(Thread *t, Pass *pass) {
     return bits;
 }
 
-static void sort_indices(Thread *t, Coding coding, void *keys, int64_t n, int64_t *perm) {
+static void sort_indices(Thread *t, SortCoding coding, void *keys, int64_t n, int64_t *perm) {
     Pass pass = {.coding = coding, .keys = keys, .perm = perm, .n = n};
     int bits = choose_records(t, &pass);
     GactBuf *pairs = pass.wide ? scratch(t, n, sizeof(Pair)) : NULL;
@@ -424,7 +414,7 @@ static const GactKernelInfo info_sort_by = {.name = "sort_by", .ops = "merge", .
 
 void rt_sort(GactCtx *ctx, int32_t kind, void *keys, int64_t n, int32_t descending, int64_t *perm) {
     Thread *t = thread_of(ctx);
-    Coding coding = coding_of(kind, descending, perm != NULL);
+    SortCoding coding = sort_coding(kind, descending, perm != NULL);
     int64_t begin = profile_wants(t) ? clock_ns() : 0;
     if (n <= 0)
         return;

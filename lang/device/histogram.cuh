@@ -9,28 +9,28 @@
    points. S is the type in shared memory, T that of the result: counts may be u32 there and i64 in the
    result, as a block has fewer than 2^32 points; otherwise they are equal. Both have 4 or 8 bytes. */
 
-template <class T> GX_DEV T histogram_most() {
+template <class T> GX_DEV T gx_histogram_most() {
     return (T)((GX_U)~(GX_U)0 >> GX_IS(T, GX_SIGNED));
 }
 
 /* Operators: the value that changes nothing, the operator on two values, and in memory. */
-#define HISTOGRAM_OP(name, neutral_value, expression, fetch)                                    \
+#define GX_HISTOGRAM_OP(name, neutral_value, expression, fetch)                                    \
     struct name {                                                                               \
         template <class T> GX_DEV T neutral() { return neutral_value; }                         \
         template <class T> GX_DEV T of(T a, T b) { return expression; }                         \
         template <class T> GX_DEV void put(T *p, T v) { fetch; }                                \
     };
-#define HISTOGRAM_BITS(f) gx_fetch_##f((GX_U *)p, (GX_U)v)
-HISTOGRAM_OP(HistogramAdd, (T)0, (T)((GX_U)a + (GX_U)b), HISTOGRAM_BITS(add))
-HISTOGRAM_OP(HistogramMin, histogram_most<T>(), a < b ? a : b, gx_fetch_min(p, v))
-HISTOGRAM_OP(HistogramMax, (T)~histogram_most<T>(), a < b ? b : a, gx_fetch_max(p, v))
-HISTOGRAM_OP(HistogramAnd, (T)~(T)0, a & b, HISTOGRAM_BITS(and))
-HISTOGRAM_OP(HistogramOr, (T)0, a | b, HISTOGRAM_BITS(or))
-HISTOGRAM_OP(HistogramXor, (T)0, a ^ b, HISTOGRAM_BITS(xor))
+#define GX_HISTOGRAM_BITS(f) gx_fetch_##f((GX_U *)p, (GX_U)v)
+GX_HISTOGRAM_OP(gx_bins_add, (T)0, (T)((GX_U)a + (GX_U)b), GX_HISTOGRAM_BITS(add))
+GX_HISTOGRAM_OP(gx_bins_min, gx_histogram_most<T>(), a < b ? a : b, gx_fetch_min(p, v))
+GX_HISTOGRAM_OP(gx_bins_max, (T)~gx_histogram_most<T>(), a < b ? b : a, gx_fetch_max(p, v))
+GX_HISTOGRAM_OP(gx_bins_and, (T)~(T)0, a & b, GX_HISTOGRAM_BITS(and))
+GX_HISTOGRAM_OP(gx_bins_or, (T)0, a | b, GX_HISTOGRAM_BITS(or))
+GX_HISTOGRAM_OP(gx_bins_xor, (T)0, a ^ b, GX_HISTOGRAM_BITS(xor))
 
 /* `bins` is shared memory for copies * k values; a block has at least `copies` warps. */
 template <class Op, class S, class T, class Load>
-GX_DEV void histogram_shared(S *bins, int k, int copies, T *out, i64 n, Load load) {
+GX_DEV void gx_histogram_shared(S *bins, int k, int copies, T *out, i64 n, Load load) {
     S *own = bins + threadIdx.x / 32 % copies * k;
     for (int j = threadIdx.x; j < copies * k; j += blockDim.x)
         bins[j] = Op::template neutral<S>();
@@ -52,7 +52,7 @@ GX_DEV void histogram_shared(S *bins, int k, int copies, T *out, i64 n, Load loa
     }
 }
 
-template <class Op, class T, class Load> GX_DEV void histogram_global(T *out, i64 n, Load load) {
+template <class Op, class T, class Load> GX_DEV void gx_histogram_global(T *out, i64 n, Load load) {
     GX_UNROLL1
     for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) {
         T value;

@@ -13,61 +13,61 @@
    writes each state once, so words with the same flag belong together; a reader that meets different
    flags reads again. So a value of any size needs no fence and no wider store than 8 bytes.
 
-   Kernels use `scan_tiles` and `filter_tiles`; the rest is theirs. A kernel's scratch is a ticket
-   (u32) and lookback_words<T>() words of status a tile (for filters T is i64), which begin as 0. */
+   Kernels use `gx_scan_tiles` and `gx_filter_tiles`; the rest is theirs. A kernel's scratch is a ticket
+   (u32) and gx_lookback_words<T>() words of status a tile (for filters T is i64), which begin as 0. */
 
-enum { LOOKBACK_PARTIAL = 1, LOOKBACK_PREFIX = 2 };
+enum { GX_LOOKBACK_PARTIAL = 1, GX_LOOKBACK_PREFIX = 2 };
 
 /* ---- values as words ---- */
 
-template <class T> union Words {
+template <class T> union gx_words {
     enum { COUNT = (sizeof(T) + 3) / 4 };
     u32 at[COUNT];
     T value;
 };
 
-template <class T> GX_DEV constexpr int lookback_words() {
-    return Words<T>::COUNT;
+template <class T> GX_DEV constexpr int gx_lookback_words() {
+    return gx_words<T>::COUNT;
 }
 
-template <class T> GX_DEV Words<T> words_of(T value) {
-    Words<T> w;
-    w.at[Words<T>::COUNT - 1] = 0;
+template <class T> GX_DEV gx_words<T> gx_words_of(T value) {
+    gx_words<T> w;
+    w.at[gx_words<T>::COUNT - 1] = 0;
     w.value = value;
     return w;
 }
 
 /* The value of the lane that is `by` lower; the lowest lanes keep theirs. */
-template <class T> GX_DEV T warp_up(T value, u32 by) {
-    Words<T> w = words_of(value);
+template <class T> GX_DEV T gx_warp_up(T value, u32 by) {
+    gx_words<T> w = gx_words_of(value);
     GX_UNROLL
-    for (int k = 0; k < Words<T>::COUNT; k++)
+    for (int k = 0; k < gx_words<T>::COUNT; k++)
         w.at[k] = gx_word_shfl_up(w.at[k], by, ~0u);
     return w.value;
 }
 
-template <class T> GX_DEV T warp_down(T value, u32 by) {
-    Words<T> w = words_of(value);
+template <class T> GX_DEV T gx_warp_down(T value, u32 by) {
+    gx_words<T> w = gx_words_of(value);
     GX_UNROLL
-    for (int k = 0; k < Words<T>::COUNT; k++)
+    for (int k = 0; k < gx_words<T>::COUNT; k++)
         w.at[k] = gx_word_shfl_down(w.at[k], by, ~0u);
     return w.value;
 }
 
-template <class T> GX_DEV T warp_at(T value, int lane) {
-    Words<T> w = words_of(value);
+template <class T> GX_DEV T gx_warp_at(T value, int lane) {
+    gx_words<T> w = gx_words_of(value);
     GX_UNROLL
-    for (int k = 0; k < Words<T>::COUNT; k++)
+    for (int k = 0; k < gx_words<T>::COUNT; k++)
         w.at[k] = gx_word_shfl(w.at[k], lane, ~0u);
     return w.value;
 }
 
 /* The inclusive scan over the lanes of a warp. */
-template <class T, class Op> GX_DEV T warp_scan(T value, Op op) {
+template <class T, class Op> GX_DEV T gx_warp_scan(T value, Op op) {
     int lane = gx_lane();
     GX_UNROLL
     for (int by = 1; by < 32; by *= 2) {
-        T left = warp_up(value, by);
+        T left = gx_warp_up(value, by);
         if (lane >= by)
             value = op(left, value);
     }
@@ -76,23 +76,23 @@ template <class T, class Op> GX_DEV T warp_scan(T value, Op op) {
 
 /* ---- the look back ---- */
 
-template <class T> GX_DEV void lookback_publish(u64 *status, u32 flag, T value) {
-    Words<T> w = words_of(value);
+template <class T> GX_DEV void gx_lookback_publish(u64 *status, u32 flag, T value) {
+    gx_words<T> w = gx_words_of(value);
     GX_UNROLL
-    for (int k = 0; k < Words<T>::COUNT; k++)
+    for (int k = 0; k < gx_words<T>::COUNT; k++)
         gx_store_relaxed(status + k, (u64)flag << 32 | w.at[k]);
 }
 
 /* Waits until a tile has published something, and gives its flag. */
-template <class T> GX_DEV u32 lookback_read(const u64 *status, T *value) {
+template <class T> GX_DEV u32 gx_lookback_read(const u64 *status, T *value) {
     for (;;) {
-        Words<T> w;
+        gx_words<T> w;
         u64 first = gx_load_relaxed(status);
         u32 flag = (u32)(first >> 32);
         bool same = flag != 0;
         w.at[0] = (u32)first;
     GX_UNROLL
-        for (int k = 1; k < Words<T>::COUNT; k++) {
+        for (int k = 1; k < gx_words<T>::COUNT; k++) {
             u64 word = gx_load_relaxed(status + k);
             same &= (u32)(word >> 32) == flag;
             w.at[k] = (u32)word;
@@ -108,23 +108,23 @@ template <class T> GX_DEV u32 lookback_read(const u64 *status, T *value) {
 /* What all tiles before `tile` (> 0) sum up to: a warp looks at 32 of them at a time, lane 0 at the
    nearest. All lanes get it. */
 template <class T, class Op>
-GX_DEV T lookback_prefix(const u64 *status, i64 tile, Op op) {
+GX_DEV T gx_lookback_prefix(const u64 *status, i64 tile, Op op) {
     int lane = gx_lane();
     T sum{};
     for (i64 nearest = tile - 1;; nearest -= 32) {
-        u32 flag = LOOKBACK_PREFIX; /* of the places before tile 0, which has a prefix itself */
+        u32 flag = GX_LOOKBACK_PREFIX; /* of the places before tile 0, which has a prefix itself */
         T value{};
         if (nearest >= lane)
-            flag = lookback_read(status + (nearest - lane) * Words<T>::COUNT, &value);
-        u32 whole = gx_ballot(flag == LOOKBACK_PREFIX);
+            flag = gx_lookback_read(status + (nearest - lane) * gx_words<T>::COUNT, &value);
+        u32 whole = gx_ballot(flag == GX_LOOKBACK_PREFIX);
         int last = whole ? gx_first_one(whole) : 31;
     GX_UNROLL
         for (int by = 1; by < 32; by *= 2) {
-            T left = warp_down(value, by);
+            T left = gx_warp_down(value, by);
             if (lane + by <= last)
                 value = op(left, value);
         }
-        value = warp_at(value, 0);
+        value = gx_warp_at(value, 0);
         sum = nearest == tile - 1 ? value : op(value, sum);
         if (whole)
             return sum;
@@ -134,14 +134,14 @@ GX_DEV T lookback_prefix(const u64 *status, i64 tile, Op op) {
 /* ---- a block's part ---- */
 
 /* Belongs to one block; a barrier stands between two uses. */
-template <class T, int THREADS> struct Lookback {
+template <class T, int THREADS> struct gx_lookback {
     T warps[THREADS / 32]; /* what each sums up to; then what stands before it */
     T prefix, total;       /* before the tile, and with it */
     u32 tile;
 };
 
 template <class T, int THREADS>
-GX_DEV i64 lookback_tile(Lookback<T, THREADS> &shared, u32 *ticket) {
+GX_DEV i64 gx_lookback_tile(gx_lookback<T, THREADS> &shared, u32 *ticket) {
     if (threadIdx.x == 0)
         shared.tile = gx_fetch_add(ticket, 1u);
     gx_sync();
@@ -151,21 +151,24 @@ GX_DEV i64 lookback_tile(Lookback<T, THREADS> &shared, u32 *ticket) {
 /* Publishes the tile and leaves in shared.warps what stands before each warp, whose sums it finds
    there. */
 template <class T, int THREADS, class Op>
-GX_DEV void lookback_warps(Lookback<T, THREADS> &shared, u64 *status, i64 tile,
+GX_DEV void gx_lookback_warps(gx_lookback<T, THREADS> &shared, u64 *status, i64 tile,
                                                T zero, Op op) {
     const int warps = THREADS / 32;
     int lane = gx_lane();
-    u64 *own = status + tile * Words<T>::COUNT;
-    T upto = warp_scan(shared.warps[lane < warps ? lane : warps - 1], op);
-    T all = warp_at(upto, warps - 1), left = warp_up(upto, 1), prefix = zero;
+    u64 *own = status + tile * gx_words<T>::COUNT;
+    T upto{}; /* what higher lanes have changes nothing below them */
+    if (lane < warps)
+        upto = shared.warps[lane];
+    upto = gx_warp_scan(upto, op);
+    T all = gx_warp_at(upto, warps - 1), left = gx_warp_up(upto, 1), prefix = zero;
     if (tile > 0) {
         if (lane == 0)
-            lookback_publish(own, LOOKBACK_PARTIAL, all);
-        prefix = lookback_prefix<T>(status, tile, op);
+            gx_lookback_publish(own, GX_LOOKBACK_PARTIAL, all);
+        prefix = gx_lookback_prefix<T>(status, tile, op);
     }
     T total = op(prefix, all);
     if (lane == 0) {
-        lookback_publish(own, LOOKBACK_PREFIX, total);
+        gx_lookback_publish(own, GX_LOOKBACK_PREFIX, total);
         shared.prefix = prefix;
         shared.total = total;
     }
@@ -175,17 +178,17 @@ GX_DEV void lookback_warps(Lookback<T, THREADS> &shared, u64 *status, i64 tile,
 
 /* What stands before this thread, whose own values sum up to `mine`; zero stands before all. */
 template <class T, int THREADS, class Op>
-GX_DEV T lookback_before(Lookback<T, THREADS> &shared, u64 *status, i64 tile,
+GX_DEV T gx_lookback_before(gx_lookback<T, THREADS> &shared, u64 *status, i64 tile,
                                              T mine, T zero, Op op) {
     int lane = gx_lane(), warp = threadIdx.x / 32;
-    T upto = warp_scan(mine, op);
+    T upto = gx_warp_scan(mine, op);
     if (lane == 31)
         shared.warps[warp] = upto;
     gx_sync();
     if (warp == 0)
-        lookback_warps(shared, status, tile, zero, op);
+        gx_lookback_warps(shared, status, tile, zero, op);
     gx_sync();
-    T left = warp_up(upto, 1), before = shared.warps[warp];
+    T left = gx_warp_up(upto, 1), before = shared.warps[warp];
     return lane == 0 ? before : op(before, left);
 }
 
@@ -194,9 +197,9 @@ GX_DEV T lookback_before(Lookback<T, THREADS> &shared, u64 *status, i64 tile,
 /* Memory is read and written by neighbouring threads at neighbouring places, but a thread sums up K
    neighbouring values; the two arrangements meet in `stage`. K is odd, so that the threads of a warp
    are in different banks. */
-template <class T, int THREADS, int K> struct ScanShared {
+template <class T, int THREADS, int K> struct gx_scan_shared {
     static_assert(K % 2 == 1, "an odd number of values a thread");
-    Lookback<T, THREADS> lookback;
+    gx_lookback<T, THREADS> lookback;
     T stage[THREADS * K];
 };
 
@@ -204,10 +207,10 @@ template <class T, int THREADS, int K> struct ScanShared {
    store(i, before, upto) gets what stands before i, and that with i. Each place below n is loaded
    once and stored once, by the same thread. There are as many blocks as tiles, at least one. */
 template <class T, int THREADS, int K, class Load, class Store, class Op>
-GX_DEV void scan_tiles(ScanShared<T, THREADS, K> &shared, u32 *ticket, u64 *status,
+GX_DEV void gx_scan_tiles(gx_scan_shared<T, THREADS, K> &shared, u32 *ticket, u64 *status,
                                            i64 n, T zero, Op op, Load load, Store store) {
     const int TILE = THREADS * K;
-    i64 tile = lookback_tile(shared.lookback, ticket), from = tile * TILE;
+    i64 tile = gx_lookback_tile(shared.lookback, ticket), from = tile * TILE;
     int t = threadIdx.x, count = n - from < TILE ? (int)(n - from) : TILE;
     GX_UNROLL
     for (int j = t; j < TILE; j += THREADS) /* what follows place n - 1 changes nothing before it */
@@ -217,7 +220,7 @@ GX_DEV void scan_tiles(ScanShared<T, THREADS, K> &shared, u32 *ticket, u64 *stat
     GX_UNROLL
     for (int k = 0; k < K; k++)
         upto[k] = k ? op(upto[k - 1], shared.stage[t * K + k]) : shared.stage[t * K];
-    T before = lookback_before(shared.lookback, status, tile, upto[K - 1], zero, op);
+    T before = gx_lookback_before(shared.lookback, status, tile, upto[K - 1], zero, op);
     GX_UNROLL
     for (int k = 0; k < K; k++)
         shared.stage[t * K + k] = op(before, upto[k]);
@@ -236,9 +239,9 @@ GX_DEV void scan_tiles(ScanShared<T, THREADS, K> &shared, u32 *ticket, u64 *stat
    32 * K places are neighbours, so what it keeps is written to neighbouring places. There are as many
    blocks as tiles, at least one. */
 template <class V, int THREADS, int K, class Load, class Store>
-GX_DEV void filter_tiles(Lookback<i64, THREADS> &shared, u32 *ticket, u64 *status,
+GX_DEV void gx_filter_tiles(gx_lookback<i64, THREADS> &shared, u32 *ticket, u64 *status,
                                              i64 n, i64 *count, Load load, Store store) {
-    i64 tile = lookback_tile(shared, ticket), from = tile * (THREADS * K);
+    i64 tile = gx_lookback_tile(shared, ticket), from = tile * (THREADS * K);
     int lane = gx_lane(), warp = threadIdx.x / 32;
     u32 lower = (1u << lane) - 1, kept[K];
     V values[K];
@@ -253,7 +256,7 @@ GX_DEV void filter_tiles(Lookback<i64, THREADS> &shared, u32 *ticket, u64 *statu
         shared.warps[warp] = mine;
     gx_sync();
     if (warp == 0)
-        lookback_warps(shared, status, tile, (i64)0, [](i64 a, i64 b) { return a + b; });
+        gx_lookback_warps(shared, status, tile, (i64)0, [](i64 a, i64 b) { return a + b; });
     gx_sync();
     i64 place = shared.warps[warp];
     GX_UNROLL

@@ -143,10 +143,12 @@ GX_DEV void matmul_put(MatmulShared<Shape> &shared, int buffer, const MatmulSlic
     int t = threadIdx.x;
     GX_UNROLL
     for (int i = 0; i < Shape::A_EACH; i++)
-        shared.a[buffer][t % Shape::BK][t / Shape::BK + i * Cursor::A_STEP] = matmul_widen<A>(slice.a[i]);
+        shared.a[buffer][t % Shape::BK][t / Shape::BK + i * Cursor::A_STEP] =
+            matmul_widen<A>(slice.a[i]);
     GX_UNROLL
     for (int i = 0; i < Shape::B_EACH; i++)
-        shared.b[buffer][t / Shape::BN + i * Cursor::B_STEP][t % Shape::BN] = matmul_widen<A>(slice.b[i]);
+        shared.b[buffer][t / Shape::BN + i * Cursor::B_STEP][t % Shape::BN] =
+            matmul_widen<A>(slice.b[i]);
 }
 
 /* Where element `e` of a thread's `each` lies in the tile, on one axis: vectors of the threads side by

@@ -297,7 +297,8 @@ GX_DEV S sort_base(const SortArgs &a, const SortSweep &sweep, i64 tile, S own) {
 }
 
 /* Lets the tiles behind this one count what they wait for, before it knows its own prefix. */
-template <class S> GX_DEV void sort_publish(const SortArgs &a, const SortSweep &sweep, i64 tile, S own) {
+template <class S>
+GX_DEV void sort_publish(const SortArgs &a, const SortSweep &sweep, i64 tile, S own) {
     S *status = (S *)a.status[sweep.status] + threadIdx.x;
     if (threadIdx.x < SORT_BINS && tile > 0)
         gx_store_relaxed(status + tile * SORT_BINS, (S)((S)1 << (8 * sizeof(S) - 2) | own));
