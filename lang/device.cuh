@@ -7,7 +7,8 @@
      the fast options, the host's compiler -ffp-contract=off.
    - A kernel begins with GX_KERNEL(name, args) or, where no thread of it ever waits for another (no
      barrier, no shuffle, no loop until a load changes), GX_KERNEL_PLAIN(name, args). Both take the
-     number of threads of a block as a third argument, which bounds the registers.
+     number of threads of a block as a third argument, which bounds the registers, and how many such
+     blocks must fit a multiprocessor as a fourth.
    - Shared memory is declared by GX_SHARED, GX_SHARED_ARRAY or GX_SHARED_DYNAMIC.
    - A thread that waits for memory to change loops over gx_load_acquire or gx_pause.
    - Scalars are bool, i8 … u64, f16, bf16, f32 and f64; stamps are u64 and durations i64. The ops of
@@ -35,10 +36,12 @@ struct bf16 { u16 bits; };
 #define GX_DEV static __device__ __forceinline__
 #define GX_UNROLL _Pragma("unroll")
 #define GX_UNROLL1 _Pragma("unroll 1")
-#define GX_SECOND(first, second, ...) second
 #define GX_FIRST(first, ...) first
+#define GX_SECOND(first, second, ...) second
+#define GX_THIRD(first, second, third, ...) third
 #define GX_KERNEL(name, ...)                                                                    \
-    extern "C" __global__ void __launch_bounds__(GX_SECOND(__VA_ARGS__, 1024, ))                \
+    extern "C" __global__ void __launch_bounds__(GX_SECOND(__VA_ARGS__, 1024, ),                \
+                                                 GX_THIRD(__VA_ARGS__, 1, 1, ))                 \
         name(const __grid_constant__ GX_FIRST(__VA_ARGS__, ) a)
 #define GX_KERNEL_PLAIN(name, ...) GX_KERNEL(name, __VA_ARGS__)
 #define GX_SHARED(T, name) __shared__ T name

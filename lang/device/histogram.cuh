@@ -1,20 +1,21 @@
-/* Histograms: values combined by an exact operator into the bin that each point names. Bins that fit
-   are counted in shared memory, a copy for each warp where they are few (as in Podlozhnyuk, "Histogram
-   calculation in CUDA", NVIDIA 2007), and each block adds what it has to the result; more bins are
-   combined in the result itself. Both by atomics, so the operator must be exact and commute: sums of
-   integers, min, max, and, or, xor of integers. The result begins as the caller wants, and bins that no
-   point names stay so.
+/* Histograms: values combined by an exact operator into the bin that each point names. Bins that
+   fit are counted in shared memory, a copy for each warp where they are few (as in Podlozhnyuk,
+   "Histogram calculation in CUDA", NVIDIA 2007), and each block adds what it has to the result;
+   more bins are combined in the result itself. Both by atomics, so the operator must be exact and
+   commute: sums of integers, min, max, and, or, xor of integers. The result begins as the caller
+   wants, and bins that no point names stay so.
 
-   load(i, &value) gives the bin of point i, which is in range, or -1 for none. Blocks stride over the
-   points. S is the type in shared memory, T that of the result: counts may be u32 there and i64 in the
-   result, as a block has fewer than 2^32 points; otherwise they are equal. Both have 4 or 8 bytes. */
+   load(i, &value) gives the bin of point i, which is in range, or -1 for none. Blocks stride over
+   the points. S is the type in shared memory, T that of the result: counts may be u32 there and i64
+   in the result, as a block has fewer than 2^32 points; otherwise they are equal. Both have 4 or 8
+   bytes. */
 
 template <class T> GX_DEV T gx_histogram_most() {
     return (T)((GX_U)~(GX_U)0 >> GX_IS(T, GX_SIGNED));
 }
 
 /* Operators: the value that changes nothing, the operator on two values, and in memory. */
-#define GX_HISTOGRAM_OP(name, neutral_value, expression, fetch)                                    \
+#define GX_HISTOGRAM_OP(name, neutral_value, expression, fetch)                                 \
     struct name {                                                                               \
         template <class T> GX_DEV T neutral() { return neutral_value; }                         \
         template <class T> GX_DEV T of(T a, T b) { return expression; }                         \
@@ -36,7 +37,8 @@ GX_DEV void gx_histogram_shared(S *bins, int k, int copies, T *out, i64 n, Load 
         bins[j] = Op::template neutral<S>();
     gx_sync();
     GX_UNROLL1
-    for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) {
+    for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < n;
+         i += (i64)gridDim.x * blockDim.x) {
         S value;
         i64 bin = load(i, &value);
         if (bin >= 0)
@@ -54,7 +56,8 @@ GX_DEV void gx_histogram_shared(S *bins, int k, int copies, T *out, i64 n, Load 
 
 template <class Op, class T, class Load> GX_DEV void gx_histogram_global(T *out, i64 n, Load load) {
     GX_UNROLL1
-    for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += (i64)gridDim.x * blockDim.x) {
+    for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < n;
+         i += (i64)gridDim.x * blockDim.x) {
         T value;
         i64 bin = load(i, &value);
         if (bin >= 0)

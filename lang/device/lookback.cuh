@@ -1,20 +1,23 @@
 /* One pass over memory for what depends on everything before it: scans, filters, partitions. After
    Merrill and Garland, "Single-pass Parallel Prefix Scan with Decoupled Look-back" (NVIDIA, 2016).
-   A grid cuts the input into tiles; a block scans its tile, publishes the tile's aggregate, and adds
-   up what the tiles before it have published until it meets one that knows its whole prefix.
+   A grid cuts the input into tiles; a block scans its tile, publishes the tile's aggregate, and
+   adds up what the tiles before it have published until it meets one that knows its whole prefix.
 
-   Operators must be exact (integers, min, max and what is made of these), as it depends on timing how
-   tiles are grouped on the way back. Operands keep their order, so an operator need not commute.
+   Operators must be exact (integers, min, max and what is made of these), as it depends on timing
+   how tiles are grouped on the way back. Operands keep their order, so an operator need not
+   commute.
 
-   Forward progress: tiles are numbered by a ticket in the order in which blocks begin, so a tile waits
-   only for tiles whose blocks run already, however few blocks are resident.
+   Forward progress: tiles are numbered by a ticket in the order in which blocks begin, so a tile
+   waits only for tiles whose blocks run already, however few blocks are resident.
 
    What a tile publishes is cut into 64-bit words that hold 32 bits of the value and a flag. A tile
-   writes each state once, so words with the same flag belong together; a reader that meets different
-   flags reads again. So a value of any size needs no fence and no wider store than 8 bytes.
+   writes each state once, so words with the same flag belong together; a reader that meets
+   different flags reads again. So a value of any size needs no fence and no wider store than 8
+   bytes.
 
-   Kernels use `gx_scan_tiles` and `gx_filter_tiles`; the rest is theirs. A kernel's scratch is a ticket
-   (u32) and gx_lookback_words<T>() words of status a tile (for filters T is i64), which begin as 0. */
+   Kernels use `gx_scan_tiles` and `gx_filter_tiles`; the rest is theirs. A kernel's scratch is a
+   ticket (u32) and gx_lookback_words<T>() words of status a tile (for filters T is i64), which
+   begin as 0. */
 
 enum { GX_LOOKBACK_PARTIAL = 1, GX_LOOKBACK_PREFIX = 2 };
 
@@ -91,7 +94,7 @@ template <class T> GX_DEV u32 gx_lookback_read(const u64 *status, T *value) {
         u32 flag = (u32)(first >> 32);
         bool same = flag != 0;
         w.at[0] = (u32)first;
-    GX_UNROLL
+        GX_UNROLL
         for (int k = 1; k < gx_words<T>::COUNT; k++) {
             u64 word = gx_load_relaxed(status + k);
             same &= (u32)(word >> 32) == flag;
@@ -107,8 +110,7 @@ template <class T> GX_DEV u32 gx_lookback_read(const u64 *status, T *value) {
 
 /* What all tiles before `tile` (> 0) sum up to: a warp looks at 32 of them at a time, lane 0 at the
    nearest. All lanes get it. */
-template <class T, class Op>
-GX_DEV T gx_lookback_prefix(const u64 *status, i64 tile, Op op) {
+template <class T, class Op> GX_DEV T gx_lookback_prefix(const u64 *status, i64 tile, Op op) {
     int lane = gx_lane();
     T sum{};
     for (i64 nearest = tile - 1;; nearest -= 32) {
@@ -118,7 +120,7 @@ GX_DEV T gx_lookback_prefix(const u64 *status, i64 tile, Op op) {
             flag = gx_lookback_read(status + (nearest - lane) * gx_words<T>::COUNT, &value);
         u32 whole = gx_ballot(flag == GX_LOOKBACK_PREFIX);
         int last = whole ? gx_first_one(whole) : 31;
-    GX_UNROLL
+        GX_UNROLL
         for (int by = 1; by < 32; by *= 2) {
             T left = gx_warp_down(value, by);
             if (lane + by <= last)
@@ -151,8 +153,8 @@ GX_DEV i64 gx_lookback_tile(gx_lookback<T, THREADS> &shared, u32 *ticket) {
 /* Publishes the tile and leaves in shared.warps what stands before each warp, whose sums it finds
    there. */
 template <class T, int THREADS, class Op>
-GX_DEV void gx_lookback_warps(gx_lookback<T, THREADS> &shared, u64 *status, i64 tile,
-                                               T zero, Op op) {
+GX_DEV void gx_lookback_warps(gx_lookback<T, THREADS> &shared, u64 *status, i64 tile, T zero,
+                              Op op) {
     const int warps = THREADS / 32;
     int lane = gx_lane();
     u64 *own = status + tile * gx_words<T>::COUNT;
@@ -178,8 +180,8 @@ GX_DEV void gx_lookback_warps(gx_lookback<T, THREADS> &shared, u64 *status, i64 
 
 /* What stands before this thread, whose own values sum up to `mine`; zero stands before all. */
 template <class T, int THREADS, class Op>
-GX_DEV T gx_lookback_before(gx_lookback<T, THREADS> &shared, u64 *status, i64 tile,
-                                             T mine, T zero, Op op) {
+GX_DEV T gx_lookback_before(gx_lookback<T, THREADS> &shared, u64 *status, i64 tile, T mine, T zero,
+                            Op op) {
     int lane = gx_lane(), warp = threadIdx.x / 32;
     T upto = gx_warp_scan(mine, op);
     if (lane == 31)
@@ -195,8 +197,8 @@ GX_DEV T gx_lookback_before(gx_lookback<T, THREADS> &shared, u64 *status, i64 ti
 /* ---- scans ---- */
 
 /* Memory is read and written by neighbouring threads at neighbouring places, but a thread sums up K
-   neighbouring values; the two arrangements meet in `stage`. K is odd, so that the threads of a warp
-   are in different banks. */
+   neighbouring values; the two arrangements meet in `stage`. K is odd, so that the threads of a
+   warp are in different banks. */
 template <class T, int THREADS, int K> struct gx_scan_shared {
     static_assert(K % 2 == 1, "an odd number of values a thread");
     gx_lookback<T, THREADS> lookback;
@@ -207,8 +209,8 @@ template <class T, int THREADS, int K> struct gx_scan_shared {
    store(i, before, upto) gets what stands before i, and that with i. Each place below n is loaded
    once and stored once, by the same thread. There are as many blocks as tiles, at least one. */
 template <class T, int THREADS, int K, class Load, class Store, class Op>
-GX_DEV void gx_scan_tiles(gx_scan_shared<T, THREADS, K> &shared, u32 *ticket, u64 *status,
-                                           i64 n, T zero, Op op, Load load, Store store) {
+GX_DEV void gx_scan_tiles(gx_scan_shared<T, THREADS, K> &shared, u32 *ticket, u64 *status, i64 n,
+                          T zero, Op op, Load load, Store store) {
     const int TILE = THREADS * K;
     i64 tile = gx_lookback_tile(shared.lookback, ticket), from = tile * TILE;
     int t = threadIdx.x, count = n - from < TILE ? (int)(n - from) : TILE;
@@ -233,14 +235,14 @@ GX_DEV void gx_scan_tiles(gx_scan_shared<T, THREADS, K> &shared, u32 *ticket, u6
 
 /* ---- filters and partitions ---- */
 
-/* One tile of THREADS * K places of a filter of the places 0 ... n - 1. load(i, &value) tells whether
-   place i is kept and may leave a value of type V; store(kept, place, value) gets it back with its
-   place among the kept, or among the others, in order. *count becomes how many are kept. A warp's
-   32 * K places are neighbours, so what it keeps is written to neighbouring places. There are as many
-   blocks as tiles, at least one. */
+/* One tile of THREADS * K places of a filter of the places 0 ... n - 1. load(i, &value) tells
+   whether place i is kept and may leave a value of type V; store(kept, place, value) gets it back
+   with its place among the kept, or among the others, in order. *count becomes how many are kept. A
+   warp's 32 * K places are neighbours, so what it keeps is written to neighbouring places. There
+   are as many blocks as tiles, at least one. */
 template <class V, int THREADS, int K, class Load, class Store>
-GX_DEV void gx_filter_tiles(gx_lookback<i64, THREADS> &shared, u32 *ticket, u64 *status,
-                                             i64 n, i64 *count, Load load, Store store) {
+GX_DEV void gx_filter_tiles(gx_lookback<i64, THREADS> &shared, u32 *ticket, u64 *status, i64 n,
+                            i64 *count, Load load, Store store) {
     i64 tile = gx_lookback_tile(shared, ticket), from = tile * (THREADS * K);
     int lane = gx_lane(), warp = threadIdx.x / 32;
     u32 lower = (1u << lane) - 1, kept[K];

@@ -1,15 +1,18 @@
-/* Matrix products c[n, m] = a[n, k] b[k, m], by rows. Every element is one chain of fma over k in order
-   from 0, as on the host (runtime/matmul.c), so its bits do not depend on the blocking and k is never
-   split; halves run in f32 and round after each step, integers wrap and are computed in u32 or u64.
+/* Matrix products c[n, m] = a[n, k] b[k, m], by rows. Every element is one chain of fma over k in
+   order from 0, as on the host (runtime/matmul.c), so its bits do not depend on the blocking and k
+   is never split; halves run in f32 and round after each step, integers wrap and are computed in
+   u32 or u64.
 
-   A block computes a tile of BM * BN elements, a thread TM * TN of them in registers. Slices of BK of
-   the depth go through shared memory, a's by columns, in two buffers: while one is multiplied the next
-   slice is on its way in registers, so there is one barrier a slice. A thread's elements lie in groups
-   of 16 bytes side by side, so that a warp reads shared memory in whole vectors from different banks.
-   Elements outside the matrices are read as 0, and never multiplied along the depth: a product with 0
-   could turn a sum of -0 to 0. The driver, runtime/device/lib_matmul.c, chooses the tile.
+   A block computes a tile of BM * BN elements, a thread TM * TN of them in registers. Slices of BK
+   of the depth go through shared memory, a's by columns, in two buffers: while one is multiplied
+   the next slice is on its way in registers, so there is one barrier a slice. A thread's elements
+   lie in groups of 16 bytes side by side, so that a warp reads shared memory in whole vectors from
+   different banks. Elements outside the matrices are read as 0, and never multiplied along the
+   depth: a product with 0 could turn a sum of -0 to 0. The driver, runtime/device/lib_matmul.c,
+   chooses the tile.
 
-   Tensor cores round differently and are for what is marked @fast; they are no part of this file. */
+   Tensor cores round differently and are for what is marked @fast; they are no part of this file.
+ */
 
 struct MatmulArgs {
     const void *a, *b;
@@ -65,7 +68,8 @@ template <class T, int BM_, int BN_, int BK_, int TM_, int TN_> struct MatmulSha
     static constexpr int ROW = TM < VECTOR ? TM : VECTOR, COL = TN < VECTOR ? TN : VECTOR;
     static constexpr int PAD = VECTOR; /* rows of a's slice begin in different banks */
     static_assert(BM * BK % THREADS == 0 && BK * BN % THREADS == 0, "slices are loaded evenly");
-    static_assert(THREADS % BK == 0 && THREADS % BN == 0, "a thread loads one column of each slice");
+    static_assert(THREADS % BK == 0 && THREADS % BN == 0,
+                  "a thread loads one column of each slice");
     static_assert(TM % ROW == 0 && TN % COL == 0, "threads have whole vectors");
 };
 
@@ -74,9 +78,7 @@ template <class Shape> struct alignas(16) MatmulShared {
     typename Shape::Sum b[2][Shape::BK][Shape::BN];
 };
 
-template <class A, int size> struct alignas(sizeof(A) * size) MatmulVector {
-    A at[size];
-};
+template <class A, int size> struct alignas(sizeof(A) * size) MatmulVector { A at[size]; };
 
 /* Where a block's tile begins: blocks go down MATMUL_GROUP tiles before they go across. */
 template <class Shape> GX_DEV void matmul_place(const MatmulArgs &a, i64 *row, i64 *col) {
@@ -151,8 +153,8 @@ GX_DEV void matmul_put(MatmulShared<Shape> &shared, int buffer, const MatmulSlic
             matmul_widen<A>(slice.b[i]);
 }
 
-/* Where element `e` of a thread's `each` lies in the tile, on one axis: vectors of the threads side by
-   side, then their next vectors. */
+/* Where element `e` of a thread's `each` lies in the tile, on one axis: vectors of the threads side
+   by side, then their next vectors. */
 template <int VECTOR> GX_DEV int matmul_at(int thread, int threads, int e) {
     return (e / VECTOR * threads + thread) * VECTOR + e % VECTOR;
 }
@@ -170,16 +172,20 @@ GX_DEV void matmul_deeper(const MatmulShared<Shape> &shared, int buffer, int dep
     Cols b[Shape::TN / Shape::COL];
     GX_UNROLL
     for (int g = 0; g < Shape::TM / Shape::ROW; g++)
-        a[g] = *(const Rows *)&shared.a[buffer][depth][matmul_at<Shape::ROW>(y, ROWS, g * Shape::ROW)];
+        a[g] =
+            *(const Rows *)&shared.a[buffer][depth][matmul_at<Shape::ROW>(y, ROWS, g * Shape::ROW)];
     GX_UNROLL
     for (int g = 0; g < Shape::TN / Shape::COL; g++)
-        b[g] = *(const Cols *)&shared.b[buffer][depth][matmul_at<Shape::COL>(x, COLS, g * Shape::COL)];
+        b[g] =
+            *(const Cols *)&shared.b[buffer][depth][matmul_at<Shape::COL>(x, COLS, g * Shape::COL)];
     GX_UNROLL
-    for (int i = 0; i < Shape::TM; i++)
+    for (int i = 0; i < Shape::TM; i++) {
         GX_UNROLL
         for (int j = 0; j < Shape::TN; j++)
-            sum[i][j] = matmul_step<typename Shape::Element>(
-                a[i / Shape::ROW].at[i % Shape::ROW], b[j / Shape::COL].at[j % Shape::COL], sum[i][j]);
+            sum[i][j] = matmul_step<typename Shape::Element>(a[i / Shape::ROW].at[i % Shape::ROW],
+                                                             b[j / Shape::COL].at[j % Shape::COL],
+                                                             sum[i][j]);
+    }
 }
 
 template <class Shape>
@@ -209,10 +215,11 @@ template <class Shape> GX_DEV void matmul_tile(const MatmulArgs &m) {
     int buffer = 0;
     matmul_place<Shape>(m, &row, &col);
     GX_UNROLL
-    for (int i = 0; i < Shape::TM; i++)
+    for (int i = 0; i < Shape::TM; i++) {
         GX_UNROLL
         for (int j = 0; j < Shape::TN; j++)
             sum[i][j] = 0;
+    }
     MatmulCursor<Shape> cursor = matmul_begin<Shape>(m, row, col);
     matmul_load(m, cursor, m.k, slice);
     matmul_put(shared, 0, slice);
@@ -239,4 +246,4 @@ template <class Shape> GX_DEV void matmul_tile(const MatmulArgs &m) {
 
 #define MATMUL_KERNEL(T, BM, BN, BK, TM, TN)                                                    \
     typedef MatmulShape<T, BM, BN, BK, TM, TN> MatmulUnit;                                      \
-    GX_KERNEL(matmul, MatmulArgs, MatmulUnit::THREADS) { matmul_tile<MatmulUnit>(a); }
+    GX_KERNEL(matmul, MatmulArgs, MatmulUnit::THREADS, 2) { matmul_tile<MatmulUnit>(a); }

@@ -1,18 +1,20 @@
-/* Stable radix sort of scalars in the language's total order (-0 before 0, NaN last, descending with
-   ties as they stood): of the keys, or of their places as a permutation. After Adinets and Merrill,
-   "Onesweep: A Faster Least Significant Digit Radix Sort for GPUs" (2022), and CUB's form of it.
+/* Stable radix sort of scalars in the language's total order (-0 before 0, NaN last, descending
+   with ties as they stood): of the keys, or of their places as a permutation. After Adinets and
+   Merrill, "Onesweep: A Faster Least Significant Digit Radix Sort for GPUs" (2022), and CUB's form
+   of it.
 
-   Keys are coded as unsigned integers U of their width whose order is the total order (runtime/sort.c
-   codes in the same way, so results agree in every bit), and sorted by digits of 8 bits from the
-   lowest. sort_count counts the digits of all sweeps in one pass, sort_plan turns counts to first
-   places and decides which sweeps are needed, and each sort_sweep moves the keys by one digit: a block
-   ranks a tile of keys, learns from the tiles before it where its own keys of each digit go, and writes
-   those of one digit to neighbouring places. The first sweep codes, the last one decodes. Few keys are
-   sorted by one block (sort_few); bytes alone are written from their counts (sort_bytes).
+   Keys are coded as unsigned integers U of their width whose order is the total order
+   (runtime/sort.c codes in the same way, so results agree in every bit), and sorted by digits of 8
+   bits from the lowest. sort_count counts the digits of all sweeps in one pass, sort_plan turns
+   counts to first places and decides which sweeps are needed, and each sort_sweep moves the keys by
+   one digit: a block ranks a tile of keys, learns from the tiles before it where its own keys of
+   each digit go, and writes those of one digit to neighbouring places. The first sweep codes, the
+   last one decodes. Few keys are sorted by one block (sort_few); bytes alone are written from their
+   counts (sort_bytes).
 
-   A place is an I: u32 where the numbers of keys fit, else u64, or Nothing when keys alone are sorted.
-   What tiles publish is an S: a count, and a flag in the two highest bits. A unit has the kernels of
-   one U, I and S; the driver is runtime/device/lib_sort.c. */
+   A place is an I: u32 where the numbers of keys fit, else u64, or Nothing when keys alone are
+   sorted. What tiles publish is an S: a count, and a flag in the two highest bits. A unit has the
+   kernels of one U, I and S; the driver is runtime/device/lib_sort.c. */
 
 enum {
     SORT_THREADS = 384, /* of all kernels */
@@ -112,11 +114,12 @@ template <class U> GX_DEV void count_digits(const SortArgs &a) {
             if (own + k * SORT_THREADS < a.n)
                 code[k] = sort_encode(a.coding, keys[own + k * SORT_THREADS]);
         GX_UNROLL
-        for (int k = 0; k < SORT_EACH; k++)
+        for (int k = 0; k < SORT_EACH; k++) {
             GX_UNROLL
             for (int s = 0; s < SWEEPS; s++)
                 if (own + k * SORT_THREADS < a.n)
                     gx_fetch_add(&bins[s * SORT_BINS + sort_digit(code[k], s)], 1u);
+        }
     }
     gx_sync();
     for (int d = threadIdx.x; d < BINS; d += SORT_THREADS)
@@ -124,8 +127,8 @@ template <class U> GX_DEV void count_digits(const SortArgs &a) {
             gx_fetch_add(&a.bins[d], (u64)bins[d]);
 }
 
-/* The sum of what the threads before this one bring, of the first SORT_BINS. All threads of the block
-   come; a barrier stands between two uses of `warps`. */
+/* The sum of what the threads before this one bring, of the first SORT_BINS. All threads of the
+   block come; a barrier stands between two uses of `warps`. */
 template <class T> GX_DEV T sort_before(T count, T *warps) {
     int lane = gx_lane(), warp = threadIdx.x / 32;
     T upto = count;
@@ -140,10 +143,11 @@ template <class T> GX_DEV T sort_before(T count, T *warps) {
     }
     gx_sync();
     T before = upto - count;
-    if (threadIdx.x < SORT_BINS)
+    if (threadIdx.x < SORT_BINS) {
         GX_UNROLL
         for (int w = 0; w < SORT_BINS / 32; w++)
             before += w < warp ? warps[w] : 0;
+    }
     return before;
 }
 
@@ -189,8 +193,8 @@ template <class U> GX_DEV void plan_sort(const SortArgs &a) {
 
 /* ---- ranking a tile ---- */
 
-/* A warp has 32 * K neighbouring codes, a lane every 32nd of them. Each warp has a row of counts, and
-   codes of one digit rank by warp, then by number, so that the sort is stable. */
+/* A warp has 32 * K neighbouring codes, a lane every 32nd of them. Each warp has a row of counts,
+   and codes of one digit rank by warp, then by number, so that the sort is stable. */
 template <class U, class I, int K> struct SortTile {
     u32 counts[SORT_WARPS][SORT_BINS];
     union {
@@ -216,8 +220,8 @@ GX_DEV void clear_counts(u32 (*counts)[SORT_BINS]) {
         counts[0][d] = 0;
 }
 
-/* Counts the codes of each warp and turns its row into what the rows above it count. Gives the thread
-   of a digit how many codes of the tile have it. */
+/* Counts the codes of each warp and turns its row into what the rows above it count. Gives the
+   thread of a digit how many codes of the tile have it. */
 template <int K, class U>
 GX_DEV u32 count_tile(u32 (*counts)[SORT_BINS], const U *code, int sweep) {
     int t = threadIdx.x;
@@ -226,26 +230,28 @@ GX_DEV u32 count_tile(u32 (*counts)[SORT_BINS], const U *code, int sweep) {
         gx_fetch_add(&counts[t / 32][sort_digit(code[k], sweep)], 1u);
     gx_sync();
     u32 total = 0;
-    if (t < SORT_BINS)
+    if (t < SORT_BINS) {
         GX_UNROLL
         for (int w = 0; w < SORT_WARPS; w++) {
             u32 count = counts[w][t];
             counts[w][t] = total;
             total += count;
         }
+    }
     return total;
 }
 
-/* The places of a thread's codes in the sorted tile, given where the tile's codes of each digit begin
-   (in the thread of the digit). */
+/* The places of a thread's codes in the sorted tile, given where the tile's codes of each digit
+   begin (in the thread of the digit). */
 template <int K, class U>
 GX_DEV void rank_tile(u32 (*counts)[SORT_BINS], const U *code, int sweep, u32 begin, u32 *rank) {
     int t = threadIdx.x;
     u32 lane = gx_lane(), *row = counts[t / 32];
-    if (t < SORT_BINS)
+    if (t < SORT_BINS) {
         GX_UNROLL
         for (int w = 0; w < SORT_WARPS; w++)
             counts[w][t] += begin;
+    }
     gx_sync();
     GX_UNROLL
     for (int k = 0; k < K; k++) {
@@ -259,8 +265,8 @@ GX_DEV void rank_tile(u32 (*counts)[SORT_BINS], const U *code, int sweep, u32 be
 
 /* ---- a sweep ---- */
 
-/* How many codes of a digit lie before the tile, where `own` of its codes have it; status begins at the
-   digit's word. Four words are on their way at a time. */
+/* How many codes of a digit lie before the tile, where `own` of its codes have it; status begins at
+   the digit's word. Four words are on their way at a time. */
 template <class S> GX_DEV S sort_look_back(S *status, i64 tile, S own) {
     const S PARTIAL = (S)1 << (8 * sizeof(S) - 2), PREFIX = PARTIAL << 1, VALUE = PARTIAL - 1;
     S before = 0, word = 0;
@@ -284,8 +290,7 @@ template <class S> GX_DEV S sort_look_back(S *status, i64 tile, S own) {
 }
 
 /* Where a digit's codes of this tile begin in the output; the thread of the digit calls. */
-template <class S>
-GX_DEV S sort_base(const SortArgs &a, const SortSweep &sweep, i64 tile, S own) {
+template <class S> GX_DEV S sort_base(const SortArgs &a, const SortSweep &sweep, i64 tile, S own) {
     S *status = (S *)a.status[sweep.status] + threadIdx.x;
     S *next = (S *)a.status[1 - sweep.status] + threadIdx.x;
     next[tile * SORT_BINS] = 0;
@@ -356,8 +361,8 @@ GX_DEV void move_places(const SortArgs &a, const SortSweep &sweep, i64 first, I 
     }
 }
 
-/* As many blocks as tiles. Tiles are numbered in the order in which blocks begin, so that a tile waits
-   only for tiles that run already. */
+/* As many blocks as tiles. Tiles are numbered in the order in which blocks begin, so that a tile
+   waits only for tiles that run already. */
 template <class U, class I, class S> GX_DEV void sweep_tile(const SortArgs &a) {
     const int K = sort_keys<U, I>(), TILE = SORT_THREADS * K, t = threadIdx.x;
     typedef SortTile<U, I, K> Tile;
@@ -471,7 +476,9 @@ GX_DEV u32 first_byte_at(const u64 *begins, u64 i) {
 
 /* Writes what sort_plan has made of the counts. A thread has 16 bytes that lie in one line. */
 GX_DEV void write_bytes(const SortArgs &a) {
-    struct alignas(16) Sixteen { u64 half[2]; };
+    struct alignas(16) Sixteen {
+        u64 half[2];
+    };
     GX_SHARED_ARRAY(u64, begins, SORT_BINS);
     if (threadIdx.x < SORT_BINS)
         begins[threadIdx.x] = a.bins[threadIdx.x];

@@ -1,9 +1,9 @@
-/* Transposes of many matrices of one shape: from[b, n, m] to to[b, m, n], of elements of 1, 2, 4 or 8
-   bytes. Matrices of some size: a block moves a square through shared memory, so that it reads and writes
-   memory by rows; a row of the square there is one element longer, so that its columns lie in different
-   banks, and short elements take a word each for the same reason. Small and thin ones: a thread fetches
-   its element of the result, as what a warp reads lies close together and is read again from L1. The
-   driver, runtime/device/lib_transpose.c, chooses. */
+/* Transposes of many matrices of one shape: from[b, n, m] to to[b, m, n], of elements of 1, 2, 4 or
+   8 bytes. Matrices of some size: a block moves a square through shared memory, so that it reads
+   and writes memory by rows; a row of the square there is one element longer, so that its columns
+   lie in different banks, and short elements take a word each for the same reason. Small and thin
+   ones: a thread fetches its element of the result, as what a warp reads lies close together and is
+   read again from L1. The driver, runtime/device/lib_transpose.c, chooses. */
 
 enum { TRANSPOSE_SIDE = 32, TRANSPOSE_ROWS = 8 }; /* of a square; rows that a block moves at once */
 enum { TRANSPOSE_THREADS = TRANSPOSE_SIDE * TRANSPOSE_ROWS };
@@ -20,7 +20,9 @@ template <> struct TransposeWord<u64> { typedef u64 type; };
 /* One block a square of a matrix. */
 template <class U> GX_DEV void transpose_square(const TransposeArgs &a) {
     typedef typename TransposeWord<U>::type Word;
-    struct Square { Word at[TRANSPOSE_SIDE][TRANSPOSE_SIDE + 1]; };
+    struct Square {
+        Word at[TRANSPOSE_SIDE][TRANSPOSE_SIDE + 1];
+    };
     GX_SHARED(Square, square);
     i64 down = (a.n + TRANSPOSE_SIDE - 1) / TRANSPOSE_SIDE;
     i64 across = (a.m + TRANSPOSE_SIDE - 1) / TRANSPOSE_SIDE;

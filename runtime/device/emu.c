@@ -28,6 +28,7 @@ typedef struct {
 
 struct DeviceModule {
     void *library;
+    int fd; /* of the file, open while the library is: its name is the loader's key */
     const GxModule *module;
     DeviceFunc *funcs;
 };
@@ -206,18 +207,21 @@ static DeviceStatus emu_load(Device *d, const void *code, size_t len, DeviceModu
     int fd = file_of(code, len);
     DeviceModule *m = calloc(1, sizeof *m);
     if (fd < 0 || !m) {
+        if (fd >= 0)
+            close(fd);
         free(m);
         return failed(d, "no memory for a module");
     }
+    m->fd = fd;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     m->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    close(fd);
     m->module = m->library ? dlsym(m->library, "gx_module") : NULL;
     if (!m->module || m->module->version != GX_EMU_VERSION) {
         const char *why = dlerror();
         DeviceStatus status = failed(d, "load: %s", why ? why : "made by another version");
         if (m->library)
             dlclose(m->library);
+        close(fd);
         free(m);
         return status;
     }
@@ -235,6 +239,7 @@ static void emu_unload(Device *d, DeviceModule *m) {
         free(f);
     }
     dlclose(m->library);
+    close(m->fd);
     free(m);
 }
 

@@ -92,7 +92,7 @@ template <class T, unsigned long n> struct gx_array { typedef T type[n]; };
     T &name = gx_shared<T>(&gx_key_##name)
 #define GX_SHARED_ARRAY(T, name, n)                                                             \
     static const char gx_key_##name = 0;                                                        \
-    gx_array<T, n>::type &name = gx_shared<gx_array<T, n>::type>(&gx_key_##name)
+    typename gx_array<T, n>::type &name = gx_shared<typename gx_array<T, n>::type>(&gx_key_##name)
 #define GX_SHARED_DYNAMIC(T, name) T *name = (T *)gx_self->dynamic
 
 /* ---- waiting ---- */

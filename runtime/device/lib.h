@@ -1,6 +1,7 @@
 /* Kernels of the library: what compiled code has done as a whole on a device, with the results that
-   the host's functions of sort.c and matmul.c give, bit for bit. Their text is lang/device/NAME.cuh;
-   a unit of it for the types at hand is compiled when it is first wanted and stays loaded.
+   the host's functions of sort.c and matmul.c give, bit for bit. Their text is
+   lang/device/NAME.cuh; a unit of it for the types at hand is compiled when it is first wanted and
+   stays loaded.
 
    Calls return when the work is issued to the stream, and take what scratch memory they need from
    the owner. A DeviceLib belongs to the thread that uses the device. */
@@ -35,8 +36,8 @@ DeviceStatus device_lib_open(Device *d, const DeviceScratch *scratch, const Devi
 /* Work of the library must be done. NULL is ignored. */
 void device_lib_close(DeviceLib *lib);
 
-/* n keys of a scalar kind in the total order, stable. Either the keys are written to `sorted`, which
-   may be `keys`, or the permutation to `perm` (n of int64_t) and the keys stay. */
+/* n keys of a scalar kind in the total order, stable. Either the keys are written to `sorted`,
+   which may be `keys`, or the permutation to `perm` (n of int64_t) and the keys stay. */
 typedef struct {
     int32_t kind; /* GactScalar */
     bool descending;

@@ -20,9 +20,9 @@ static const Tile small = {32, 32, 16, 2, 2};
 static const Tile tall = {64, 8, 32, 2, 2}, flat = {8, 64, 32, 2, 2};
 
 static const char *const elements[] = {
-    [GACT_I8] = "u8",   [GACT_U8] = "u8",     [GACT_I16] = "u16", [GACT_U16] = "u16",
-    [GACT_I32] = "u32", [GACT_U32] = "u32",   [GACT_I64] = "u64", [GACT_U64] = "u64",
-    [GACT_F16] = "f16", [GACT_BF16] = "bf16", [GACT_F32] = "f32", [GACT_F64] = "f64",
+    [GACT_I8] = "u8",       [GACT_U8] = "u8",     [GACT_I16] = "u16", [GACT_U16] = "u16",
+    [GACT_I32] = "u32",     [GACT_U32] = "u32",   [GACT_I64] = "u64", [GACT_U64] = "u64",
+    [GACT_F16] = "f16",     [GACT_BF16] = "bf16", [GACT_F32] = "f32", [GACT_F64] = "f64",
     [GACT_DURATION] = "u64"};
 
 static int64_t tiles_of(const Tile *tile, int64_t n, int64_t m) {
@@ -49,8 +49,8 @@ DeviceStatus device_matmul(DeviceLib *lib, int32_t stream, const DeviceMatmul *p
     if (p->n == 0 || p->m == 0)
         return DEVICE_OK;
     const Tile *t = choose_tile(lib, p);
-    MatmulArgs args = {p->a, p->b, p->c, p->n, p->k, p->m, lib_blocks(p->n, t->rows),
-                       lib_blocks(p->m, t->cols)};
+    MatmulArgs args = {
+        p->a, p->b, p->c, p->n, p->k, p->m, lib_blocks(p->n, t->rows), lib_blocks(p->m, t->cols)};
     snprintf(unit.make, sizeof unit.make, "MATMUL_KERNEL(%s, %d, %d, %d, %d, %d)\n",
              elements[p->kind], t->rows, t->cols, t->depth, t->thread_rows, t->thread_cols);
     DeviceStatus st = lib_kernel(lib, &unit, "matmul", &f);

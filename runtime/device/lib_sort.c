@@ -30,7 +30,11 @@ typedef struct {
 } Sort;
 
 static const char *word_of(int32_t width) {
-    return width == 0 ? "Nothing" : width == 1 ? "u8" : width == 2 ? "u16" : width == 4 ? "u32" : "u64";
+    return width == 0   ? "Nothing"
+           : width == 1 ? "u8"
+           : width == 2 ? "u16"
+           : width == 4 ? "u32"
+                        : "u64";
 }
 
 static int64_t round_up(int64_t bytes) {
@@ -73,13 +77,14 @@ static int64_t lay_out(Sort *s, DevicePtr base, int64_t *zeros) {
 static DeviceStatus run(const Sort *s, const char *kernel, int64_t blocks) {
     DeviceFunc *f;
     DeviceStatus st = lib_kernel(s->lib, &s->unit, kernel, &f);
-    return st != DEVICE_OK ? st
-                           : lib_launch(s->lib, s->stream, f, blocks, THREADS, &s->args,
-                                        sizeof s->args);
+    return st != DEVICE_OK
+               ? st
+               : lib_launch(s->lib, s->stream, f, blocks, THREADS, &s->args, sizeof s->args);
 }
 
 static DeviceStatus run_sweeps(Sort *s) {
-    if (s->width == 1 && !s->place) /* 16 bytes a thread, of which the first may lie before the keys */
+    if (s->width == 1 &&
+        !s->place) /* 16 bytes a thread, of which the first may lie before the keys */
         return run(s, "sort_bytes", lib_blocks(s->sort->n + 15, THREADS * 16));
     for (s->args.sweep = 0; s->args.sweep < (uint64_t)s->width; s->args.sweep++) {
         DeviceStatus st = run(s, "sort_sweep", s->tiles);
@@ -136,11 +141,11 @@ static void choose_unit(Sort *s) {
     if (s->width == 1 && !s->place)
         snprintf(s->unit.make, sizeof s->unit.make, "SORT_BYTES_KERNELS\n");
     else if (few_keys(s))
-        snprintf(s->unit.make, sizeof s->unit.make, "SORT_FEW_KERNELS(%s, %s)\n",
-                 word_of(s->width), word_of(s->place));
+        snprintf(s->unit.make, sizeof s->unit.make, "SORT_FEW_KERNELS(%s, %s)\n", word_of(s->width),
+                 word_of(s->place));
     else
-        snprintf(s->unit.make, sizeof s->unit.make, "SORT_KERNELS(%s, %s, %s)\n",
-                 word_of(s->width), word_of(s->place), word_of(s->count));
+        snprintf(s->unit.make, sizeof s->unit.make, "SORT_KERNELS(%s, %s, %s)\n", word_of(s->width),
+                 word_of(s->place), word_of(s->count));
 }
 
 DeviceStatus device_sort(DeviceLib *lib, int32_t stream, const DeviceSort *sort) {

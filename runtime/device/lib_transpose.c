@@ -34,6 +34,5 @@ DeviceStatus device_transpose(DeviceLib *lib, int32_t stream, const DeviceTransp
                  total > lib->limits.short_places ? "u64" : "u32");
     }
     DeviceStatus st = lib_kernel(lib, &unit, "transpose", &f);
-    return st != DEVICE_OK ? st
-                           : lib_launch(lib, stream, f, blocks, THREADS, &args, sizeof args);
+    return st != DEVICE_OK ? st : lib_launch(lib, stream, f, blocks, THREADS, &args, sizeof args);
 }

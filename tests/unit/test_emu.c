@@ -163,6 +163,26 @@ static void test_sum(void **state) {
     free(x);
 }
 
+/* Modules that are loaded at once stay apart, also where a kernel's name is in both. */
+static void test_modules(void **state) {
+    (void)state;
+    static const char one[] = "struct out { i32 *at; };\nGX_KERNEL_PLAIN(number, out) { *a.at = 1; }\n";
+    static const char two[] = "struct out { i32 *at; };\nGX_KERNEL_PLAIN(number, out) { *a.at = 2; }\n";
+    DeviceModule *m1 = module_of(one), *m2 = module_of(two);
+    DevicePtr at = block_of(4);
+    DeviceGrid grid = {.blocks = {1, 1, 1}, .threads = 32};
+    int32_t number;
+    ok(device_emu.launch(d, 0, func_of(m2, "number"), &grid, &at, sizeof at));
+    ok(device_emu.copy_out(d, 0, &number, at, 4));
+    assert_int_equal(number, 2);
+    ok(device_emu.launch(d, 0, func_of(m1, "number"), &grid, &at, sizeof at));
+    ok(device_emu.copy_out(d, 0, &number, at, 4));
+    assert_int_equal(number, 1);
+    device_emu.free(d, at);
+    device_emu.unload(d, m1);
+    device_emu.unload(d, m2);
+}
+
 static int open_device(void **state) {
     (void)state;
     GactError error;
@@ -187,6 +207,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_exhaustion, open_device, close_device),
         cmocka_unit_test_setup_teardown(test_map, open_device, close_device),
         cmocka_unit_test_setup_teardown(test_sum, open_device, close_device),
+        cmocka_unit_test_setup_teardown(test_modules, open_device, close_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
