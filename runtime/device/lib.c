@@ -65,26 +65,6 @@ static LoadedUnit *find_unit(const DeviceLib *lib, const LibUnit *unit) {
     return NULL;
 }
 
-/* Code of a unit, compiled and loaded. */
-static DeviceStatus unit_code(Device *d, const char *text, size_t len, DeviceModule **module) {
-    size_t prelude = strlen(device_prelude), code_len;
-    char *all = malloc(prelude + len), *log = NULL;
-    void *code = NULL;
-    if (!all)
-        return no_memory(d);
-    memcpy(all, device_prelude, prelude);
-    memcpy(all + prelude, text, len);
-    DeviceStatus st = d->table->compile(d, all, prelude + len, &code, &code_len, &log);
-    if (st == DEVICE_OK)
-        st = d->table->load(d, code, code_len, module);
-    else if (log && *log)
-        snprintf(d->error, sizeof d->error, "%.500s", log);
-    free(code);
-    free(log);
-    free(all);
-    return st;
-}
-
 static DeviceStatus load_unit(DeviceLib *lib, const LibUnit *unit, LoadedUnit **out) {
     Device *d = lib->device;
     size_t len = strlen(unit->text), more = strlen(unit->make);
@@ -94,7 +74,7 @@ static DeviceStatus load_unit(DeviceLib *lib, const LibUnit *unit, LoadedUnit **
     if (u && text) {
         memcpy(text, unit->text, len);
         memcpy(text + len, unit->make, more + 1);
-        st = unit_code(d, text, len + more, &u->module);
+        st = device_code(d, text, len + more, &u->module);
     } else {
         no_memory(d);
     }
