@@ -23,46 +23,32 @@ enum { GX_LOOKBACK_PARTIAL = 1, GX_LOOKBACK_PREFIX = 2 };
 
 /* ---- values as words ---- */
 
-template <class T> union gx_words {
-    enum { COUNT = (sizeof(T) + 3) / 4 };
-    u32 at[COUNT];
-    T value;
-};
-
 template <class T> GX_DEV constexpr int gx_lookback_words() {
-    return gx_words<T>::COUNT;
+    return (sizeof(T) + 3) / 4;
 }
 
 template <class T> GX_DEV gx_words<T> gx_words_of(T value) {
     gx_words<T> w;
-    w.at[gx_words<T>::COUNT - 1] = 0;
-    w.value = value;
+    w.at[gx_lookback_words<T>() - 1] = 0;
+    w.v = value;
     return w;
 }
 
 /* The value of the lane that is `by` lower; the lowest lanes keep theirs. */
-template <class T> GX_DEV T gx_warp_up(T value, u32 by) {
+template <class T> GX_DEV T gx_lane_up(T value, u32 by) {
     gx_words<T> w = gx_words_of(value);
     GX_UNROLL
-    for (int k = 0; k < gx_words<T>::COUNT; k++)
-        w.at[k] = gx_word_shfl_up(w.at[k], by, ~0u);
-    return w.value;
+    for (int k = 0; k < gx_lookback_words<T>(); k++)
+        w.at[k] = gx_shfl_up(w.at[k], by);
+    return w.v;
 }
 
-template <class T> GX_DEV T gx_warp_down(T value, u32 by) {
+template <class T> GX_DEV T gx_lane_at(T value, u32 lane) {
     gx_words<T> w = gx_words_of(value);
     GX_UNROLL
-    for (int k = 0; k < gx_words<T>::COUNT; k++)
-        w.at[k] = gx_word_shfl_down(w.at[k], by, ~0u);
-    return w.value;
-}
-
-template <class T> GX_DEV T gx_warp_at(T value, int lane) {
-    gx_words<T> w = gx_words_of(value);
-    GX_UNROLL
-    for (int k = 0; k < gx_words<T>::COUNT; k++)
-        w.at[k] = gx_word_shfl(w.at[k], lane, ~0u);
-    return w.value;
+    for (int k = 0; k < gx_lookback_words<T>(); k++)
+        w.at[k] = gx_shfl(w.at[k], lane);
+    return w.v;
 }
 
 /* The inclusive scan over the lanes of a warp. */
@@ -70,7 +56,7 @@ template <class T, class Op> GX_DEV T gx_warp_scan(T value, Op op) {
     int lane = gx_lane();
     GX_UNROLL
     for (int by = 1; by < 32; by *= 2) {
-        T left = gx_warp_up(value, by);
+        T left = gx_lane_up(value, by);
         if (lane >= by)
             value = op(left, value);
     }
@@ -82,7 +68,7 @@ template <class T, class Op> GX_DEV T gx_warp_scan(T value, Op op) {
 template <class T> GX_DEV void gx_lookback_publish(u64 *status, u32 flag, T value) {
     gx_words<T> w = gx_words_of(value);
     GX_UNROLL
-    for (int k = 0; k < gx_words<T>::COUNT; k++)
+    for (int k = 0; k < gx_lookback_words<T>(); k++)
         gx_store_relaxed(status + k, (u64)flag << 32 | w.at[k]);
 }
 
@@ -95,13 +81,13 @@ template <class T> GX_DEV u32 gx_lookback_read(const u64 *status, T *value) {
         bool same = flag != 0;
         w.at[0] = (u32)first;
         GX_UNROLL
-        for (int k = 1; k < gx_words<T>::COUNT; k++) {
+        for (int k = 1; k < gx_lookback_words<T>(); k++) {
             u64 word = gx_load_relaxed(status + k);
             same &= (u32)(word >> 32) == flag;
             w.at[k] = (u32)word;
         }
         if (same) {
-            *value = w.value;
+            *value = w.v;
             return flag;
         }
         gx_pause();
@@ -117,16 +103,16 @@ template <class T, class Op> GX_DEV T gx_lookback_prefix(const u64 *status, i64 
         u32 flag = GX_LOOKBACK_PREFIX; /* of the places before tile 0, which has a prefix itself */
         T value{};
         if (nearest >= lane)
-            flag = gx_lookback_read(status + (nearest - lane) * gx_words<T>::COUNT, &value);
+            flag = gx_lookback_read(status + (nearest - lane) * gx_lookback_words<T>(), &value);
         u32 whole = gx_ballot(flag == GX_LOOKBACK_PREFIX);
         int last = whole ? gx_first_one(whole) : 31;
         GX_UNROLL
         for (int by = 1; by < 32; by *= 2) {
-            T left = gx_warp_down(value, by);
+            T left = gx_lane_down(value, by);
             if (lane + by <= last)
                 value = op(left, value);
         }
-        value = gx_warp_at(value, 0);
+        value = gx_lane_at(value, 0);
         sum = nearest == tile - 1 ? value : op(value, sum);
         if (whole)
             return sum;
@@ -157,12 +143,12 @@ GX_DEV void gx_lookback_warps(gx_lookback<T, THREADS> &shared, u64 *status, i64 
                               Op op) {
     const int warps = THREADS / 32;
     int lane = gx_lane();
-    u64 *own = status + tile * gx_words<T>::COUNT;
+    u64 *own = status + tile * gx_lookback_words<T>();
     T upto{}; /* what higher lanes have changes nothing below them */
     if (lane < warps)
         upto = shared.warps[lane];
     upto = gx_warp_scan(upto, op);
-    T all = gx_warp_at(upto, warps - 1), left = gx_warp_up(upto, 1), prefix = zero;
+    T all = gx_lane_at(upto, warps - 1), left = gx_lane_up(upto, 1), prefix = zero;
     if (tile > 0) {
         if (lane == 0)
             gx_lookback_publish(own, GX_LOOKBACK_PARTIAL, all);
@@ -190,7 +176,7 @@ GX_DEV T gx_lookback_before(gx_lookback<T, THREADS> &shared, u64 *status, i64 ti
     if (warp == 0)
         gx_lookback_warps(shared, status, tile, zero, op);
     gx_sync();
-    T left = gx_warp_up(upto, 1), before = shared.warps[warp];
+    T left = gx_lane_up(upto, 1), before = shared.warps[warp];
     return lane == 0 ? before : op(before, left);
 }
 
