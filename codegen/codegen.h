@@ -7,7 +7,17 @@
 
 #include <stdio.h>
 
-typedef enum { EMIT_IMAGE, EMIT_LLVM, EMIT_ASM, EMIT_OBJ, EMIT_CUDA } CodegenEmit;
+typedef enum {
+    EMIT_IMAGE,
+    EMIT_LLVM,
+    EMIT_ASM,
+    EMIT_OBJ,
+    EMIT_CUDA,
+    EMIT_PTX,
+    EMIT_CUBIN
+} CodegenEmit;
+
+enum { MOST_GPU_ARCHS = 16 };
 
 typedef struct {
     CodegenEmit emit;
@@ -16,7 +26,10 @@ typedef struct {
     const char *path;    /* the file to write */
     const char *version; /* gactc's */
     bool has_device;     /* kernels come as CUDA text, too */
-    FILE *times;         /* or NULL: print what each step took */
+    int gpu_archs[MOST_GPU_ARCHS]; /* 90 for sm_90: what the image gets code for beside the text */
+    int ngpu_archs;
+    FILE *notes; /* for what is left out of an image, and why */
+    FILE *times; /* or NULL: print what each step took */
 } CodegenOptions;
 
 /* Compiles a planned module. Returns NULL, or what went wrong (an internal error or an unwritable

@@ -33,6 +33,8 @@ typedef enum {
     STAGE_ASM,
     STAGE_OBJ,
     STAGE_CUDA,
+    STAGE_PTX,
+    STAGE_CUBIN,
     STAGE_GRAPH,
     STAGE_COUNT
 } Stage;
@@ -57,6 +59,8 @@ static const StageInfo stages[STAGE_COUNT] = {
     [STAGE_ASM] = {"asm", PASS_COUNT, "", true, EMIT_ASM},
     [STAGE_OBJ] = {"obj", PASS_COUNT, ".o", true, EMIT_OBJ},
     [STAGE_CUDA] = {"cuda", PASS_COUNT, "", true, EMIT_CUDA},
+    [STAGE_PTX] = {"ptx", PASS_COUNT, "", true, EMIT_PTX},
+    [STAGE_CUBIN] = {"cubin", PASS_COUNT, ".cubin", true, EMIT_CUBIN},
     [STAGE_GRAPH] = {"graph", PASS_fuse, "", false, EMIT_IMAGE},
 };
 static const char *const format_names[] = {
@@ -82,6 +86,7 @@ typedef struct {
     int opt_level, error_limit;
     ColorChoice color;
     PassId dump_after;
+    int gpu_archs[MOST_GPU_ARCHS], ngpu_archs;
     bool check_only, explain, tests, warnings_fail, times, all;
 } Settings;
 
@@ -250,7 +255,10 @@ static int emit_code(Compiler *c, const Settings *s) {
                               .path = path,
                               .version = GACT_VERSION,
                               .has_device = true,
+                              .ngpu_archs = s->ngpu_archs,
+                              .notes = stderr,
                               .times = s->times ? stderr : NULL};
+    memcpy(options.gpu_archs, s->gpu_archs, sizeof options.gpu_archs);
     const char *failure = codegen(c->ir, &options);
     if (failure) {
         complain("%s", failure);
@@ -277,6 +285,8 @@ static int emit_text(Compiler *c, const Settings *s) {
     case STAGE_ASM:
     case STAGE_OBJ:
     case STAGE_CUDA:
+    case STAGE_PTX:
+    case STAGE_CUBIN:
     case STAGE_COUNT: UNREACHABLE();
     }
     return write_buf(s->output, &out);
@@ -515,6 +525,22 @@ static Stage find_stage(const char *name) {
     UNREACHABLE();
 }
 
+/* "sm_80,sm_90": an error message, or NULL. */
+static const char *take_gpu_archs(Settings *s, const char *text) {
+    for (bool more = true; more; text++) {
+        int arch = 0, len = 0;
+        if (s->ngpu_archs == MOST_GPU_ARCHS)
+            return "--gpu-arch names too many GPUs";
+        if (sscanf(text, "sm_%3d%n", &arch, &len) != 1 || arch < 10 ||
+            (text[len] && text[len] != ','))
+            return "--gpu-arch is a list such as sm_80,sm_90";
+        s->gpu_archs[s->ngpu_archs++] = arch;
+        text += len;
+        more = *text == ',';
+    }
+    return NULL;
+}
+
 /* Takes one option over; an error message, or NULL. */
 static const char *take_option(Settings *s, int option, const char *value) {
     long number = 0;
@@ -525,6 +551,7 @@ static const char *take_option(Settings *s, int option, const char *value) {
     case OPT_EXPLAIN: s->explain = true; break;
     case OPT_OPTIMIZE: s->opt_level = value[0] - '0'; break;
     case OPT_CPU: s->cpu = value; break;
+    case OPT_GPU_ARCH: return take_gpu_archs(s, value);
     case OPT_TESTS: s->tests = true; break;
     case OPT_WARN: s->warnings_fail = value && strcmp(value, "error") == 0; break;
     case OPT_FORMAT:
@@ -564,6 +591,9 @@ static int act(Settings *s) {
         return each_file(s, check_file);
     if (s->nfiles > 1)
         return bad_usage("more than one file is given; a program is one file and what it imports");
+    bool is_for_one = s->stage == STAGE_CUBIN || (s->stage == STAGE_PTX && s->ngpu_archs);
+    if (is_for_one && s->ngpu_archs != 1)
+        return bad_usage("--emit=ptx and --emit=cubin are for one GPU: --gpu-arch=sm_90");
     s->input = s->files[0];
     return compile_file(s);
 }

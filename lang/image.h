@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GACT_ABI_VERSION 4
+#define GACT_ABI_VERSION 5
 #define GACT_MAGIC       "GACTIMG1"
 
 /* ---- values ----
@@ -144,6 +144,17 @@ typedef struct {
     int32_t bytes;         /* that a point reads and writes, about */
     int32_t index;         /* in the image's table */
 } GactDeviceKernel;
+
+/* Code that gactc has made of the texts of all kernels, one after the other. */
+typedef enum {
+    GACT_CODE_CUBIN, /* for one architecture and, within its generation, later ones */
+    GACT_CODE_PTX    /* for one architecture and all later ones, once the driver has compiled it */
+} GactCodeForm;
+typedef struct {
+    int32_t form, arch; /* GactCodeForm; 90 for sm_90 */
+    const void *bytes;
+    int64_t len;
+} GactDeviceCode;
 
 /* A loop whose steps are kernels of one space, see `sweep`. */
 typedef struct {
@@ -289,7 +300,8 @@ typedef struct GactImage {
     const GactEntry *entries;
     const GactSource *sources;
     const GactDeviceKernel *const *kernels; /* that devices can run */
-    int64_t nkernels;
+    int64_t nkernels, ncodes;
+    const GactDeviceCode *codes;
 } GactImage;
 
 /* The last bytes of an image file. */

@@ -216,6 +216,8 @@ static char *read_log(Program program) {
     char *log = calloc(1, size + 1);
     if (log && nvrtc.GetProgramLog(program, log))
         *log = 0;
+    for (size_t len = log ? strlen(log) : 0; len && log[len - 1] == '\n';)
+        log[--len] = 0;
     return log;
 }
 

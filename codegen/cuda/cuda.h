@@ -42,5 +42,10 @@ typedef struct CudaKernel {
 CudaKernel *cuda_kernel(Kernel *k);
 /* The whole unit as a file: the prelude and every kernel of the module so far. */
 void cuda_print(Buf *out, const Emit *e);
+/* The unit, or the code that --emit asks for made of it; NULL, or what went wrong. */
+const char *cuda_print_code(Buf *out, const Emit *e);
+/* The table of code for the architectures that were asked for, GactDeviceCode, at the end. What cannot
+   be made is told to options->notes: the image still has the text. */
+LLVMValueRef cuda_code_table(Emit *e, int *count);
 
 #endif

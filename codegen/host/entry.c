@@ -3,6 +3,8 @@
    fault takes along only the outputs that depend on it. */
 #include "emit.h"
 
+#include "../cuda/cuda.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -596,6 +598,8 @@ void emit_image(Emit *e) {
     for (int k = 0; k < e->nneeded; k++) /* grows as functions call others */
         emit_func(e, e->m->funcs.at[e->needed[k]]);
     LLVMValueRef entries = table_of(e, rows, n, "entries"), sources = table_sources(e);
+    int ncodes;
+    LLVMValueRef codes = cuda_code_table(e, &ncodes);
     LLVMValueRef fields[] = {
         LLVMConstStringInContext2(e->C, GACT_MAGIC, 8, 1),
         LLVMConstInt(e->i64, GACT_ABI_VERSION, 0),
@@ -607,6 +611,8 @@ void emit_image(Emit *e) {
         sources,
         launch_table(e),
         LLVMConstInt(e->i64, (uint64_t)e->kernel_rows.len, 0),
+        LLVMConstInt(e->i64, (uint64_t)ncodes, 0),
+        codes,
     };
     LLVMValueRef image = table_global(e, strukt(e, fields, ARRAY_LEN(fields)), "gact_image");
     LLVMSetLinkage(image, LLVMExternalLinkage);

@@ -245,11 +245,11 @@ static const char *write_file(Arena *arena, const char *path, const char *bytes,
     return error;
 }
 
-/* The text of all kernels for devices, behind the prelude. */
+/* The kernels for devices as text or code. */
 static const char *write_cuda(Emit *e) {
-    Buf text = {.arena = e->arena};
-    cuda_print(&text, e);
-    return write_file(e->arena, e->options->path, buf_text(&text), text.len);
+    Buf out = {.arena = e->arena};
+    const char *error = cuda_print_code(&out, e);
+    return error ? error : write_file(e->arena, e->options->path, buf_text(&out), out.len);
 }
 
 static const char *write_text(Emit *e) {
@@ -355,7 +355,7 @@ static const char *compile(Emit *e, const Target *t) {
     LLVMDisposeMessage(message);
 #endif
     note_time(e->options, "emit", &start);
-    if (e->options->emit == EMIT_CUDA)
+    if (e->options->emit >= EMIT_CUDA)
         return write_cuda(e);
     const char *error = optimise_module(e, t);
     note_time(e->options, "inline", &start);

@@ -8,11 +8,50 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct { _Atomic int64_t hits, misses, compile_ns; } counts;
+static struct { _Atomic int64_t made, hits, misses, compile_ns; } counts;
 
 void device_code_stats(DeviceCodeStats *stats) {
-    *stats = (DeviceCodeStats){counts.hits, counts.misses, counts.compile_ns};
+    *stats = (DeviceCodeStats){counts.made, counts.hits, counts.misses, counts.compile_ns};
 }
+
+/* ---- code in the image ---- */
+
+/* Does a device of this architecture run it? A cubin is good for its generation alone. */
+static bool fits(const GactDeviceCode *code, int32_t arch) {
+    return code->arch <= arch && (code->form == GACT_CODE_PTX || code->arch / 10 == arch / 10);
+}
+
+/* Is a nearer to the device than b? */
+static bool is_nearer(const GactDeviceCode *a, const GactDeviceCode *b) {
+    if (a->form != b->form)
+        return a->form == GACT_CODE_CUBIN;
+    return a->arch > b->arch;
+}
+
+/* The nearest that is less near than `last` (NULL: the nearest of all), or NULL. */
+static const GactDeviceCode *next_code(const GactImage *image, int32_t arch,
+                                       const GactDeviceCode *last) {
+    const GactDeviceCode *best = NULL;
+    for (const GactDeviceCode *c = image->codes; c < image->codes + image->ncodes; c++)
+        if (fits(c, arch) && (!last || is_nearer(last, c)) && (!best || is_nearer(c, best)))
+            best = c;
+    return best;
+}
+
+bool device_code_made(Device *d, const GactImage *image, DeviceModule **module) {
+    DeviceInfo info;
+    int32_t arch;
+    if (!image->ncodes || d->table->info(d, &info) || sscanf(info.arch, "sm_%d", &arch) != 1)
+        return false;
+    const GactDeviceCode *code = next_code(image, arch, NULL);
+    while (code && d->table->load(d, code->bytes, (size_t)code->len, module))
+        code = next_code(image, arch, code);
+    if (code)
+        atomic_fetch_add(&counts.made, 1);
+    return code != NULL;
+}
+
+/* ---- code on disk ---- */
 
 /* The code that is kept under a name; false where there is none that the device takes. */
 static bool load_kept(Device *d, const Store *store, const char *name, DeviceModule **module) {

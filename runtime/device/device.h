@@ -115,9 +115,13 @@ extern const char device_prelude[];
 /* Code for CUDA text (without the prelude) on d: from the disk cache, else compiled and kept there.
    Any number of threads and processes may ask at once. */
 DeviceStatus device_code(Device *d, const char *text, size_t len, DeviceModule **module);
-/* How often device_code found what it was asked for, and what compiling the rest took. */
+/* Loads the code that an image brings for d, the nearest first; false where it has none that d takes,
+   and what was asked of device_code is then the kernels' texts one after the other. */
+bool device_code_made(Device *d, const GactImage *image, DeviceModule **module);
+/* How often an image brought the code, how often device_code found what it was asked for, and what
+   compiling the rest took. */
 typedef struct {
-    int64_t hits, misses, compile_ns;
+    int64_t made, hits, misses, compile_ns;
 } DeviceCodeStats;
 void device_code_stats(DeviceCodeStats *stats);
 

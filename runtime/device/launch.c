@@ -77,7 +77,9 @@ static DeviceStatus compile_image(Residence *r, const GactImage *image, DeviceCo
         at += n;
         code->first[k + 1] = code->first[k] + image->kernels[k]->nphases;
     }
-    DeviceStatus status = device_code(r->d, text, len, &code->module);
+    DeviceStatus status = DEVICE_OK;
+    if (!device_code_made(r->d, image, &code->module))
+        status = device_code(r->d, text, len, &code->module);
     free(text);
     return status ? status : find_functions(r, image, code);
 }

@@ -19,6 +19,8 @@ static struct {
     const char *key;
     int compiled, loaded;
     bool refuses_text, refuses_code;
+    const char *refuses; /* code that begins so */
+    const char *arch;
     char last[1 << 16]; /* the code that was loaded last */
 } did;
 
@@ -44,6 +46,9 @@ static DeviceStatus load(Device *d, const void *code, size_t len, DeviceModule *
         snprintf(d->error, sizeof d->error, "not loaded");
         return DEVICE_FAILED;
     }
+    if (did.refuses && len >= strlen(did.refuses) &&
+        !memcmp(code, did.refuses, strlen(did.refuses)))
+        return DEVICE_FAILED;
     did.loaded++;
     assert_true(len < sizeof did.last);
     memcpy(did.last, code, len);
@@ -57,8 +62,15 @@ static const char *compile_key(Device *d) {
     return did.key;
 }
 
+static DeviceStatus info(Device *d, DeviceInfo *i) {
+    (void)d;
+    *i = (DeviceInfo){0};
+    snprintf(i->arch, sizeof i->arch, "%s", did.arch ? did.arch : "");
+    return DEVICE_OK;
+}
+
 static const DeviceTable table = {
-    .name = "counting", .compile = compile, .load = load, .compile_key = compile_key};
+    .name = "counting", .info = info, .compile = compile, .load = load, .compile_key = compile_key};
 static Device device = {.table = &table};
 
 static int start(void **state) {
@@ -154,6 +166,46 @@ static void tells_of_mistakes(void **state) {
     expect_compiled(2);
 }
 
+/* ---- code in the image ---- */
+
+/* What is loaded on a device of that architecture, where code that begins so is refused. */
+static void expect_made(const char *arch, const char *refuses, const char *wanted) {
+    static const GactDeviceCode codes[] = {{GACT_CODE_PTX, 75, "ptx 75", 6},
+                                           {GACT_CODE_CUBIN, 80, "cubin 80", 8},
+                                           {GACT_CODE_CUBIN, 86, "cubin 86", 8},
+                                           {GACT_CODE_CUBIN, 120, "cubin 120", 9},
+                                           {GACT_CODE_PTX, 100, "ptx 100", 7}};
+    const GactImage image = {.codes = codes, .ncodes = 5};
+    DeviceModule *module = NULL;
+    did.arch = arch;
+    did.refuses = refuses;
+    *did.last = 0;
+    assert_true(device_code_made(&device, &image, &module) == (*wanted != 0));
+    assert_string_equal(did.last, wanted);
+}
+
+/* The cubin of the architecture or of an earlier one of its generation, else PTX that is not too
+   new; what the driver refuses is passed over. */
+static void takes_what_the_image_brings(void **state) {
+    (void)state;
+    expect_made("sm_80", NULL, "cubin 80");
+    expect_made("sm_86", NULL, "cubin 86");
+    expect_made("sm_89", NULL, "cubin 86");
+    expect_made("sm_89", "cubin 86", "cubin 80");
+    expect_made("sm_89", "cubin", "ptx 75");
+    expect_made("sm_90", NULL, "ptx 75");
+    expect_made("sm_100", NULL, "ptx 100");
+    expect_made("sm_103", "ptx 100", "ptx 75");
+    expect_made("sm_120", NULL, "cubin 120");
+    expect_made("sm_120", "cubin", "ptx 100");
+    expect_made("sm_70", NULL, "");
+    expect_made("sm_90", "ptx", "");
+    expect_made("", NULL, "");
+    expect_compiled(0);
+}
+
+/* ---- several processes ---- */
+
 enum { PROCESSES = 4, ROUNDS = 40, TEXTS = 3 };
 
 static void ask_many(void) {
@@ -190,6 +242,7 @@ int main(void) {
         cmocka_unit_test_setup(works_without_a_cache, start),
         cmocka_unit_test_setup(compiles_again_what_is_damaged, start),
         cmocka_unit_test_setup(tells_of_mistakes, start),
+        cmocka_unit_test_setup(takes_what_the_image_brings, start),
         cmocka_unit_test_setup(serves_several_processes, start),
     };
     if (!mkdtemp(base))
