@@ -57,6 +57,8 @@ typedef struct {
     const char *trace_path; /* write a Chrome/Perfetto trace there at gact_shutdown; or NULL */
     const char *device;     /* where kernels run: "host", "cuda", "cuda:1", "emu", or "auto" for the
                                first GPU, else the host; NULL: as GACT_DEVICE says, else the host */
+    int64_t device_memory;  /* bytes of the device's memory that may be taken; 0: all. What has no
+                               room there goes to the host meanwhile */
 } GactOptions;
 
 typedef struct {

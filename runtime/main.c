@@ -66,6 +66,10 @@ static GactStatus set_option(Region *region, Settings *s, int option, const char
         status = set_number(name, value, 1L << 30, &number, error);
         s->memory_mib = number;
         break;
+    case OPT_DEVICE_MEMORY:
+        status = set_number(name, value, 1L << 30, &number, error);
+        s->device_mib = number;
+        break;
     }
     return status;
 }
@@ -241,7 +245,8 @@ static GactStatus run_settings(Region *region, Settings *s, int *exit_status, Ga
                                  .memory_limit = s->memory_mib << 20,
                                  .profile = s->profile || s->profile_json || s->metrics,
                                  .trace_path = s->trace,
-                                 .device = s->device};
+                                 .device = s->device,
+                                 .device_memory = s->device_mib << 20};
     GactStatus status = open_program(region, s, &program, error);
     if (!status)
         status = gact_configure(&configuration, error);

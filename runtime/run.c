@@ -525,9 +525,11 @@ void gact_call_print_faults(const GactCall *call, FILE *out, GactFaultFormat for
 /* ---- the process ---- */
 
 GactStatus gact_configure(const GactOptions *options, GactError *error) {
-    if (options->memory_limit < 0)
+    if (options->memory_limit < 0 || options->device_memory < 0)
         return error_set(error, GACT_BAD_INPUT, "the memory limit must not be negative");
     GactStatus status = pool_configure(options->threads, options->pin, error);
+    residence_stop(); /* the device that has it may be closed */
+    residence_limit(options->device_memory);
     if (!status)
         status = device_use(options->device, error);
     if (status)

@@ -23,7 +23,7 @@ typedef struct {
     bool list, tests, profile, doctor;
     const char *filter, *trace, *times, *device, *profile_json, *metrics;
     int32_t threads, rounds; /* rounds: that --profile=N asks for; 0: one run */
-    int64_t memory_mib;
+    int64_t memory_mib, device_mib;
 } Settings;
 
 typedef struct {

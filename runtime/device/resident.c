@@ -22,6 +22,7 @@ static struct {
     pthread_mutex_t lock;
     Residence r;
     Mirror *newest, *oldest;
+    int64_t limit; /* of the pool */
 } all = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void residence_lock(void) {
@@ -95,7 +96,7 @@ Residence *residence_take(GactError *error) {
     Device *d = runtime_device();
     if (!d || r->d == d)
         return d ? r : NULL;
-    DevicePoolOptions options = {.spill = spill};
+    DevicePoolOptions options = {.quota = all.limit, .spill = spill};
     DeviceStatus status = d->table->info(d, &r->info);
     if (!status)
         status = device_pool_open(d, &options, &r->pool);
@@ -106,6 +107,12 @@ Residence *residence_take(GactError *error) {
     metrics_watch(r->pool);
     r->d = d;
     return r;
+}
+
+void residence_limit(int64_t bytes) {
+    residence_lock();
+    all.limit = bytes;
+    residence_unlock();
 }
 
 void residence_stop(void) {

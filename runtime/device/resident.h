@@ -19,6 +19,8 @@ typedef struct {
 Residence *residence_take(GactError *error);
 void residence_lock(void);
 void residence_unlock(void);
+/* The bytes of the device's memory that may be taken from the next residence_take on; 0: all. */
+void residence_limit(int64_t bytes);
 /* Frees everything; no run may be under way. */
 void residence_stop(void);
 

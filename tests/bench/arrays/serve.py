@@ -39,7 +39,8 @@ class Error(ctypes.Structure):
 
 class Options(ctypes.Structure):
     _fields_ = [("threads", ctypes.c_int32), ("pin", ctypes.c_int32), ("memory_limit", ctypes.c_int64),
-                ("profile", ctypes.c_int32), ("trace_path", ctypes.c_char_p), ("device", ctypes.c_char_p)]
+                ("profile", ctypes.c_int32), ("trace_path", ctypes.c_char_p), ("device", ctypes.c_char_p),
+                ("device_memory", ctypes.c_int64)]
 
 
 class Gact:
