@@ -3,7 +3,7 @@
 
 #include "../../lang/nvrtc.h"
 #include "../../lang/store.h"
-#include "../device/device.h"
+#include "../device/emu.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -51,12 +51,76 @@ static const char *advice_for(const char *name) {
     return "";
 }
 
+/* ---- a trial ---- */
+
+enum { TRIAL_BLOCKS = 3, TRIAL_THREADS = 64 };
+static const char trial_text[] = "struct trial_args { i64 *sums; };\n"
+                                 "GX_KERNEL(trial, trial_args) {\n"
+                                 "    GX_SHARED(i32, count);\n"
+                                 "    if (threadIdx.x == 0) count = (i32)blockIdx.x;\n"
+                                 "    gx_sync();\n"
+                                 "    gx_fetch_add(&count, 1);\n"
+                                 "    gx_sync();\n"
+                                 "    if (threadIdx.x == 0) a.sums[blockIdx.x] = count;\n"
+                                 "}\n";
+
+/* Runs the loaded kernel and looks at what it computes. */
+static DeviceStatus run_trial(Device *d, DeviceModule *module, bool *right) {
+    const DeviceTable *t = d->table;
+    const DeviceGrid grid = {.blocks = {TRIAL_BLOCKS, 1, 1}, .threads = TRIAL_THREADS};
+    int64_t sums[TRIAL_BLOCKS] = {0};
+    DeviceFunc *f;
+    DevicePtr p;
+    DeviceStatus status = t->function(d, module, "trial", &f);
+    if (!status)
+        status = t->alloc(d, sizeof sums, &p);
+    if (status)
+        return status;
+    status = t->launch(d, 0, f, &grid, &p, sizeof p);
+    if (!status)
+        status = t->copy_out(d, 0, sums, p, sizeof sums);
+    if (!status)
+        status = t->sync(d, 0);
+    t->free(d, p);
+    *right = true;
+    for (int k = 0; k < TRIAL_BLOCKS; k++)
+        *right = *right && sums[k] == TRIAL_THREADS + k;
+    return status;
+}
+
+/* Does the device run what is compiled for it? */
+static void print_trial(Region *region, Device *d, FILE *out) {
+    const char *text = region_printf(region, "%s%s", device_prelude, trial_text);
+    void *code = NULL;
+    size_t len = 0;
+    char *log = NULL;
+    DeviceModule *module = NULL;
+    bool right = false;
+    double start = seconds_now();
+    DeviceStatus status = d->table->compile(d, text, strlen(text), &code, &len, &log);
+    double seconds = seconds_now() - start;
+    if (!status)
+        status = d->table->load(d, code, len, &module);
+    if (!status)
+        status = run_trial(d, module, &right);
+    d->table->unload(d, module);
+    free(code);
+    free(log);
+    if (status)
+        line(out, "", "a trial fails: %s", d->error);
+    else if (!right)
+        line(out, "", "a trial fails: the kernel gives wrong numbers");
+    else
+        line(out, "", "a kernel is compiled by %s in %.0f ms and runs",
+             d->table == &device_emu ? emu_compiler(NULL) : "libnvrtc", seconds * 1e3);
+}
+
 static void print_info(const char *label, const DeviceInfo *info, FILE *out) {
     line(out, label, "%s%s%s, %d multiprocessors, %.0f of %.0f MiB free", info->name,
          *info->arch ? ", " : "", info->arch, info->units, mib(info->free), mib(info->memory));
 }
 
-static void print_device(const DeviceTable *table, int32_t ordinal, FILE *out) {
+static void print_device(Region *region, const DeviceTable *table, int32_t ordinal, FILE *out) {
     char label[24];
     Device *d;
     GactError error = {0};
@@ -70,14 +134,15 @@ static void print_device(const DeviceTable *table, int32_t ordinal, FILE *out) {
         line(out, label, "cannot be used: %s", d->error);
     else
         print_info(label, &info, out);
+    print_trial(region, d, out);
     device_close(d);
 }
 
-static void print_devices(const DeviceTable *table, FILE *out) {
+static void print_devices(Region *region, const DeviceTable *table, FILE *out) {
     GactError why = {0};
     int32_t count = table->count(&why);
     for (int32_t k = 0; k < count; k++)
-        print_device(table, k, out);
+        print_device(region, table, k, out);
     if (count == 0) {
         line(out, table->name, "none: %s", why.text);
         line(out, "", "%s", advice_for(table->name));
@@ -124,7 +189,7 @@ void doctor_print(Region *region, FILE *out) {
     print_compiler(region, out);
     line(out, "host", "%ld processors", sysconf(_SC_NPROCESSORS_ONLN));
     for (const DeviceTable *const *t = device_tables; *t; t++)
-        print_devices(*t, out);
+        print_devices(region, *t, out);
     print_nvrtc(out);
     print_store(out);
 }

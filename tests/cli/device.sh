@@ -48,6 +48,11 @@ expect 0 'nvidia-driver' without "$GACTRUN" --doctor
 expect 0 "^gactc *$GACTC\$" without "$GACTRUN" --doctor
 expect 0 "^cache *$work/cache/gact: 0 files" without "$GACTRUN" --doctor
 GACT_NVRTC=/none/libnvrtc.so expect 0 'pip install nvidia-cuda-nvrtc' without "$GACTRUN" --doctor
+# Every device is tried: the one that is none has no such kernel.
+expect 0 '^ *a trial fails: cuModuleGetFunction\|nothing compiles CUDA here' with "$GACTRUN" --doctor
+if command -v c++ >/dev/null; then
+    expect 0 '^ *a kernel is compiled by .* in [0-9]* ms and runs' without "$GACTRUN" --doctor
+fi
 # A machine with nothing.
 nothing() { env -i GACT_CUDA=/none GACT_NVRTC=/none GACTC=/none "$@"; }
 expect 0 'install it beside gactrun' nothing "$GACTRUN" --doctor
