@@ -1,8 +1,8 @@
 /* Arrays that hold more than is read of them. Where every reader of an array of integers, or of a
-   reduction's result, takes its low bits alone, the producer computes no more than these: a histogram
-   of counts that becomes u32 later has a table of u32, half as large. Sums, products and bit
-   operations give the same low bits from low bits. And a map that copies an array that a kernel made
-   is that array. */
+   reduction's result, takes its low bits alone, the producer computes no more than these: a
+   histogram of counts that becomes u32 later has a table of u32, half as large. Sums, products and
+   bit operations give the same low bits from low bits. And a map that copies an array that a kernel
+   made is that array. */
 #include "fuse.h"
 
 typedef struct {
@@ -43,8 +43,7 @@ static bool reads_elements(Narrow *n) {
 
 /* Are the low bits of what an operator gives those of its operands' low bits? */
 static bool keeps_low_bits(IrKind op) {
-    return op == IR_ADD || op == IR_MUL || op == IR_BITAND || op == IR_BITOR ||
-           op == IR_BITXOR;
+    return op == IR_ADD || op == IR_MUL || op == IR_BITAND || op == IR_BITOR || op == IR_BITXOR;
 }
 
 static bool suits(Narrow *n) {
@@ -90,8 +89,8 @@ static void narrow_kernel(Narrow *n) {
         fuse_splice(z->m, home, fuse_position(home, n->id), &code);
         op.regions[sink->region] = narrow_operator(n, &op, sink->op);
     }
-    sink->type = sink->kind == SINK_REDUCE ? n->type
-                                           : type_array(z->m->types, n->type, sink->type->rank);
+    sink->type =
+        sink->kind == SINK_REDUCE ? n->type : type_array(z->m->types, n->type, sink->type->rank);
     ir_op(z->f, n->id)->type = sink->type;
 }
 
@@ -141,7 +140,8 @@ static IrId copied(Fuse *z, IrId id) {
         return IR_NONE;
     const IrRegion *body = op->regions[0];
     const IrOp *read = ir_op(z->f, body->results.at[0]);
-    if (read->kind != IR_INDEX || (read->flags & IRF_CHECKED) || read->nargs - 1 != op->kernel->rank)
+    if (read->kind != IR_INDEX || (read->flags & IRF_CHECKED) ||
+        read->nargs - 1 != op->kernel->rank)
         return IR_NONE;
     for (int i = 0; i < op->kernel->rank; i++)
         if (read->args[1 + i] != body->params.at[i])

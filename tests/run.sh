@@ -93,7 +93,7 @@ error)
     ;;
 code)
     "$GACTC" --emit=llvm --cpu=x86-64-v4 "$file" >"$work/module" || exit 1
-    for word in masked.gather shufflevector; do
+    for word in masked.gather shufflevector llvm.prefetch; do
         echo "$word $(grep -v '^declare' "$work/module" | grep -c "$word")"
     done >"$work/out"
     compare "$base.counts" "$work/out"

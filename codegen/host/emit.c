@@ -375,7 +375,7 @@ Value *value_of(Fn *f, IrId id) {
 }
 
 void value_set(Fn *f, IrId id, LLVMValueRef *s, int n) {
-    f->values[id] = (Value){s, n};
+    f->values[id] = (Value){.s = s, .n = n};
 }
 
 Type *value_type(Fn *f, IrId id) {

@@ -126,6 +126,7 @@ LLVMValueRef table_sources(Emit *e); /* at the end: the GactSource table */
 typedef struct {
     LLVMValueRef *s; /* the slots; NULL: not emitted (yet) */
     int n;
+    int nreaders; /* loops inside of a point that took its elements in order */
 } Value;
 
 struct Builder;

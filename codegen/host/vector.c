@@ -892,6 +892,11 @@ static int pack_lanes(Points *p) {
     return widest ? 64 / (widest < 4 ? 4 : widest) : 0;
 }
 
+/* A loop inside of a point, which may be over its row. */
+static bool is_in_point(const Points *p) {
+    return p->v.f->in_kernel && !p->loop->is_outer && p->rank == 1 && !p->loop->box;
+}
+
 /* How many lanes the sinks want; 0: they leave it to the body. */
 static int wanted_lanes(Points *p) {
     return p->reduces ? REDUCE_LANES : p->scans ? GROUP : pack_lanes(p);
@@ -926,6 +931,7 @@ static void emit_points(Fn *f, VectorLoop *loop, int fixed) {
     p->v.ncopies = 1;
     p->ncopies = plan.ncopies;
     p->v.is_outer = loop->is_outer;
+    p->v.row = is_in_point(p) ? loop->dims[0] : NULL;
     p->v.linear = NEW_ARRAY(f->e->arena, Linear, f->ir->ops.len + 1);
     p->next = fn_alloca(f, f->e->i64, "next");
     p->piece = fn_alloca(f, f->e->i64, "points");
@@ -975,10 +981,20 @@ static void emit_short(Fn *f, VectorLoop *loop) {
         loop->sinks[k].total = fn_get(f, types[k], totals[k]);
 }
 
+/* Notes the arrays whose elements the body reads in order. */
+static void note_rows(Fn *f, const IrRegion *body) {
+    for (int i = 0; i < body->ops.len && body->params.len == 1; i++) {
+        const IrOp *op = ir_op(f->ir, body->ops.at[i]);
+        if (op->kind == IR_INDEX && op->nargs == 2 && op->args[1] == body->params.at[0])
+            f->values[op->args[0]].nreaders++;
+    }
+}
+
 void vector_points(Fn *f, VectorLoop *loop) {
     f->has_vectors = true;
     if (may_be_short(f, loop))
         emit_short(f, loop);
     else
         emit_points(f, loop, 0);
+    note_rows(f, ir_op(f->ir, loop->kernel)->regions[0]);
 }

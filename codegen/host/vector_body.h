@@ -63,6 +63,8 @@ typedef struct {
     bool is_nested; /* the mask is narrower than first … first + count - 1 */
     bool is_outer;    /* nothing here reads what vec_store writes */
     int prefetch;     /* not 0: loads of whole lines ask for those so many bytes ahead */
+    LLVMValueRef row; /* not NULL: in the second loop over a row of so many elements, they ask for
+                         the next row */
     int stream_align; /* not 0: stores bypass the caches; their places are so aligned */
     const VecTile *tiles;
     int ntiles;

@@ -13,6 +13,8 @@ enum {
     MOST_SPACED = 4, /* elements from lane to lane that are loaded to be dropped; farther apart, they */
     MOST_SPACED_SMALL = 8, /* are gathered, for which small ones have no instruction */
     MOST_STRIDE = 4096,
+    LEAST_AHEAD = 1 << 12, /* bytes that a loop over a row asks ahead */
+    MOST_AHEAD = 1 << 15
 };
 
 /* Lanes that are `stride` apart: lane k's place is base + k * stride + offset, and the array has
@@ -152,20 +154,37 @@ void vec_prefetch(Vec *v, LLVMValueRef p) {
     vec_intrinsic(v, "llvm.prefetch", &e->ptr, 1, args, 4);
 }
 
-/* Asks for the lines that a later piece will read. Ahead of the caches' own guesses: a body of some
-   length leaves too few loads under way to fill the time that memory takes. */
-static void prefetch(Vec *v, int bytes, LLVMValueRef p) {
-    for (int at = 0; at < v->lanes * bytes; at += LINE_BYTES)
-        vec_prefetch(v, fn_at_index(v->f, v->f->e->i8, p, fn_int(v->f, v->prefetch + at)));
+/* How many bytes ahead a load in order asks for what a later piece or row will read, or NULL. Ahead
+   of the caches' own guesses: a body of some length leaves too few loads under way to fill the time
+   that memory takes, and a loop over a row that is in the cache by now leaves none. */
+static LLVMValueRef ahead_of(Vec *v, const IrOp *op, int bytes) {
+    Fn *f = v->f;
+    if (v->lanes * bytes < LINE_BYTES)
+        return NULL;
+    if (v->prefetch)
+        return v->mask ? NULL : fn_int(f, v->prefetch);
+    IrKind array = ir_op(f->ir, op->args[0])->kind;
+    if (!v->row || value_of(f, op->args[0])->nreaders != 1 ||
+        (array != IR_INDEX && array != IR_SLICE))
+        return NULL;
+    LLVMValueRef row = fn_mul(f, v->row, fn_int(f, bytes));
+    return fn_max(f, fn_min(f, row, fn_int(f, MOST_AHEAD)), fn_int(f, LEAST_AHEAD));
 }
 
-/* Lanes at base, base + stride, …, the stride being 1 or -1. */
-static LLVMValueRef load_linear(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef data, Linear at) {
+static void prefetch(Vec *v, int bytes, LLVMValueRef p, LLVMValueRef ahead) {
+    p = fn_at_index(v->f, v->f->e->i8, p, ahead);
+    for (int at = 0; at < v->lanes * bytes; at += LINE_BYTES)
+        vec_prefetch(v, fn_at_index(v->f, v->f->e->i8, p, fn_int(v->f, at)));
+}
+
+/* Lanes at base, base + stride, …, the stride being 1 or -1; ahead: see ahead_of. */
+static LLVMValueRef load_linear(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef data, Linear at,
+                                LLVMValueRef ahead) {
     LLVMValueRef mask = v->mask, base = at.base;
     if (at.stride > 0) {
         LLVMValueRef p = LLVMBuildGEP2(B, type, data, &base, 1, "");
-        if (v->prefetch && !v->mask && v->lanes * bytes >= LINE_BYTES)
-            prefetch(v, bytes, p);
+        if (ahead)
+            prefetch(v, bytes, p, ahead);
         return vec_load(v, type, bytes, p);
     }
     base = fn_sub(v->f, base, fn_int(v->f, v->lanes - 1));
@@ -254,7 +273,8 @@ static void emit_varying_index(Vec *v, IrId id) {
         LLVMValueRef data = s[l->rank + 2 * k + 1], all;
         if (is_linear)
             all = load_linear(v, type, col->bytes, data,
-                              (Linear){fn_add(f, at.base, fn_int(f, at.offset)), at.stride});
+                              (Linear){fn_add(f, at.base, fn_int(f, at.offset)), at.stride},
+                              ahead_of(v, op, col->bytes));
         else if (is_spaced(v, at, col->bytes))
             all = load_spaced(v, type, col->bytes, data, at);
         else
