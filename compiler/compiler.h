@@ -9,7 +9,7 @@
 /* What a pass did or left undone, for --explain. */
 typedef enum { REMARK_FUSED, REMARK_NOT_FUSED, REMARK_COPY, REMARK_IN_PLACE, REMARK_CHECK,
                REMARK_INLINE, REMARK_PLACE, REMARK_SORT, REMARK_PEEL, REMARK_SWEEP,
-               REMARK_COUNT } RemarkKind;
+               REMARK_BITS, REMARK_COUNT } RemarkKind;
 typedef struct {
     RemarkKind kind;
     Span span;
@@ -75,6 +75,7 @@ void math_module(Compiler *c);      /* functions of floats -> the library's code
 void range_module(Compiler *c);     /* proves bounds and zero checks: clears IRF_CHECKED… */
 void peel_module(Compiler *c);      /* kernels get bodies without their borders' conditions */
 void sweep_module(Compiler *c);     /* marks loops over stencils */
+void bits_module(Compiler *c);      /* packs the arrays of such loops that hold bits */
 void plan_module(Compiler *c);      /* owners, releases, in-place updates */
 /* An IR function of a library function whose parameters all have written types, settled; NULL if
    there is none, or after a report. */

@@ -8,7 +8,7 @@ static const char *const kind_names[REMARK_COUNT] = {
     [REMARK_IN_PLACE] = "in place", [REMARK_CHECK] = "check",         [REMARK_INLINE] = "inlined",
     [REMARK_PLACE] = "place",       [REMARK_SORT] = "sort",
     [REMARK_PEEL] = "peeled",
-    [REMARK_SWEEP] = "swept",
+    [REMARK_SWEEP] = "swept",       [REMARK_BITS] = "bits",
 };
 
 /* A remark with its rank among all, which keeps the sort stable. */

@@ -27,12 +27,13 @@ static const char *const other_names[] = {
     [IR_UNDEF] = "undef",     [IR_PARAM] = "param",     [IR_TUPLE] = "tuple",
     [IR_GET] = "get",         [IR_ZIP] = "zip",         [IR_VARIANT] = "variant",
     [IR_TAG] = "tag",         [IR_PAYLOAD] = "payload", [IR_DIM] = "dim",
-    [IR_INDEX] = "index",     [IR_SLICE] = "slice",     [IR_LIST] = "list",
-    [IR_RESHAPE] = "reshape", [IR_FLAT] = "flat",       [IR_UPDATE] = "update",
-    [IR_CONCAT] = "concat",   [IR_KERNEL] = "kernel",   [IR_SORT] = "sort",
-    [IR_MATMUL] = "matmul",   [IR_IF] = "if",           [IR_FOR] = "for",
-    [IR_LOOP] = "loop",       [IR_CALL] = "call",       [IR_TRY] = "try",
-    [IR_CHECK] = "check",     [IR_RT] = "rt",
+    [IR_INDEX] = "index",     [IR_PACK] = "pack",       [IR_BIT] = "bit",
+    [IR_SLICE] = "slice",     [IR_LIST] = "list",       [IR_RESHAPE] = "reshape",
+    [IR_FLAT] = "flat",       [IR_UPDATE] = "update",   [IR_CONCAT] = "concat",
+    [IR_KERNEL] = "kernel",   [IR_SORT] = "sort",       [IR_MATMUL] = "matmul",
+    [IR_IF] = "if",           [IR_FOR] = "for",         [IR_LOOP] = "loop",
+    [IR_CALL] = "call",       [IR_TRY] = "try",         [IR_CHECK] = "check",
+    [IR_RT] = "rt",
 };
 static_assert(ARRAY_LEN(other_names) == IR_KIND_COUNT, "a kind has no name");
 static_assert(ARRAY_LEN(scalar_ops) == IR_CONST, "scalar ops come first");
@@ -370,6 +371,17 @@ IrId ir_index(IrBuilder *b, IrId array, const IrId *at, int n, bool checked) {
     IrOp op = {.kind = IR_INDEX, .flags = checked ? IRF_CHECKED : 0};
     op.type = indexed_type(b->module->types, ir_type(b->func, array), n);
     return emit(b, op, join(b, &array, 1, at, n), n + 1);
+}
+
+IrId ir_pack(IrBuilder *b, IrId array, const IrId *at, int n, int bit, bool or_above) {
+    IrOp op = {.kind = IR_PACK, .imm = bit, .imm2 = or_above};
+    op.type = type_basic(b->module->types, TYPE_U64);
+    return emit(b, op, join(b, &array, 1, at, n), n + 1);
+}
+
+IrId ir_bit(IrBuilder *b, IrId words, const IrId *at, int n) {
+    IrOp op = {.kind = IR_BIT, .type = type_basic(b->module->types, TYPE_BOOL)};
+    return emit(b, op, join(b, &words, 1, at, n), n + 1);
 }
 
 IrId ir_slice(IrBuilder *b, IrId array, IrId lo, IrId hi, bool checked) {

@@ -42,6 +42,11 @@ typedef enum {
     IR_DIM,     /* args[0]: an array; imm: the axis -> i64 */
     IR_INDEX,   /* args[0]: array, args[1…]: i64 indices, at most one an axis (fewer: the sub-array, a
                    view). IRF_CHECKED: faults when an index is out of bounds */
+    IR_PACK,    /* args: an array of bools or integers, an i64 for each axis, the last of which counts
+                   groups of 64 elements -> u64: bit b is bit imm of element b of the group (imm2 1:
+                   whether there is any from bit imm on), 0 behind the end of the axis. No check */
+    IR_BIT,     /* args: an array of u64, an i64 for each axis, the last of which counts bits, 64 an
+                   element -> bool. No check */
     IR_SLICE,   /* args: array, lo, hi: rows lo … hi - 1, a view. IRF_CHECKED: faults unless
                    0 <= lo <= hi <= dim */
     IR_LIST,    /* args: the elements of type->elem; or, where type->rank > 1, sub-arrays of rank
@@ -325,6 +330,8 @@ IrId ir_tag(IrBuilder *b, IrId v);
 IrId ir_payload(IrBuilder *b, IrId v, int ctor, int k);
 IrId ir_dim(IrBuilder *b, IrId array, int axis);
 IrId ir_index(IrBuilder *b, IrId array, const IrId *at, int n, bool checked);
+IrId ir_pack(IrBuilder *b, IrId array, const IrId *at, int n, int bit, bool or_above);
+IrId ir_bit(IrBuilder *b, IrId words, const IrId *at, int n);
 IrId ir_slice(IrBuilder *b, IrId array, IrId lo, IrId hi, bool checked);
 IrId ir_list(IrBuilder *b, Type *array, const IrId *args, int n);
 IrId ir_reshape(IrBuilder *b, Type *array, IrId a, const IrId *dims);

@@ -270,6 +270,7 @@ static void print_control(Printer *p, const IrOp *op) {
 int ir_text_numbers(IrKind kind, bool *before) {
     *before = kind == IR_VARIANT;
     switch (kind) {
+    case IR_PACK:
     case IR_PAYLOAD: return 2;
     case IR_VARIANT:
     case IR_GET:

@@ -193,6 +193,13 @@ static void check_array_op(Verify *v, const IrOp *op) {
         expect_i64s(v, op, 1, op->nargs);
         check_indexed(v, array, op->nargs - 1, type);
         break;
+    case IR_PACK:
+    case IR_BIT:
+        expect_i64s(v, op, 1, op->nargs);
+        expect(v, op->nargs - 1 == rank_of(array), "has an index for each axis");
+        expect(v, op->kind == IR_PACK ? type->kind == TYPE_U64 : type->kind == TYPE_BOOL,
+               "gives a word or a bit");
+        break;
     case IR_SLICE:
         if (has_args(v, op, 3, 3))
             expect_i64s(v, op, 1, 3);
@@ -445,6 +452,8 @@ static void check_op(Verify *v, const IrOp *op) {
     case IR_LIST: check_list(v, op); return;
     case IR_DIM:
     case IR_INDEX:
+    case IR_PACK:
+    case IR_BIT:
     case IR_SLICE:
     case IR_RESHAPE:
     case IR_FLAT:

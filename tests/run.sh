@@ -6,6 +6,7 @@
 #   math    .ir: the program with the library's code for exp, log, …
 #   fuse    .kernels: the counts of kernels, array reads and writes of each entry, after fusion
 #   peel    .ir, after the passes peel and sweep
+#   bits    .ir, after the pass bits
 #   code    .counts: how many gathers and shuffles of vectors there are in what a processor with
 #           AVX-512 is given, before LLVM's passes
 #   run     .out: the standard output of gactrun and, unless it is 0, the exit status; .err: its
@@ -84,6 +85,11 @@ fuse)
     ;;
 peel)
     "$GACTC" --emit=fused --dump-after=sweep "$file" >"$work/out" 2>"$work/err" ||
+        { cat "$work/err"; exit 1; }
+    compare "$base.ir" "$work/out"
+    ;;
+bits)
+    "$GACTC" --emit=fused --dump-after=bits "$file" >"$work/out" 2>"$work/err" ||
         { cat "$work/err"; exit 1; }
     compare "$base.ir" "$work/out"
     ;;

@@ -314,6 +314,8 @@ void array_own(Fn *f, const Layout *l, LLVMValueRef site, LLVMValueRef const *s,
 LLVMValueRef array_is_unshared(Fn *f, const Layout *l, LLVMValueRef const *cols);
 LLVMValueRef site_memory(Fn *f, const IrOp *op);
 void emit_index(Fn *f, IrId id);
+void emit_pack(Fn *f, IrId id); /* bits.c */
+void emit_bit(Fn *f, IrId id);
 void emit_slice(Fn *f, IrId id);
 void emit_list(Fn *f, IrId id);
 void emit_reshape(Fn *f, IrId id);

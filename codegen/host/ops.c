@@ -244,6 +244,8 @@ void emit_op(Fn *f, IrId id) {
     case IR_PAYLOAD: emit_payload(f, id); break;
     case IR_DIM: emit_dim(f, id); break;
     case IR_INDEX: emit_index(f, id); break;
+    case IR_PACK: emit_pack(f, id); break;
+    case IR_BIT: emit_bit(f, id); break;
     case IR_SLICE: emit_slice(f, id); break;
     case IR_LIST: emit_list(f, id); break;
     case IR_RESHAPE: emit_reshape(f, id); break;

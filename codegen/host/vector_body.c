@@ -383,6 +383,12 @@ static void emit_copy_op(Vec *v, IrId id) {
         else
             vec_shared_index(v, id);
         break;
+    case IR_BIT:
+        if (v->plan->varying[id])
+            vec_bits(v, id);
+        else
+            emit_op(v->f, id);
+        break;
     case IR_CHECK: emit_vec_check(v, id); break;
     case IR_LIST: v->f->values[id] = (Value){0}; break; /* who stores it takes its members */
     case IR_CALL:

@@ -146,6 +146,8 @@ LLVMValueRef vec_gather(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p, LLV
 LLVMValueRef vec_of_memory(Vec *v, const Column *col, LLVMValueRef a);
 /* A kernel in the body whose sinks are all sums (of the same points in every lane), in all copies. */
 void vec_nested(Vec *v, IrId id);
+/* A BIT of consecutive bits, one a lane. bits.c */
+void vec_bits(Vec *v, IrId id);
 /* A call of a function of scalars whose arguments vary, in the copy at hand. */
 void vec_call(Vec *v, IrId id);
 /* 0, 1, 2, … as i64. */

@@ -175,6 +175,15 @@ static bool can_index(Planner *p, const IrOp *op) {
            type_is_flat(l->elem);
 }
 
+/* Bits side by side, or the same one in all lanes. */
+static bool can_bit(Planner *p, const IrOp *op) {
+    int last = op->nargs - 1;
+    for (int k = 0; k < last; k++)
+        if (p->varying[op->args[k]])
+            return false;
+    return !p->varying[op->args[last]] || is_lane(p, op->args[last]);
+}
+
 static bool is_packed(const Planner *p, IrId id) {
     return p->packed && p->packed[id];
 }
@@ -346,6 +355,7 @@ static bool can_op(Planner *p, IrId id) {
     case IR_INDEX:
         return can_index(p, op) || can_uniform(p, id) || can_share_row(p, op) ||
                can_read_packed(p, op) || can_pack(p, id);
+    case IR_BIT: return can_bit(p, op);
     case IR_DIM: return is_packed(p, op->args[0]) || can_uniform(p, id);
     case IR_ZIP: case IR_SLICE: case IR_RESHAPE: case IR_FLAT:
         return can_uniform(p, id);
