@@ -17,6 +17,7 @@
    remark. */
 #include "bits.h"
 #include "fuse.h"
+#include "range.h"
 
 enum {
     MOST_STATE = 4, /* bits of an element */
@@ -520,31 +521,17 @@ static void emit_loop(Pack *p, IrBuilder *b, IrId lo, const IrId *words, IrId *o
 
 /* ---- around the loop ---- */
 
-/* Is a value at most 2^bits - 1 whatever the arrays hold? */
-static bool is_small(const IrFunc *f, IrId v, int bits) {
-    const IrOp *op = ir_op(f, v);
-    int64_t value;
-    if (op->type->kind == TYPE_BOOL)
-        return true;
-    if (ir_const_int(f, v, &value))
-        return value >= 0 && value >> bits == 0;
-    switch ((int)op->kind) {
-    case IR_CONVERT: return ir_type(f, op->args[0])->kind == TYPE_BOOL;
-    case IR_SELECT: return is_small(f, op->args[1], bits) && is_small(f, op->args[2], bits);
-    case IR_BITAND: return is_small(f, op->args[0], bits) || is_small(f, op->args[1], bits);
-    case IR_IF:
-        return op->regions[0]->results.len == 1 &&
-               is_small(f, op->regions[0]->results.at[0], bits) &&
-               is_small(f, op->regions[1]->results.at[0], bits);
-    default: return false;
-    }
-}
-
 /* Are the arrays small after a step on any? */
 static bool makes_small(const Pack *p) {
-    for (int k = 0; k < p->loop.ncarried; k++)
-        if (!is_small(p->loop.f, part(p, 0)->results.at[p->yield_of[k]], p->loop.arrays.at[k].bits))
+    Range r = {.m = p->loop.m, .f = p->loop.f, .arena = p->loop.f->arena};
+    for (int k = 0; k < p->loop.ncarried; k++) {
+        IrId yield = part(p, 0)->results.at[p->yield_of[k]];
+        if (is_bool(p, k))
+            continue;
+        Interval all = range_interval(&r, yield);
+        if (all.lo < 0 || bits_width(all.hi) > p->loop.arrays.at[k].bits)
             return false;
+    }
     return true;
 }
 

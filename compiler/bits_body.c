@@ -4,12 +4,14 @@
    of words that the next op may go on with. Choices by bits are done on both sides. */
 #include "bits.h"
 #include "ir_build.h"
+#include "range.h"
 
 #include <assert.h>
 
 enum {
-    MOST_CASES = 256, /* numbers that a function is taken apart for, */
-    MOST_VALUES = 32, /* and if what it gives has to be computed for each */
+    MOST_VALUES = 64,  /* of a function that have to be computed */
+    MOST_POINTS = 256, /* of a loop in the body */
+    MOST_NUMBER = 1 << 16,
     WORD = 64,
 };
 
@@ -98,30 +100,45 @@ static bool fits_type(const Bits *x, const Type *type) {
     return x->lo >= lo && x->hi <= hi;
 }
 
-static bool is_small_type(const Type *type) {
-    return type->kind == TYPE_BOOL || (type_is_int(type) && type_bytes(type) == 1);
+/* Between what a scalar of the new code is; false: not between numbers of few bits. */
+static bool scalar_limits(const Body *s, IrId id, int64_t *lo, int64_t *hi) {
+    const Type *type = ir_type(func(s), id);
+    if (type->kind == TYPE_BOOL) {
+        type_limits(type, lo, hi);
+        return true;
+    }
+    if (!type_is_int(type))
+        return false;
+    Range r = {.m = s->loop->m, .f = s->loop->f, .arena = s->loop->f->arena};
+    Interval all = range_interval(&r, id);
+    *lo = all.lo;
+    *hi = all.hi;
+    return all.lo > -MOST_NUMBER && all.hi < MOST_NUMBER;
+}
+
+/* Between what a function's values are; false: they are no numbers of few bits. */
+static bool table_limits(const Body *s, const Table *t, int64_t *lo, int64_t *hi) {
+    *lo = INT64_MAX;
+    *hi = INT64_MIN;
+    for (int64_t k = 0; k <= t->of.hi - t->of.lo; k++) {
+        const Leaf *leaf = &t->leaves[k];
+        int64_t least = leaf->bits, most = leaf->bits;
+        if (leaf->kind == LEAF_ANY)
+            continue;
+        if (leaf->kind == LEAF_VALUE && !scalar_limits(s, leaf->id, &least, &most))
+            return false;
+        *lo = least < *lo ? least : *lo;
+        *hi = most > *hi ? most : *hi;
+    }
+    if (*lo > *hi)
+        *lo = *hi = 0; /* nothing that matters */
+    return *lo > -MOST_NUMBER && *hi < MOST_NUMBER && bits_width(*hi - *lo) <= BITS_MOST;
 }
 
 static bool table_bits(Body *s, const Table *t, const Type *type, Bits *out) {
-    int64_t lo = INT64_MAX, hi = INT64_MIN;
-    bool has_values = false;
-    for (int64_t k = 0; k <= t->of.hi - t->of.lo; k++) {
-        const Leaf *leaf = &t->leaves[k];
-        has_values |= leaf->kind == LEAF_VALUE;
-        if (leaf->kind != LEAF_CONST)
-            continue;
-        lo = leaf->bits < lo ? leaf->bits : lo;
-        hi = leaf->bits > hi ? leaf->bits : hi;
-    }
-    if (has_values && !is_small_type(type))
-        return false;
-    if (has_values)
-        type_limits(type, &lo, &hi);
-    if (lo > hi)
-        lo = hi = 0; /* nothing that matters */
-    if (lo < -(1 << BITS_MOST) || hi > 1 << 16)
-        return false;
-    return bits_pick(s->b, &t->of, t->leaves, type->kind == TYPE_BOOL, lo, hi, out);
+    int64_t lo, hi;
+    return table_limits(s, t, &lo, &hi) &&
+           bits_pick(s->b, &t->of, t->leaves, type->kind == TYPE_BOOL, lo, hi, out);
 }
 
 /* A scalar as bits. */
@@ -131,12 +148,11 @@ static bool scalar_bits(Body *s, IrId id, const Type *type, Bits *out) {
         *out = bits_const(value);
         return true;
     }
-    if (!is_small_type(type))
+    int64_t lo, hi;
+    if (!scalar_limits(s, id, &lo, &hi))
         return false;
     Leaf leaf = {.kind = LEAF_VALUE, .id = id};
     Bits one = bits_const(0);
-    int64_t lo, hi;
-    type_limits(type, &lo, &hi);
     return bits_pick(s->b, &one, &leaf, type->kind == TYPE_BOOL, lo, hi, out);
 }
 
@@ -333,33 +349,31 @@ static bool move_column(Body *s, const IrOp *op, Value *out) {
     return true;
 }
 
+/* Adds a sum that is not worked out. */
+static bool add_sum(Body *s, BitSum *sum, const BitSum *other) {
+    int64_t lo = sum->lo + other->lo, hi = sum->hi + other->hi;
+    sum->base += other->base;
+    for (int i = 0; i < other->n; i++) {
+        Bits word = bits_of_word(other->word[i]);
+        if (!bits_add(s->b, sum, &word, (int64_t)1 << other->weight[i]))
+            return fail(s, "it adds up too much");
+    }
+    sum->lo = lo;
+    sum->hi = hi;
+    return true;
+}
+
+static bool add_value(Body *s, BitSum *sum, const Value *v, const Type *type, int64_t factor) {
+    Bits x;
+    if (v->form == AS_SUM && factor == 1)
+        return add_sum(s, sum, v->sum);
+    return bits_of(s, v, type, &x) &&
+           (bits_add(s->b, sum, &x, factor) || fail(s, "it adds up too much"));
+}
+
 static bool add_arg(Body *s, BitSum *sum, const IrOp *op, int k, int64_t factor) {
     Value v = value_at(s, op->args[k]);
-    Bits x;
-    if (v.form == AS_SUM && factor == 1 && sum->n == 0) { /* go on with it */
-        int64_t base = sum->base, lo = sum->lo, hi = sum->hi;
-        *sum = *v.sum;
-        sum->base += base;
-        sum->lo += lo;
-        sum->hi += hi;
-        return true;
-    }
-    if (v.form == AS_SUM && factor == 1) {
-        sum->base += v.sum->base;
-        sum->lo += v.sum->lo;
-        sum->hi += v.sum->hi;
-        for (int i = 0; i < v.sum->n; i++) {
-            int64_t lo = sum->lo, hi = sum->hi;
-            x = bits_of_word(v.sum->word[i]);
-            if (!bits_add(s->b, sum, &x, (int64_t)1 << v.sum->weight[i]))
-                return fail(s, "it adds up too much");
-            sum->lo = lo;
-            sum->hi = hi;
-        }
-        return true;
-    }
-    return bits_of(s, &v, ir_type(func(s), op->args[k]), &x) &&
-           (bits_add(s->b, sum, &x, factor) || fail(s, "it adds up too much"));
+    return add_value(s, sum, &v, ir_type(func(s), op->args[k]), factor);
 }
 
 static bool is_sum(const Body *s, const IrOp *op) {
@@ -394,29 +408,30 @@ static bool multiply(Body *s, const IrOp *op, Value *out) {
            (bits_product(s->b, &x, &y, sum) || fail(s, "its numbers grow too large"));
 }
 
-/* ---- functions of one number ---- */
+/* ---- functions of few numbers ---- */
 
 static bool may_trap(IrKind kind) {
     return kind == IR_DIV || kind == IR_MOD || kind == IR_FDIV || kind == IR_FMOD || kind == IR_POW;
 }
 
-/* The op where operand `which` is the leaf. */
-static bool apply(Body *s, const IrOp *op, int which, const Leaf *leaf, Leaf *out) {
+static Leaf leaf_of(const Body *s, IrId id) {
+    Leaf leaf = {.kind = LEAF_VALUE, .id = id};
+    if (ir_const_bits(func(s), id, &leaf.bits))
+        leaf.kind = LEAF_CONST;
+    return leaf;
+}
+
+/* The op of leaves. */
+static bool apply(Body *s, const IrOp *op, const Leaf *args, Leaf *out) {
     const IrFunc *f = func(s);
     IrConst all[3];
-    bool is_const = leaf->kind == LEAF_CONST;
+    bool is_const = true;
     *out = (Leaf){.kind = LEAF_ANY};
-    if (leaf->kind == LEAF_ANY)
-        return true;
-    IrOp copy = *op;
-    copy.args = NEW_ARRAY(f->arena, IrId, op->nargs);
     for (int k = 0; k < op->nargs; k++) {
-        all[k].kind = ir_type(f, op->args[k])->kind;
-        copy.args[k] = k == which ? leaf->id : value_at(s, op->args[k]).id;
-        if (k == which)
-            all[k].bits = leaf->bits;
-        else
-            is_const = is_const && ir_const_bits(f, copy.args[k], &all[k].bits);
+        if (args[k].kind == LEAF_ANY)
+            return true;
+        is_const &= args[k].kind == LEAF_CONST;
+        all[k] = (IrConst){ir_type(f, op->args[k])->kind, args[k].bits};
     }
     if (is_const) {
         if (ir_eval(op->kind, op->type->kind, all, op->nargs, &out->bits))
@@ -425,14 +440,76 @@ static bool apply(Body *s, const IrOp *op, int which, const Leaf *leaf, Leaf *ou
     }
     if (may_trap(op->kind))
         return fail(s, "it divides by what is not known");
-    if (leaf->kind == LEAF_CONST)
-        copy.args[which] = ir_bits_const(s->b, ir_type(f, op->args[which]), leaf->bits);
+    IrOp copy = *op;
+    copy.args = NEW_ARRAY(f->arena, IrId, op->nargs);
+    for (int k = 0; k < op->nargs; k++)
+        copy.args[k] = args[k].kind == LEAF_VALUE
+                           ? args[k].id
+                           : ir_bits_const(s->b, ir_type(f, op->args[k]), args[k].bits);
     copy.consumed = 0;
-    IrId id = ir_emit(s->b, copy);
-    *out = (Leaf){.kind = LEAF_VALUE, .id = id};
-    if (ir_const_bits(f, id, &out->bits))
-        out->kind = LEAF_CONST;
+    *out = leaf_of(s, ir_emit(s->b, copy));
     return true;
+}
+
+/* An operand as a function of words, one leaf for each number that they can hold. */
+static bool operand_table(Body *s, const IrOp *op, int k, Table *out) {
+    Value v = value_at(s, op->args[k]);
+    Table from = v.table;
+    if (v.form == AS_SCALAR)
+        from.of = bits_const(0);
+    else if (v.form != AS_TABLE && !arg_bits(s, op, k, &from.of))
+        return false;
+    const Bits *x = &from.of;
+    *out = (Table){*x, NEW_ARRAY(func(s)->arena, Leaf, 1 << x->n)};
+    for (int i = 0; i < 1 << x->n; i++) {
+        int64_t number = x->base + i;
+        if (number < x->lo || number > x->hi)
+            continue; /* any */
+        out->leaves[i] = v.form == AS_SCALAR  ? leaf_of(s, v.id)
+                         : v.form == AS_TABLE ? from.leaves[number - x->lo]
+                                              : (Leaf){.kind = LEAF_CONST, .bits = number};
+    }
+    return true;
+}
+
+/* The op as a function of all its operands' words together. */
+static bool tabulate(Body *s, const IrOp *op, Value *out) {
+    Table from[3], to = {0};
+    bool is_const = true;
+    for (int k = 0; k < op->nargs; k++) {
+        if (!operand_table(s, op, k, &from[k]))
+            return false;
+        if (to.of.n + from[k].of.n > BITS_MOST)
+            return fail(s, "its numbers grow too large");
+        for (int i = 0; i < from[k].of.n; i++)
+            to.of.word[to.of.n++] = from[k].of.word[i];
+        for (int i = 0; i < 1 << from[k].of.n; i++)
+            is_const &= from[k].leaves[i].kind != LEAF_VALUE;
+    }
+    int size = 1 << to.of.n;
+    if (!is_const && size > MOST_VALUES)
+        return fail(s, "it computes with numbers that are not known to be small");
+    to.of.hi = size - 1;
+    to.leaves = NEW_ARRAY(func(s)->arena, Leaf, size);
+    for (int i = 0; i < size; i++) {
+        Leaf args[3];
+        for (int k = 0, rest = i; k < op->nargs; k++) {
+            args[k] = from[k].leaves[rest & ((1 << from[k].of.n) - 1)];
+            rest >>= from[k].of.n;
+        }
+        if (!apply(s, op, args, &to.leaves[i]))
+            return false;
+    }
+    *out = (Value){.form = AS_TABLE, .table = to};
+    return true;
+}
+
+/* May a value become bits? */
+static bool is_plain(const Body *s, const Value *v) {
+    int64_t lo, hi;
+    return v->form == AS_TABLE    ? table_limits(s, &v->table, &lo, &hi)
+           : v->form == AS_SCALAR ? scalar_limits(s, v->id, &lo, &hi)
+                                  : true;
 }
 
 /* Is every operand but one a constant? */
@@ -441,24 +518,6 @@ static bool has_constants(const Body *s, const IrOp *op, int which) {
     for (int k = 0; k < op->nargs; k++)
         if (k != which && !ir_const_bits(func(s), value_at(s, op->args[k]).id, &bits))
             return false;
-    return true;
-}
-
-static bool tabulate(Body *s, const IrOp *op, int which, Value *out) {
-    Value v = value_at(s, op->args[which]);
-    Table from = v.table, to;
-    if (v.form != AS_TABLE && !arg_bits(s, op, which, &from.of))
-        return false;
-    int64_t n = from.of.hi - from.of.lo + 1;
-    if (n > (has_constants(s, op, which) ? MOST_CASES : MOST_VALUES))
-        return fail(s, "its numbers grow too large");
-    to = (Table){from.of, NEW_ARRAY(func(s)->arena, Leaf, n)};
-    for (int64_t k = 0; k < n; k++) {
-        Leaf number = {.kind = LEAF_CONST, .bits = from.of.lo + k};
-        if (!apply(s, op, which, v.form == AS_TABLE ? &from.leaves[k] : &number, &to.leaves[k]))
-            return false;
-    }
-    *out = (Value){.form = AS_TABLE, .table = to};
     return true;
 }
 
@@ -509,9 +568,12 @@ static bool by_bit(Body *s, IrKind kind, const Bits *x, const Bits *y, Value *ou
 }
 
 static bool combine(Body *s, const IrOp *op, Value *out) {
+    Value v = value_at(s, op->args[0]), w = value_at(s, op->args[1]);
     Bits x, y;
-    if (op->nargs != 2 || !arg_bits(s, op, 0, &x) || !arg_bits(s, op, 1, &y))
-        return fail(s, "it does more than simple arithmetic");
+    if (!is_plain(s, &v) || !is_plain(s, &w))
+        return tabulate(s, op, out);
+    if (!arg_bits(s, op, 0, &x) || !arg_bits(s, op, 1, &y))
+        return false;
     if (is_comparison(op->kind))
         return compare(s, op->kind, &x, &y, out);
     switch ((int)op->kind) {
@@ -520,7 +582,7 @@ static bool combine(Body *s, const IrOp *op, Value *out) {
     case IR_BITAND:
     case IR_BITOR:
     case IR_BITXOR: return by_bit(s, op->kind, &x, &y, out);
-    default: return fail(s, "it does more than simple arithmetic");
+    default: return tabulate(s, op, out);
     }
 }
 
@@ -545,13 +607,18 @@ static bool convert(Body *s, const IrOp *op, Value *out) {
     if (!arg_bits(s, op, 0, &x))
         return false;
     if (op->type->kind == TYPE_BOOL || !type_is_int(op->type) || !fits_type(&x, op->type))
-        return tabulate(s, op, 0, out);
+        return tabulate(s, op, out);
     *out = in_words(&x);
     return true;
 }
 
+/* c ? x : y of the old code. */
 static bool choose(Body *s, const IrOp *op, Value *out) {
+    Value v = value_at(s, op->args[1]), w = value_at(s, op->args[2]);
+    bool is_table = v.form == AS_SCALAR && w.form == AS_SCALAR;
     Bits c, x, y, z;
+    if (is_table || !is_plain(s, &v) || !is_plain(s, &w))
+        return tabulate(s, op, out);
     if (!arg_bits(s, op, 0, &c) || !arg_bits(s, op, 1, &x) || !arg_bits(s, op, 2, &y))
         return false;
     if (c.n == 0)
@@ -560,6 +627,15 @@ static bool choose(Body *s, const IrOp *op, Value *out) {
         return fail(s, "its numbers grow too large");
     *out = in_words(&z);
     return true;
+}
+
+static bool are_plain(const Body *s, const IrOp *op) {
+    bool all = true;
+    for (int k = 0; k < op->nargs; k++) {
+        Value v = value_at(s, op->args[k]);
+        all = all && is_plain(s, &v);
+    }
+    return all;
 }
 
 static bool compute(Body *s, const IrOp *op, Value *out) {
@@ -582,14 +658,15 @@ static bool compute(Body *s, const IrOp *op, Value *out) {
     Value v = value_at(s, op->args[which]);
     if (op->kind == IR_CONVERT && v.form != AS_TABLE)
         return convert(s, op, out);
-    if (is_sum(s, op) && (count > 1 || (v.form != AS_TABLE && has_constants(s, op, which))))
+    if (is_sum(s, op) &&
+        (count > 1 ? are_plain(s, op) : is_plain(s, &v) && has_constants(s, op, which)))
         return add_args(s, op, out);
     if (count == 1 && is_comparison(op->kind) && v.form != AS_TABLE &&
         !has_constants(s, op, which) && type_is_int(ir_type(func(s), op->args[which])))
         return compare_scalar(s, op, which, out);
-    if (count == 1)
-        return tabulate(s, op, which, out);
-    return op->kind == IR_MUL ? multiply(s, op, out) : combine(s, op, out);
+    if (count == 1 || op->nargs != 2)
+        return tabulate(s, op, out);
+    return op->kind == IR_MUL && are_plain(s, op) ? multiply(s, op, out) : combine(s, op, out);
 }
 
 /* ---- choices ---- */
@@ -611,20 +688,14 @@ static bool guess(Body *s, const IrOp *op, Value *out) {
     const IrRegion *then = op->regions[0], *otherwise = op->regions[1];
     int n = then->results.len;
     Value *results = NEW_ARRAY(func(s)->arena, Value, n + 1);
-    Bits c;
     s->guesses++;
-    bool fits = arg_bits(s, op, 0, &c) && slice_region(s, then) && slice_region(s, otherwise);
+    bool fits = slice_region(s, then) && slice_region(s, otherwise);
     s->guesses--;
     for (int k = 0; k < n && fits; k++) {
-        IrId p = then->results.at[k], q = otherwise->results.at[k];
-        Value x = value_at(s, p), y = value_at(s, q);
-        Bits left, right, z;
-        fits = bits_of(s, &x, ir_type(func(s), p), &left) &&
-               bits_of(s, &y, ir_type(func(s), q), &right) &&
-               ((c.n == 0 && (z = c.base ? left : right, true)) ||
-                bits_choose(s->b, c.word[0], &left, &right, &z) ||
-                fail(s, "its numbers grow too large"));
-        results[k] = in_words(&z);
+        IrId args[] = {op->args[0], then->results.at[k], otherwise->results.at[k]};
+        IrOp one = {.kind = IR_SELECT, .args = args, .nargs = 3, .type = ir_type(func(s), args[1])};
+        fits = (type_is_scalar(one.type) || fail(s, "it chooses between more than numbers")) &&
+               choose(s, &one, &results[k]);
     }
     *out = results_value(s, then, results);
     return fits;
@@ -712,6 +783,72 @@ static bool slice_if(Body *s, const IrOp *op, Value *out) {
     return true;
 }
 
+/* ---- loops ---- */
+
+static bool known_size(const Body *s, IrId id, int64_t *size) {
+    Value v = value_at(s, id);
+    return v.form == AS_SCALAR && ir_const_int(func(s), v.id, size);
+}
+
+/* Joins what a point of a loop yields to what there is. */
+static bool join(Body *s, IrKind kind, const Type *type, Value *all, const Value *v) {
+    Bits x, y;
+    if (kind == IR_ADD) {
+        BitSum *sum = NEW(func(s)->arena, BitSum);
+        bool fits = add_value(s, sum, all, type, 1) && add_value(s, sum, v, type, 1);
+        *all = (Value){.form = AS_SUM, .sum = sum};
+        return fits;
+    }
+    if (!bits_of(s, all, type, &x) || !bits_of(s, v, type, &y))
+        return false;
+    if (kind == IR_MIN || kind == IR_MAX)
+        return choose_less(s, kind, &x, &y, all);
+    return by_bit(s, kind, &x, &y, all);
+}
+
+static bool joins(IrKind kind) {
+    return kind == IR_ADD || kind == IR_MIN || kind == IR_MAX || kind == IR_BITAND ||
+           kind == IR_BITOR || kind == IR_BITXOR;
+}
+
+/* One point of a loop whose indices are known. */
+static bool add_point(Body *s, const IrOp *op, int64_t number, const int64_t *sizes, Value *all) {
+    const IrRegion *body = op->regions[0];
+    for (int axis = op->kernel->rank - 1; axis >= 0; axis--) {
+        s->values[body->params.at[axis]] = scalar(ir_i64(s->b, number % sizes[axis]));
+        number /= sizes[axis];
+    }
+    bool fits = slice_region(s, body);
+    for (int k = 0; k < op->kernel->nsinks && fits; k++) {
+        const IrSink *sink = &op->kernel->sinks[k];
+        Value v = value_at(s, body->results.at[sink->yield]);
+        fits = join(s, sink->op, sink->type, &all[k], &v);
+    }
+    return fits;
+}
+
+/* Sums over a few points: one after the other. */
+static bool slice_kernel(Body *s, const IrOp *op, Value *out) {
+    int64_t sizes[8], points = 1;
+    int n = op->kernel->nsinks, rank = op->kernel->rank;
+    Value *all = NEW_ARRAY(func(s)->arena, Value, n);
+    for (int axis = 0; axis < rank; axis++)
+        if (rank > 8 || !known_size(s, op->args[axis], &sizes[axis]) || sizes[axis] > MOST_POINTS ||
+            (points *= sizes[axis] > 0 ? sizes[axis] : 0) > MOST_POINTS)
+            return fail(s, "a point holds a long loop");
+    for (int k = 0; k < n; k++) {
+        const IrSink *sink = &op->kernel->sinks[k];
+        if (sink->kind != SINK_REDUCE || !joins(sink->op))
+            return fail(s, "it does more than arithmetic");
+        all[k] = value_at(s, op->args[sink->arg]);
+    }
+    for (int64_t number = 0; number < points; number++)
+        if (!add_point(s, op, number, sizes, all))
+            return false;
+    *out = n == 1 ? all[0] : (Value){.form = AS_TUPLE, .items = all};
+    return true;
+}
+
 /* ---- ops ---- */
 
 static bool slice_op(Body *s, const IrOp *op, Value *out) {
@@ -727,6 +864,7 @@ static bool slice_op(Body *s, const IrOp *op, Value *out) {
     }
     case IR_INDEX: return read_array(s, op, out);
     case IR_IF: return slice_if(s, op, out);
+    case IR_KERNEL: return slice_kernel(s, op, out);
     case IR_GET: {
         Value v = value_at(s, op->args[0]);
         *out = v.form == AS_TUPLE ? v.items[op->imm] : scalar(emit_scalar(s, op));

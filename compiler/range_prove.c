@@ -174,6 +174,14 @@ static Interval loaded_interval(Range *r, const IrOp *op, int depth) {
     return all;
 }
 
+/* Of what is converted: a bool is 0 or 1. */
+static Interval operand_interval(Range *r, IrId v, int depth) {
+    const Type *type = ir_op(r->f, v)->type;
+    if (type->kind == TYPE_BOOL)
+        return (Interval){0, 1};
+    return range_counts(type) ? interval(r, v, depth) : everything;
+}
+
 static Interval made_interval(Range *r, const IrOp *op, int depth) {
     Interval out;
     switch (op->kind) {
@@ -200,8 +208,7 @@ static Interval made_interval(Range *r, const IrOp *op, int depth) {
                     interval(r, op->regions[1]->results.at[0], depth));
     case IR_CHECK: return interval(r, op->args[0], depth);
     case IR_CONVERT:
-        out = range_counts(ir_op(r->f, op->args[0])->type) ? interval(r, op->args[0], depth)
-                                                           : everything;
+        out = operand_interval(r, op->args[0], depth);
         return inside(out, type_interval(op->type)) ? out : everything;
     case IR_DIM: return (Interval){0, MAX_DIM};
     case IR_TAG: return (Interval){0, 1 << 16};
