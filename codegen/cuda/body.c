@@ -601,6 +601,8 @@ static void emit_one(Cu *cu, IrId id) {
     case IR_PAYLOAD: op_payload(cu, id); break;
     case IR_DIM: op_dim(cu, id); break;
     case IR_INDEX: op_index(cu, id); break;
+    case IR_PACK: cu_pack(cu, id); break;
+    case IR_BIT: cu_bit(cu, id); break;
     case IR_SLICE: op_slice(cu, id); break;
     case IR_RESHAPE: op_reshape(cu, id); break;
     case IR_LIST: op_list(cu, id); break;

@@ -79,6 +79,10 @@ void cu_count_uses(Cu *cu, const IrRegion *region, int weight);
 Cu cu_enter(Cu *cu, const IrFunc *ir, Buf *code);
 void cu_leave(Cu *cu, Cu *inner);
 
+/* bits.c */
+void cu_pack(Cu *cu, IrId id);
+void cu_bit(Cu *cu, IrId id);
+
 /* nest.c */
 void cu_nested(Cu *cu, IrId id);
 /* How a sink's values are combined. */
