@@ -8,7 +8,8 @@
    GACT_EMU_SAN      address, undefined or thread: compiles with that sanitizer
    GACT_EMU_MEMORY   bytes of device memory
 
-   Work is done when it is issued; streams, marks and waits keep the contract trivially. */
+   Copies to the device read what they copy at once; all other work waits in its stream
+   (emu_work.c). */
 #include "emu.h"
 
 #include <dlfcn.h>
@@ -16,14 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef struct {
     EmuOptions options;
     EmuMemory *memory;
+    EmuStreams *streams;
     int64_t memory_bytes;
-    int64_t marks[DEVICE_MARKS];
 } State;
 
 struct DeviceModule {
@@ -77,8 +77,8 @@ static EmuOptions options_from_environment(void) {
 static void emu_close(Device *d) {
     if (!d)
         return;
-    if (d->state)
-        emu_memory_free(state_of(d)->memory);
+    emu_memory_free(state_of(d)->memory);
+    emu_streams_free(state_of(d)->streams);
     free(d->state);
     free(d);
 }
@@ -89,17 +89,21 @@ static DeviceStatus emu_open(int32_t ordinal, Device **out, GactError *error) {
         return DEVICE_FAILED;
     Device *d = calloc(1, sizeof *d);
     State *s = calloc(1, sizeof *s);
-    int64_t bytes = number_from("GACT_EMU_MEMORY", (int64_t)4 << 30);
-    EmuMemory *memory = emu_memory_new(bytes);
-    if (!d || !s || !memory) {
-        emu_memory_free(memory);
+    if (!d || !s) {
         free(s);
         free(d);
+        return DEVICE_NO_MEMORY;
+    }
+    s->options = options_from_environment();
+    s->memory_bytes = number_from("GACT_EMU_MEMORY", (int64_t)4 << 30);
+    s->memory = emu_memory_new(s->memory_bytes);
+    s->streams = emu_streams_new(s->options.seed);
+    *d = (Device){.table = &device_emu, .ordinal = ordinal, .state = s};
+    if (!s->memory || !s->streams) {
+        emu_close(d);
         error_set(error, GACT_INTERNAL, "no memory for the emulated device");
         return DEVICE_NO_MEMORY;
     }
-    *s = (State){.options = options_from_environment(), .memory = memory, .memory_bytes = bytes};
-    *d = (Device){.table = &device_emu, .ordinal = ordinal, .state = s};
     *out = d;
     return DEVICE_OK;
 }
@@ -107,7 +111,7 @@ static DeviceStatus emu_open(int32_t ordinal, Device **out, GactError *error) {
 static DeviceStatus emu_info(Device *d, DeviceInfo *info) {
     State *s = state_of(d);
     *info = (DeviceInfo){.units = s->options.threads, .threads_per_unit = 2048,
-                         .shared_per_block = 48 << 10, .memory = s->memory_bytes,
+                         .shared_per_block = EMU_SHARED_BYTES, .memory = s->memory_bytes,
                          .free = emu_memory_left(s->memory)};
     snprintf(info->name, sizeof info->name, "emulated device");
     return DEVICE_OK;
@@ -124,13 +128,30 @@ static DeviceStatus emu_alloc(Device *d, int64_t bytes, DevicePtr *p) {
     return DEVICE_NO_MEMORY;
 }
 
-/* What was written around the block is told by the next call that can. */
+/* What was written around the block is told by the next call that can fail. */
 static void emu_free(Device *d, DevicePtr p) {
+    State *s = state_of(d);
     char text[DEVICE_ERROR];
-    if (p && !emu_memory_release(state_of(d)->memory, p, text, sizeof text)) {
-        fprintf(stderr, "emulated device: %s\n", text);
-        failed(d, "%s", text);
-    }
+    if (!p)
+        return;
+    emu_streams_wait_all(s->streams);
+    if (!emu_memory_release(s->memory, p, text, sizeof text))
+        emu_streams_fail(s->streams, text);
+}
+
+/* ---- work ---- */
+
+/* Whether something that was done before has failed. */
+static DeviceStatus status_of(Device *d) {
+    return emu_streams_failed(state_of(d)->streams, d->error, sizeof d->error) ? DEVICE_FAILED
+                                                                               : DEVICE_OK;
+}
+
+static DeviceStatus give(Device *d, int32_t stream, const EmuWork *work, const void *args,
+                         size_t bytes) {
+    if (!emu_streams_give(state_of(d)->streams, stream, work, args, bytes))
+        return failed(d, "no memory for a stream's work");
+    return status_of(d);
 }
 
 static bool is_ours(Device *d, DevicePtr p, int64_t bytes) {
@@ -139,38 +160,35 @@ static bool is_ours(Device *d, DevicePtr p, int64_t bytes) {
 
 static DeviceStatus emu_copy_in(Device *d, int32_t stream, DevicePtr to, const void *from,
                                 int64_t bytes) {
-    (void)stream;
     if (!is_ours(d, to, bytes))
         return failed(d, "copy_in: %lld bytes are not in one block", (long long)bytes);
+    emu_streams_wait(state_of(d)->streams, stream);
     memcpy((void *)(uintptr_t)to, from, (size_t)bytes);
-    return DEVICE_OK;
+    return status_of(d);
 }
 
 static DeviceStatus emu_copy_out(Device *d, int32_t stream, void *to, DevicePtr from,
                                  int64_t bytes) {
-    (void)stream;
     if (!is_ours(d, from, bytes))
         return failed(d, "copy_out: %lld bytes are not in one block", (long long)bytes);
-    memcpy(to, (const void *)(uintptr_t)from, (size_t)bytes);
-    return DEVICE_OK;
+    EmuWork w = {.kind = EMU_COPY_OUT, .out = to, .from = from, .bytes = bytes};
+    return give(d, stream, &w, NULL, 0);
 }
 
 static DeviceStatus emu_copy(Device *d, int32_t stream, DevicePtr to, DevicePtr from,
                              int64_t bytes) {
-    (void)stream;
     if (!is_ours(d, to, bytes) || !is_ours(d, from, bytes))
         return failed(d, "copy: %lld bytes are not in one block", (long long)bytes);
-    memmove((void *)(uintptr_t)to, (const void *)(uintptr_t)from, (size_t)bytes);
-    return DEVICE_OK;
+    EmuWork w = {.kind = EMU_COPY, .to = to, .from = from, .bytes = bytes};
+    return give(d, stream, &w, NULL, 0);
 }
 
 static DeviceStatus emu_fill(Device *d, int32_t stream, DevicePtr to, uint8_t byte,
                              int64_t bytes) {
-    (void)stream;
     if (!is_ours(d, to, bytes))
         return failed(d, "fill: %lld bytes are not in one block", (long long)bytes);
-    memset((void *)(uintptr_t)to, byte, (size_t)bytes);
-    return DEVICE_OK;
+    EmuWork w = {.kind = EMU_FILL, .to = to, .byte = byte, .bytes = bytes};
+    return give(d, stream, &w, NULL, 0);
 }
 
 /* ---- code ---- */
@@ -231,9 +249,9 @@ static DeviceStatus emu_load(Device *d, const void *code, size_t len, DeviceModu
 }
 
 static void emu_unload(Device *d, DeviceModule *m) {
-    (void)d;
     if (!m)
         return;
+    emu_streams_wait_all(state_of(d)->streams);
     for (DeviceFunc *f = m->funcs, *next; f; f = next) {
         next = f->next;
         free(f);
@@ -267,45 +285,43 @@ static bool grid_is_right(const DeviceGrid *g) {
         if (g->blocks[k] < 1)
             return false;
     return g->blocks[1] < 65536 && g->blocks[2] < 65536 && g->threads >= 32 && g->threads <= 1024 &&
-           g->threads % 32 == 0 && g->shared_bytes >= 0;
+           g->threads % 32 == 0 && g->shared_bytes >= 0 && g->shared_bytes <= EMU_SHARED_BYTES;
 }
 
 static DeviceStatus emu_launch(Device *d, int32_t stream, DeviceFunc *f, const DeviceGrid *grid,
                                const void *args, size_t bytes) {
     State *s = state_of(d);
-    (void)stream;
     if (!grid_is_right(grid))
         return failed(d, "kernel %s: a grid of %d x %d x %d blocks of %d threads", f->name,
                       grid->blocks[0], grid->blocks[1], grid->blocks[2], grid->threads);
     if (bytes != f->kernel->args_size || bytes > DEVICE_ARGS)
         return failed(d, "kernel %s: %zu bytes of arguments for a struct of %lu", f->name, bytes,
                       f->kernel->args_size);
-    EmuLaunch l = {.name = f->name, .kernel = f->kernel, .module = f->module->module, .args = args,
-                   .grid = *grid, .options = s->options};
-    return emu_run(&l, d->error, sizeof d->error) ? DEVICE_OK : DEVICE_FAILED;
+    EmuWork w = {.kind = EMU_LAUNCH,
+                 .launch = {.name = f->name, .kernel = f->kernel, .module = f->module->module,
+                            .memory = s->memory, .grid = *grid, .options = s->options}};
+    return give(d, stream, &w, args, bytes);
 }
 
 static DeviceStatus emu_sync(Device *d, int32_t stream) {
-    (void)d, (void)stream;
-    return DEVICE_OK;
+    emu_streams_wait(state_of(d)->streams, stream);
+    return status_of(d);
 }
 
 static DeviceStatus emu_order(Device *d, int32_t a, int32_t b) {
-    (void)d, (void)a, (void)b;
-    return DEVICE_OK;
+    (void)b;
+    return emu_sync(d, a);
 }
 
 static DeviceStatus emu_mark(Device *d, int32_t stream, int32_t mark) {
-    struct timespec t;
-    (void)stream;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    state_of(d)->marks[mark] = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-    return DEVICE_OK;
+    EmuWork w = {.kind = EMU_MARK, .mark = mark};
+    return give(d, stream, &w, NULL, 0);
 }
 
 static DeviceStatus emu_between(Device *d, int32_t from, int32_t to, int64_t *ns) {
-    *ns = state_of(d)->marks[to] - state_of(d)->marks[from];
-    return DEVICE_OK;
+    emu_streams_wait_all(state_of(d)->streams);
+    *ns = emu_streams_between(state_of(d)->streams, from, to);
+    return status_of(d);
 }
 
 const DeviceTable device_emu = {

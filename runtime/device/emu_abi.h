@@ -19,7 +19,7 @@ typedef struct {
 typedef struct {
     GxIndex thread, block, threads, blocks; /* threads: of a block; blocks: of the grid */
     unsigned lane, polls;                   /* polls: loads since the thread last let others run */
-    int chaos;                              /* threads are switched at random */
+    int watched;                            /* accesses to what others see go through `access` */
     unsigned char *dynamic;                 /* dynamic shared memory of the block */
 } GxThread;
 
@@ -31,6 +31,9 @@ typedef struct {
     unsigned count, any, all;
 } GxVotes;
 
+/* Atomic accesses. A relaxed one orders nothing but with a fence of its thread. */
+enum { GX_LOAD = 1, GX_STORE = 2, GX_RELAXED = 4 };
+
 /* What device code asks the engine for. */
 typedef struct {
     GxVotes (*barrier)(GxThread *t, const GxPlace *at, int pred);
@@ -41,7 +44,9 @@ typedef struct {
     void *(*shared)(GxThread *t, const void *key, unsigned long size, unsigned long align);
     /* Lets others run: the thread waits for memory to change, or (polled) perhaps does. */
     void (*pause)(GxThread *t, int polled);
-    void (*chaos)(GxThread *t); /* may let others run */
+    /* Before an atomic access: may let others run, and keeps account of what fences order. */
+    void (*access)(GxThread *t, const void *p, int kind);
+    void (*fence)(GxThread *t);
     void (*fail)(GxThread *t, const char *text); /* ends the launch */
 } GxEngine;
 

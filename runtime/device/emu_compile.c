@@ -171,6 +171,18 @@ static int compiler_args(const EmuOptions *options, const Files *f, char *saniti
     return n;
 }
 
+/* Ours without what is preloaded, which is a sanitizer for us and not for the compiler; from malloc. */
+static char **compiler_environment(void) {
+    size_t n = 0, kept = 0;
+    while (environ[n])
+        n++;
+    char **out = calloc(n + 1, sizeof *out);
+    for (size_t k = 0; out && k < n; k++)
+        if (strncmp(environ[k], "LD_PRELOAD=", 11) != 0)
+            out[kept++] = environ[k];
+    return out;
+}
+
 static bool run_compiler(const EmuOptions *options, const Files *f) {
     const char *args[ARGS];
     char sanitize[64];
@@ -180,7 +192,10 @@ static bool run_compiler(const EmuOptions *options, const Files *f) {
     posix_spawn_file_actions_addopen(&files, 1, f->messages, O_WRONLY | O_APPEND, 0);
     posix_spawn_file_actions_adddup2(&files, 1, 2);
     pid_t pid;
-    int failed = posix_spawn(&pid, found, &files, NULL, (char *const *)args, environ);
+    char **environment = compiler_environment();
+    int failed = !environment ||
+                 posix_spawn(&pid, found, &files, NULL, (char *const *)args, environment);
+    free(environment);
     posix_spawn_file_actions_destroy(&files);
     int status = -1;
     return !failed && waitpid(pid, &status, 0) == pid && status == 0;

@@ -68,6 +68,11 @@ bool fibre_sees_races(void) {
     return tools.race_create != NULL;
 }
 
+bool fibre_sees_errors(void) {
+    need_tools();
+    return tools.race_create || tools.poison;
+}
+
 void fibre_order_after(void *at) {
     if (tools.acquire)
         tools.acquire(at);
@@ -143,7 +148,7 @@ __asm__(".text\n"
         ".size fibre_entry, .-fibre_entry\n");
 
 static bool prepare(Fibre *f) {
-    void **top = (void **)(f->base + stack_size() - 64);
+    void **top = fibre_stack_top(f);
     memset(f->base + stack_size() - 128, 0, 128);
     *--top = (void *)(uintptr_t)fibre_entry;
     *--top = NULL;                          /* rbp */
@@ -210,6 +215,15 @@ void fibre_leave(FibreHost *host) {
     switch_back(host, f);
     if (tools.finish_switch)
         tools.finish_switch(f->fake_stack, NULL, NULL);
+}
+
+void *fibre_stack_top(const Fibre *f) {
+    return f->base + stack_size() - 64;
+}
+
+bool fibre_is_below_stack(const Fibre *f, const void *address) {
+    const char *at = address;
+    return at < f->base && at >= f->base - sysconf(_SC_PAGESIZE);
 }
 
 /* ---- fibres ---- */

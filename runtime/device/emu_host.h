@@ -109,14 +109,14 @@ template <class T, unsigned long n> struct gx_array { typedef T type[n]; };
 #define gx_sync_and(p) (gx_engine->barrier(gx_self, GX_HERE, (p) ? 1 : 0).all != 0)
 #define __syncthreads() gx_sync()
 
-static inline void gx_chaos() {
-    if (gx_self->chaos)
-        gx_engine->chaos(gx_self);
+static inline void gx_access(const void *p, int kind) {
+    if (gx_self->watched)
+        gx_engine->access(gx_self, p, kind);
 }
 
 static inline void gx_pause(u32 = 32) { gx_engine->pause(gx_self, 0); }
-static inline void gx_fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-static inline void gx_fence_block() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+static inline void gx_fence() { gx_engine->fence(gx_self); }
+static inline void gx_fence_block() { gx_engine->fence(gx_self); }
 static inline u32 gx_lane() { return gx_self->lane; }
 
 /* ---- collectives ---- */
@@ -178,9 +178,11 @@ static inline u32 gx_word_shfl_xor(u32 v, u32 k, u32 mask) {
 
 /* ---- memory ---- */
 
+static constexpr int gx_relaxed(int order) { return order == __ATOMIC_RELAXED ? GX_RELAXED : 0; }
+
 /* A load may be one of a loop that waits: now and then it lets others run. */
-static inline void gx_poll() {
-    gx_chaos();
+static inline void gx_poll(const void *p, int order) {
+    gx_access(p, GX_LOAD | gx_relaxed(order));
     if (++gx_self->polls >= 64)
         gx_engine->pause(gx_self, 1);
 }
@@ -190,14 +192,14 @@ template <int size> struct gx_memory;
     template <> struct gx_memory<size> {                                                        \
         typedef U word;                                                                         \
         static U load(const void *p, int order) {                                               \
-            gx_poll();                                                                          \
+            gx_poll(p, order);                                                                  \
             return __atomic_load_n((const U *)p, order);                                        \
         }                                                                                       \
         static U load_acquire(const void *p) { return load(p, __ATOMIC_ACQUIRE); }              \
         static U load_acquire_sys(const void *p) { return load(p, __ATOMIC_ACQUIRE); }          \
         static U load_relaxed(const void *p) { return load(p, __ATOMIC_RELAXED); }              \
         static void store(void *p, U v, int order) {                                            \
-            gx_chaos();                                                                         \
+            gx_access(p, GX_STORE | gx_relaxed(order));                                         \
             __atomic_store_n((U *)p, v, order);                                                 \
         }                                                                                       \
         static void store_release(void *p, U v) { store(p, v, __ATOMIC_RELEASE); }              \
@@ -210,7 +212,7 @@ GX_MEMORY(8, u64)
 /* Read-modify-write; relaxed, as CUDA's are. */
 #define GX_FETCH(name, op)                                                                      \
     template <class T> static inline T gx_fetch_##name(T *p, T v) {                             \
-        gx_chaos();                                                                             \
+        gx_access(p, GX_LOAD | GX_STORE | GX_RELAXED);                                          \
         return op(p, v, __ATOMIC_RELAXED);                                                      \
     }
 GX_FETCH(add, __atomic_fetch_add)
@@ -222,7 +224,7 @@ GX_FETCH(swap, __atomic_exchange_n)
 template <class T> static inline T gx_exchange(T *p, T v) { return gx_fetch_swap(p, v); }
 
 template <class T> static inline T gx_compare_exchange(T *p, T was, T v) {
-    gx_chaos();
+    gx_access(p, GX_LOAD | GX_STORE | GX_RELAXED);
     __atomic_compare_exchange_n(p, &was, v, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     return was;
 }

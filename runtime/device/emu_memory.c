@@ -137,6 +137,24 @@ bool emu_memory_has(const EmuMemory *m, DevicePtr p, int64_t bytes) {
     return bytes <= c->at + c->bytes - (char *)(uintptr_t)p;
 }
 
+void emu_memory_describe(const EmuMemory *m, const void *address, char *text, size_t size) {
+    const char *at = address;
+    if (at < m->base || at >= m->base + m->size) {
+        snprintf(text, size, "%p, which is not the device's", address);
+        return;
+    }
+    int32_t k = chunk_after(m, at + 1) - 1;
+    const Chunk *c = &m->chunks[k], *next = k + 1 < m->n ? c + 1 : NULL;
+    if (k >= 0 && at < c->pages + c->size)
+        snprintf(text, size, "%lld bytes behind the end of a block of %lld bytes",
+                 (long long)(at - c->at - c->bytes), (long long)c->bytes);
+    else if (next && next->at - at < (ptrdiff_t)m->page)
+        snprintf(text, size, "%lld bytes before a block of %lld bytes", (long long)(next->at - at),
+                 (long long)next->bytes);
+    else
+        snprintf(text, size, "%p, which is in no block, perhaps one that was freed", address);
+}
+
 static bool is_fresh(const char *from, const char *to) {
     for (; from < to; from++)
         if ((unsigned char)*from != FRESH)

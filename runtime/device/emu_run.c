@@ -13,12 +13,14 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { WARP = 32, MEETINGS = 8, SHARED_MOST = 64, RESIDENT_SEEDED = 4, STUCK_S = 5 };
+enum { WARP = 32, MEETINGS = 8, SEEN = 8, RESIDENT_SEEDED = 4 };
+enum { STUCK_ALONE = 1, STUCK = 5 }; /* seconds that an OS thread waits if it is alone, or not */
 
 typedef struct Block Block;
 typedef struct Host Host;
@@ -30,7 +32,9 @@ typedef struct {
     Fibre *fibre;             /* from its first run to its end */
     const uint64_t *wait_for; /* it waits while *wait_for == wait_while; NULL: it can run */
     uint64_t wait_while;
-    bool done, paused;
+    bool done, paused, fenced;
+    uint32_t nseen; /* relaxed loads since the last fence */
+    const void *seen[SEEN];
 } Lane;
 
 /* Lanes of a warp that meet under one mask. Values of one generation are read while the next one is
@@ -47,11 +51,6 @@ typedef struct {
     Meeting meetings[MEETINGS];
 } Warp;
 
-typedef struct {
-    const void *key;
-    void *at;
-} Shared;
-
 struct Block {
     Host *host;
     int32_t threads, live, arrived;
@@ -60,9 +59,10 @@ struct Block {
     GxVotes votes[2];      /* by parity of the generation */
     Lane *lanes;
     Warp *warps;
-    Shared shared[SHARED_MOST];
-    int32_t nshared;
+    EmuShared *shared;
     unsigned char *dynamic;
+    Block *next; /* on its host's list of those that have ended */
+    char begins; /* stands for what is before its threads */
 };
 
 /* A launch that is under way. */
@@ -71,8 +71,10 @@ typedef struct {
     int64_t blocks, stride; /* block k of the order is k * stride modulo blocks */
     bool plain;             /* no thread waits; they run without a fibre each */
     int32_t resident;       /* blocks that are alive at once on an OS thread */
+    int32_t patience;       /* seconds until waiting for memory is taken to be in vain */
     _Atomic int64_t next, steps;
     atomic_bool failed;
+    char begins, ended; /* stand for what is before the threads, and for their ends */
     pthread_mutex_t lock;
     char *text;
     size_t size;
@@ -85,6 +87,8 @@ struct Host {
     GxThread **self; /* where device code looks for its thread */
     Lane *lane;      /* that runs */
     uint64_t random;
+    Block *ended;
+    EmuShared *shared; /* kept for the next block */
     Block *alive[RESIDENT_SEEDED];
     int32_t nalive;
     int64_t steps_seen, stuck_since;
@@ -142,6 +146,21 @@ static void engine_fail(GxThread *t, const char *text) {
     fail(lane_of(t), "%s", text);
 }
 
+/* The running thread's code was stopped by the processor. */
+static void engine_trapped(void *arg) {
+    Host *host = arg;
+    const FibreHost *f = &host->fibres;
+    char where[128];
+    if (f->trap_signal == SIGFPE)
+        fail(host->lane, "an integer is divided by zero");
+    if (f->trap_signal == SIGILL)
+        fail(host->lane, "its behaviour is undefined");
+    if (fibre_is_below_stack(f->current, f->trap_address))
+        fail(host->lane, "its stack is exhausted");
+    emu_memory_describe(host->grid->launch->memory, f->trap_address, where, sizeof where);
+    fail(host->lane, "it touches memory %s", where);
+}
+
 /* ---- waiting ---- */
 
 static void yield(Lane *lane) {
@@ -172,10 +191,28 @@ static void engine_pause(GxThread *t, int polled) {
     yield(lane);
 }
 
-static void engine_chaos(GxThread *t) {
+/* A relaxed store after a fence of its thread orders what is before; what a relaxed load has seen is
+   ordered by the next fence. */
+static void engine_access(GxThread *t, const void *p, int kind) {
     Lane *lane = lane_of(t);
-    if (random_of(lane->block->host) % 8 == 0)
-        yield(lane);
+    Host *host = lane->block->host;
+    if (kind & GX_RELAXED && kind & GX_STORE && lane->fenced)
+        fibre_order_before((void *)(uintptr_t)p);
+    if (kind & GX_RELAXED && kind & GX_LOAD)
+        lane->seen[lane->nseen++ % SEEN] = p;
+    if (!host->grid->launch->options.seed || host->grid->plain || random_of(host) % 8)
+        return;
+    lane->paused = kind == GX_LOAD || kind == (GX_LOAD | GX_RELAXED);
+    yield(lane);
+}
+
+static void engine_fence(GxThread *t) {
+    Lane *lane = lane_of(t);
+    atomic_thread_fence(memory_order_seq_cst);
+    for (uint32_t k = 0; k < lane->nseen && k < SEEN; k++)
+        fibre_order_after((void *)(uintptr_t)lane->seen[k]);
+    lane->nseen = 0;
+    lane->fenced = true;
 }
 
 /* ---- barriers ---- */
@@ -272,31 +309,17 @@ static void engine_meet(GxThread *t, const GxPlace *at, unsigned mask, int op,
 
 /* ---- shared memory ---- */
 
-static void *poisoned(size_t size, size_t align) {
-    void *p = aligned_alloc(align < 64 ? 64 : align, (size + 63) / 64 * 64);
-    if (p)
-        memset(p, 0xC7, size);
-    return p;
-}
-
 static void *engine_shared(GxThread *t, const void *key, unsigned long size, unsigned long align) {
     Lane *lane = lane_of(t);
-    Block *b = lane->block;
-    for (int32_t k = 0; k < b->nshared; k++)
-        if (b->shared[k].key == key) {
-            fibre_order_after(&b->shared[k]);
-            return b->shared[k].at;
-        }
-    void *at = b->nshared < SHARED_MOST ? poisoned(size, align) : NULL;
-    if (!at)
-        fail(lane, "no room for shared memory");
-    b->shared[b->nshared] = (Shared){key, at};
-    fibre_order_before(&b->shared[b->nshared++]);
+    EmuShared *shared = lane->block->shared;
+    void *at = emu_shared_find(shared, key);
+    if (!at && !(at = emu_shared_add(shared, key, (int64_t)size, (int64_t)align)))
+        fail(lane, "it declares more than 48 KiB of shared memory");
     return at;
 }
 
 const GxEngine emu_engine = {engine_barrier, engine_meet,  engine_shared,
-                             engine_pause,   engine_chaos, engine_fail};
+                             engine_pause,   engine_access, engine_fence, engine_fail};
 
 /* ---- threads and blocks ---- */
 
@@ -329,22 +352,33 @@ static void run_lane(void *arg) {
         run_plain(host, lane);
         return;
     }
-    fibre_order_after(host->grid);
-    fibre_order_after(lane->block);
+    fibre_order_after(&host->grid->begins);
+    fibre_order_after(&lane->block->begins);
     host->grid->launch->kernel->run(host->grid->launch->args);
-    fibre_order_before(lane->block);
-    fibre_order_before(host->grid);
+    fibre_order_before(&host->grid->ended);
     end_thread(lane);
 }
 
 static void block_free(Block *b) {
-    fibre_order_after(b);
-    for (int32_t k = 0; k < b->nshared; k++)
-        free(b->shared[k].at);
-    free(b->dynamic);
+    Host *host = b->host;
+    GxIndex index = b->lanes ? b->lanes[0].see.block : (GxIndex){0};
+    if (b->shared && !emu_shared_give(b->shared, &host->shared))
+        fail_host(host, "block (%u, %u, %u) has written outside of shared memory", index.x, index.y,
+                  index.z);
     free(b->lanes);
     free(b->warps);
     free(b);
+}
+
+/* The memory of a block that has ended is used again, unless somebody looks for races: to such a one,
+   the threads of two blocks that use it would seem to share it. */
+static void block_end(Host *host, Block *b) {
+    if (!fibre_sees_races()) {
+        block_free(b);
+        return;
+    }
+    b->next = host->ended;
+    host->ended = b;
 }
 
 static GxIndex block_index(const Grid *grid, int64_t k) {
@@ -358,7 +392,7 @@ static void block_fill(Block *b, GxIndex index) {
     const int32_t *n = l->grid.blocks;
     GxThread see = {.block = index, .threads = {(unsigned)l->grid.threads, 1, 1},
                     .blocks = {(unsigned)n[0], (unsigned)n[1], (unsigned)n[2]},
-                    .chaos = l->options.seed != 0, .dynamic = b->dynamic};
+                    .watched = l->options.seed || fibre_sees_races(), .dynamic = b->dynamic};
     for (int32_t k = 0; k < b->threads; k++) {
         see.thread.x = (unsigned)k;
         see.lane = (unsigned)k % WARP;
@@ -378,14 +412,15 @@ static Block *block_new(Host *host, int64_t k) {
     b->threads = b->live = host->grid->plain ? 1 : g->threads;
     b->lanes = calloc((size_t)b->threads, sizeof *b->lanes);
     b->warps = calloc((size_t)(b->threads + WARP - 1) / WARP, sizeof *b->warps);
-    if (g->shared_bytes)
-        b->dynamic = poisoned((size_t)g->shared_bytes, 64);
-    if (!b->lanes || !b->warps || (g->shared_bytes && !b->dynamic)) {
+    b->shared = emu_shared_take(&host->shared);
+    if (b->shared && g->shared_bytes)
+        b->dynamic = emu_shared_add(b->shared, NULL, g->shared_bytes, 256);
+    if (!b->lanes || !b->warps || !b->shared || (g->shared_bytes && !b->dynamic)) {
         block_free(b);
         return NULL;
     }
     block_fill(b, block_index(host->grid, k));
-    fibre_order_before(b);
+    fibre_order_before(&b->begins);
     return b;
 }
 
@@ -449,7 +484,7 @@ static void wait_for_others(Host *host) {
     if (steps != host->steps_seen) {
         host->steps_seen = steps;
         host->stuck_since = now;
-    } else if (now - host->stuck_since > STUCK_S) {
+    } else if (now - host->stuck_since > host->grid->patience) {
         fail_host(host, "its threads wait for memory that no thread changes");
     }
     sched_yield();
@@ -488,7 +523,7 @@ static Ran run_turn(Host *host) {
     for (int32_t k = 0; k < host->nalive && !host->grid->failed;) {
         Ran ran = run_block(host, host->alive[k]);
         if (!host->alive[k]->live && !host->grid->failed) {
-            block_free(host->alive[k]);
+            block_end(host, host->alive[k]);
             host->alive[k] = host->alive[--host->nalive];
             ran = RAN;
         } else {
@@ -505,16 +540,25 @@ static void *run_host(void *arg) {
     Host host = {.grid = grid, .self = l->module->self(), .stuck_since = seconds()};
     host.random = (l->options.seed + (uint64_t)grid->next) * 0x9E3779B97F4A7C15u | 1;
     fibre_host_open(&host.fibres, run_lane, &host);
+    host.fibres.trapped = engine_trapped;
+    emu_traps_watch(&host.fibres);
     GxThread *outer = *host.self;
     take_blocks(&host);
     while (host.nalive && !grid->failed) {
         after_turn(&host, run_turn(&host));
         take_blocks(&host);
     }
+    emu_traps_watch(NULL);
     *host.self = outer;
+    fibre_order_after(&grid->ended);
     for (int32_t k = 0; k < host.nalive; k++)
         block_free(host.alive[k]);
+    for (Block *b = host.ended, *next; b; b = next) {
+        next = b->next;
+        block_free(b);
+    }
     fibre_host_close(&host.fibres);
+    emu_shared_drop(host.shared);
     return NULL;
 }
 
@@ -557,8 +601,11 @@ bool emu_run(const EmuLaunch *launch, char *text, size_t size) {
     grid.plain = launch->kernel->run_all && !seed && !fibre_sees_races();
     bool is_small = grid.blocks * launch->grid.threads < 16384 && !seed;
     int64_t hosts = is_small ? 1 : launch->options.threads;
-    fibre_order_before(&grid);
+    grid.patience = hosts == 1 ? STUCK_ALONE : STUCK;
+    emu_traps_open();
+    fibre_order_before(&grid.begins);
     run_hosts(&grid, (int32_t)(hosts < grid.blocks ? hosts : grid.blocks));
-    fibre_order_after(&grid);
+    fibre_order_after(&grid.ended);
+    emu_traps_close();
     return !grid.failed;
 }

@@ -277,6 +277,7 @@ static void emulated_machine_does_what_it_says(void **state) {
     DeviceGrid grid = {.blocks = {BLOCKS, 1, 1}, .threads = THREADS, .shared_bytes = 256};
     ok(device_emu.launch(device, 0, f, &grid, args, sizeof args));
     ok(device_emu.copy_out(device, 0, wrong, args[0], sizeof wrong));
+    ok(device_emu.sync(device, 0));
     for (int k = 0; k < BLOCKS * THREADS; k++)
         assert_int_equal(wrong[k], 0);
     device_emu.unload(device, module);

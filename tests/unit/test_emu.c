@@ -57,11 +57,13 @@ static void test_memory(void **state) {
     assert_int_equal(p % 256, 0);
     assert_int_not_equal(p, q);
     ok(device_emu.copy_out(d, 0, bytes, p, 300));
+    ok(device_emu.sync(d, 0));
     for (int k = 0; k < 300; k++)
         assert_int_equal(bytes[k], 0xC7);
     ok(device_emu.fill(d, 0, p + 100, 7, 200));
     ok(device_emu.copy(d, 0, p, p + 100, 100));
     ok(device_emu.copy_out(d, 0, bytes, p, 300));
+    ok(device_emu.sync(d, 0));
     assert_int_equal(bytes[0], 7);
     assert_int_equal(bytes[299], 7);
     assert_int_equal(device_emu.copy_in(d, 0, p + 1, bytes, 300), DEVICE_FAILED);
@@ -156,6 +158,7 @@ static void test_sum(void **state) {
     ok(device_emu.launch(d, 0, func_of(m, "sum"), &grid, &a, sizeof a));
     int64_t sum;
     ok(device_emu.copy_out(d, 0, &sum, a.out, 8));
+    ok(device_emu.sync(d, 0));
     assert_int_equal(sum, (int64_t)N * (N - 1) / 2);
     device_emu.free(d, a.x);
     device_emu.free(d, a.out);
