@@ -126,16 +126,16 @@ static const struct {
 };
 enum { FAULTS = sizeof faults / sizeof *faults };
 
-/* Names of the sanitizers' libraries, of gcc and of clang. */
+/* Names of the sanitizers' libraries, of clang and of gcc. */
 static const struct {
     const char *name;
     int finders;
     const char *libraries[2];
 } finders[] = {
     {"run", RUN | SEEDS, {NULL}},
-    {"address", ADDRESS, {"libasan.so", "libclang_rt.asan-x86_64.so"}},
-    {"thread", THREAD, {"libtsan.so", "libclang_rt.tsan-x86_64.so"}},
-    {"undefined", UNDEFINED, {NULL}},
+    {"address", ADDRESS, {"libclang_rt.asan-x86_64.so", "libasan.so"}},
+    {"thread", THREAD, {"libclang_rt.tsan-x86_64.so", "libtsan.so"}},
+    {"undefined", UNDEFINED, {"libclang_rt.ubsan_standalone-x86_64.so", "libubsan.so"}},
 };
 enum { FINDERS = sizeof finders / sizeof *finders };
 
@@ -360,7 +360,6 @@ static int try_all(const char *self, int finder, const char *preload) {
 
 /* The file that the compiler knows under one of the finder's libraries; "" if there is none. */
 static void find_library(int finder, char *path, size_t size) {
-    GactError error;
     const char *compiler = getenv("GACT_EMU_CXX");
     path[0] = 0;
     for (int k = 0; k < 2 && finders[finder].libraries[k]; k++) {
@@ -376,7 +375,6 @@ static void find_library(int finder, char *path, size_t size) {
             return;
         path[0] = 0;
     }
-    (void)error;
 }
 
 static int find_finder(const char *name) {
