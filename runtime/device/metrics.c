@@ -105,6 +105,7 @@ static void read_code(int64_t values[METRIC_COUNT]) {
     device_code_stats(&s);
     values[METRIC_COMPILES] = s.misses;
     values[METRIC_CODE_HITS] = s.hits;
+    values[METRIC_CODE_MADE] = s.made;
     values[METRIC_COMPILE_NS] = s.compile_ns;
 }
 
