@@ -45,6 +45,8 @@ static struct {
     bool found;
 } library;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+/* The newest major version to take, if there is one. */
+static _Atomic int32_t preferred = INT32_MAX;
 
 /* ---- finding the library ---- */
 
@@ -103,8 +105,8 @@ static bool ask_archs(void) {
     return true;
 }
 
-/* Opens one library and asks what it can do; false leaves a reason. */
-static bool open_library(const char *name) {
+/* Opens one library of at most a major version and asks what it can do; false leaves a reason. */
+static bool open_library(const char *name, int32_t newest) {
     void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     struct link_map *map;
     if (!handle) {
@@ -115,6 +117,10 @@ static bool open_library(const char *name) {
     if (!take_functions(handle) || nvrtc.Version(&major, &minor)) {
         snprintf(library.why, sizeof library.why, "%s is no libnvrtc of version 11.2 or later",
                  name);
+        dlclose(handle);
+        return false;
+    }
+    if (major > newest) {
         dlclose(handle);
         return false;
     }
@@ -130,7 +136,7 @@ static bool open_library(const char *name) {
 }
 
 /* The files of a pattern, the last first. */
-static bool open_pattern(const char *variable, const char *pattern) {
+static bool open_pattern(const char *variable, const char *pattern, int32_t newest) {
     const char *base = variable ? getenv(variable) : "";
     char path[PATH_MAX];
     glob_t files;
@@ -138,11 +144,11 @@ static bool open_pattern(const char *variable, const char *pattern) {
         snprintf(path, sizeof path, "%s%s", base, pattern) >= (int)sizeof path)
         return false;
     if (!strchr(path, '/'))
-        return open_library(path);
+        return open_library(path, newest);
     bool opened = false;
     if (!glob(path, 0, NULL, &files))
         for (size_t k = files.gl_pathc; k-- > 0 && !opened;)
-            opened = open_library(files.gl_pathv[k]);
+            opened = open_library(files.gl_pathv[k], newest);
     globfree(&files);
     return opened;
 }
@@ -150,15 +156,21 @@ static bool open_pattern(const char *variable, const char *pattern) {
 static void search(void) {
     const char *given = getenv("GACT_NVRTC");
     if (given && *given) {
-        library.found = open_library(given);
+        library.found = open_library(given, INT32_MAX);
         return;
     }
     for (int k = 0; k < PLACES && !library.found; k++)
-        library.found = open_pattern(places[k].variable, places[k].pattern);
+        library.found = open_pattern(places[k].variable, places[k].pattern, preferred);
+    for (int k = 0; k < PLACES && !library.found && preferred < INT32_MAX; k++)
+        library.found = open_pattern(places[k].variable, places[k].pattern, INT32_MAX);
     if (!library.found)
         snprintf(library.why, sizeof library.why,
                  "libnvrtc is neither known to the loader nor in /usr/local/cuda or a Python "
                  "package; GACT_NVRTC may name it");
+}
+
+void nvrtc_prefer(int32_t major) {
+    preferred = major;
 }
 
 const NvrtcInfo *nvrtc_find(const char **why) {

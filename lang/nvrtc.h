@@ -16,6 +16,9 @@ typedef struct {
     int32_t narchs;
 } NvrtcInfo;
 
+/* Prefers libraries whose code a driver of this major version of CUDA takes, which later ones may not
+   make. Without effect once the library has been looked for. */
+void nvrtc_prefer(int32_t major);
 /* The library, found at the first call: GACT_NVRTC names it, else the loader's names, the toolkit's
    folder and the folders of Python's packages are tried. NULL where there is none, and why (may be
    NULL) is the reason. */

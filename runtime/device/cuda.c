@@ -126,6 +126,8 @@ static void load_driver(void) {
         return;
     }
     driver.loaded = !cu.DriverGetVersion(&driver.version);
+    if (driver.loaded)
+        nvrtc_prefer(driver.version / 1000);
 }
 
 static int32_t cuda_count(GactError *why) {

@@ -127,6 +127,38 @@ static void check_other(void) {
     _exit(!nvrtc_find(&why) && strstr(why, "libc.so.6 is no libnvrtc") ? 0 : 2);
 }
 
+/* A library in a Python package is found, and taken where the driver is too old for a newer one. */
+static void check_package(void) {
+    char base[] = "/tmp/gact-nvrtc-XXXXXX", command[512];
+    if (!mkdtemp(base))
+        _exit(3);
+    snprintf(command, sizeof command,
+             "cd %s && mkdir -p lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib && cp %s "
+             "lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12",
+             base, FAKE_NVRTC);
+    unsetenv("GACT_NVRTC");
+    unsetenv("CUDA_HOME");
+    setenv("VIRTUAL_ENV", base, 1);
+    if (system(command) != 0)
+        _exit(4);
+    nvrtc_prefer(12);
+    const NvrtcInfo *info = nvrtc_find(NULL);
+    NvrtcUnit unit = {.text = saxpy, .name = "test.cu", .arch = 90, .form = NVRTC_PTX};
+    NvrtcResult result = {0};
+    bool good = info && info->major == 12 && nvrtc_compile(&unit, &result) && !result.log;
+    if (good && strstr(info->path, base)) /* no library of version 12 is installed */
+        good = info->minor == 4 && nvrtc_supports(info, 90) && !nvrtc_supports(info, 80) &&
+               !strcmp(result.code,
+                       "--gpu-architecture=compute_90 --fmad=false --std=c++17 --minimal ");
+    snprintf(command, sizeof command, "rm -r %s", base);
+    _exit(system(command) || !good ? 5 : 0);
+}
+
+static void finds_packages(void **state) {
+    (void)state;
+    in_child(check_package);
+}
+
 static void says_why_there_is_none(void **state) {
     (void)state;
     in_child(check_absent);
@@ -135,11 +167,9 @@ static void says_why_there_is_none(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(says_why_there_is_none),
-        cmocka_unit_test(makes_ptx),
-        cmocka_unit_test(compiles_for_each_architecture),
-        cmocka_unit_test(repeats_itself),
-        cmocka_unit_test(tells_of_mistakes),
+        cmocka_unit_test(finds_packages), cmocka_unit_test(says_why_there_is_none),
+        cmocka_unit_test(makes_ptx),      cmocka_unit_test(compiles_for_each_architecture),
+        cmocka_unit_test(repeats_itself), cmocka_unit_test(tells_of_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
