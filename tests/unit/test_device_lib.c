@@ -1,6 +1,7 @@
 /* The library's kernels on the emulated device, blocks and threads in an order that a seed gives,
    against the host's functions, bit for bit; and their texts through NVRTC where there is one. The
    emulated part is skipped where there is no C++ compiler. */
+#include "fixture/device_kernels.h"
 #include "runtime/device/lib.h"
 #include "runtime/runtime.h"
 
@@ -292,37 +293,6 @@ typedef struct {
     int64_t n;
 } ScanArgs;
 
-/* Affine maps modulo 2^64, which do not commute; bytes, whose status is narrower; a filter. */
-static const char scan_text[] =
-    "struct Affine { u64 a, b; };\n"
-    "struct scan_args { const u64 *x; u64 *before; u64 *upto; i64 *count; u32 *ticket; u64 *status;"
-    " i64 n; };\n"
-    "GX_KERNEL(affine, scan_args, 128) {\n"
-    "    typedef gx_scan_shared<Affine, 128, 5> Shared;\n"
-    "    GX_SHARED(Shared, shared);\n"
-    "    gx_scan_tiles(shared, a.ticket, a.status, a.n, Affine{1, 7},\n"
-    "        [](Affine p, Affine q) { return Affine{p.a * q.a, p.b * q.a + q.b}; },\n"
-    "        [&](i64 i) { return Affine{a.x[i], (u64)i}; },\n"
-    "        [&](i64 i, Affine before, Affine upto) { a.before[i] = before.b; a.upto[i] = upto.b; "
-    "});\n"
-    "}\n"
-    "GX_KERNEL(most, scan_args, 128) {\n"
-    "    typedef gx_scan_shared<u8, 128, 5> Shared;\n"
-    "    GX_SHARED(Shared, shared);\n"
-    "    gx_scan_tiles(shared, a.ticket, a.status, a.n, (u8)3, [](u8 p, u8 q) { return gx_max(p, "
-    "q); },\n"
-    "        [&](i64 i) { return (u8)(a.x[i] >> 5 & 0x7f) > 100 ? (u8)(i >> 9) : (u8)0; },\n"
-    "        [&](i64 i, u8 before, u8 upto) { a.before[i] = before; a.upto[i] = upto; });\n"
-    "}\n"
-    "GX_KERNEL(filter, scan_args, 128) {\n"
-    "    typedef gx_lookback<i64, 128> Shared;\n"
-    "    GX_SHARED(Shared, shared);\n"
-    "    gx_filter_tiles<u64, 128, 5>(shared, a.ticket, a.status, a.n, a.count,\n"
-    "        [&](i64 i, u64 *value) { *value = a.x[i]; return a.x[i] % 3 == 0; },\n"
-    "        [&](bool kept, i64 place, u64 value) { (kept ? a.before : a.upto)[place] = value; "
-    "});\n"
-    "}\n";
-
 /* Runs a kernel; before and upto (from malloc) and the count are its results. */
 static int64_t run_scan(DeviceFunc *f, const uint64_t *x, int64_t n, uint64_t **before,
                         uint64_t **upto) {
@@ -403,27 +373,6 @@ typedef struct {
     DevicePtr x, counts, sums, most;
     int64_t n, k, copies;
 } BinArgs;
-
-static const char bins_text[] =
-    "struct bin_args { const u64 *x; i64 *counts; i64 *sums; i32 *most; i64 n, k, copies; };\n"
-    "GX_DEV i64 bin_of(const bin_args &a, i64 i) { return a.x[i] % 11 ? (i64)(a.x[i] % a.k) : -1; "
-    "}\n"
-    "GX_KERNEL(shared_bins, bin_args, 256) {\n"
-    "    GX_SHARED_DYNAMIC(u32, bins);\n"
-    "    gx_histogram_shared<gx_bins_add>(bins, (int)a.k, (int)a.copies, a.counts, a.n,\n"
-    "        [&](i64 i, u32 *value) { *value = 1; return bin_of(a, i); });\n"
-    "    gx_sync();\n"
-    "    gx_histogram_shared<gx_bins_max>((i32 *)bins, (int)a.k, (int)a.copies, a.most, a.n,\n"
-    "        [&](i64 i, i32 *value) { *value = (i32)(a.x[i] >> 32); return bin_of(a, i); });\n"
-    "    gx_sync();\n"
-    "    if (a.copies > 1)\n"
-    "        gx_histogram_shared<gx_bins_add>((i64 *)bins, (int)a.k, (int)a.copies / 2, a.sums, "
-    "a.n,\n"
-    "            [&](i64 i, i64 *value) { *value = (i64)a.x[i]; return bin_of(a, i); });\n"
-    "    else\n"
-    "        gx_histogram_global<gx_bins_add>(a.sums, a.n,\n"
-    "            [&](i64 i, i64 *value) { *value = (i64)a.x[i]; return bin_of(a, i); });\n"
-    "}\n";
 
 static void check_bins(DeviceFunc *f, int64_t n, int64_t k, int64_t copies) {
     uint64_t *x = malloc((size_t)n * 8 + 8);
