@@ -2,7 +2,7 @@
    against the host's functions, bit for bit; and their texts through NVRTC where there is one. The
    emulated part is skipped where there is no C++ compiler. */
 #include "fixture/device_kernels.h"
-#include "runtime/device/lib.h"
+#include "runtime/device/lib_unit.h"
 #include "runtime/runtime.h"
 
 #include <math.h>
@@ -238,6 +238,27 @@ static void multiplies_every_kind(void **state) {
             check_product(kinds[k], products[s]);
 }
 
+/* A product that vanishes leaves -0, and nothing is added to it. */
+static void keeps_negative_zeros(void **state) {
+    float a[] = {1e-30f, -1e-30f, 0}, b[] = {-1e-30f, 1e-30f, -0.0f}, *c;
+    double a8[] = {1e-300, -1e-300, 0}, b8[] = {-1e-300, 1e-300, -0.0}, *c8;
+    DeviceMatmul p = {GACT_F32, 3, 1, 3, put(a, sizeof a), put(b, sizeof b), room(36)};
+    DeviceMatmul p8 = {GACT_F64, 3, 1, 3, put(a8, sizeof a8), put(b8, sizeof b8), room(72)};
+    (void)state;
+    ok(device_matmul(lib, 0, &p));
+    ok(device_matmul(lib, 0, &p8));
+    c = take(p.c, 36);
+    c8 = take(p8.c, 72);
+    for (int i = 0; i < 9; i++) {
+        bool negative = signbit(fmaf(a[i / 3], b[i % 3], 0)) != 0;
+        assert_true(c[i] == 0 && (signbit(c[i]) != 0) == negative);
+        assert_true(c8[i] == 0 && (signbit(c8[i]) != 0) == negative);
+    }
+    d->table->free(d, p.a), d->table->free(d, p.b);
+    d->table->free(d, p8.a), d->table->free(d, p8.b);
+    free(c), free(c8);
+}
+
 /* ---- transposes ---- */
 
 static void check_transpose(int32_t width, int64_t count, int64_t n, int64_t m) {
@@ -350,6 +371,38 @@ static void check_filter(DeviceFunc *f, const uint64_t *x, int64_t n) {
     free(kept), free(others);
 }
 
+/* What a kernel gives lane 31 that looks back over n tiles. */
+static uint64_t look_back(const char *library, const char *text, const uint64_t *x, int64_t n) {
+    struct {
+        DevicePtr x, out, status;
+        int64_t n;
+    } a = {put(x, n * 8), room(32 * 8), room((n + 1) * 256 * 4), n};
+    DeviceGrid grid = {{1, 1, 1}, 32, 0};
+    DeviceModule *m;
+    ok(d->table->launch(d, 0, func_of(library, text, "look", &m), &grid, &a, sizeof a));
+    uint64_t *out = take(a.out, 32 * 8), result = out[31];
+    d->table->free(d, a.x);
+    d->table->free(d, a.status);
+    d->table->unload(d, m);
+    free(out);
+    return result;
+}
+
+/* Over more tiles than are looked at together; blocks that run in turn seldom get so far. */
+static void looks_far_back(void **state) {
+    enum { N = 101 };
+    uint64_t x[N], sum = 0;
+    uint64_t affine = 0;
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        x[i] = random_bits() | 1;
+        sum += x[i] & 0xfff;
+        affine = affine * x[i] + (uint64_t)i;
+    }
+    assert_int_equal(look_back(device_text_lookback, look_text, x, N), affine);
+    assert_int_equal(look_back(device_text_sort, sort_look_text, x, N), sum);
+}
+
 static void scans_and_filters(void **state) {
     (void)state;
     DeviceModule *m;
@@ -449,9 +502,10 @@ int main(void) {
         return 77;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sorts_every_kind), cmocka_unit_test(sorts_with_wide_words),
-        cmocka_unit_test(sorts_many),       cmocka_unit_test(multiplies_every_kind),
-        cmocka_unit_test(transposes),       cmocka_unit_test(scans_and_filters),
+        cmocka_unit_test(sorts_every_kind),     cmocka_unit_test(sorts_with_wide_words),
+        cmocka_unit_test(sorts_many),           cmocka_unit_test(multiplies_every_kind),
+        cmocka_unit_test(keeps_negative_zeros), cmocka_unit_test(transposes),
+        cmocka_unit_test(looks_far_back),       cmocka_unit_test(scans_and_filters),
         cmocka_unit_test(counts_bins),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
