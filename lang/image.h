@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GACT_ABI_VERSION 5
+#define GACT_ABI_VERSION 6
 #define GACT_MAGIC       "GACTIMG1"
 
 /* ---- values ----
@@ -156,6 +156,20 @@ typedef struct {
     int64_t len;
 } GactDeviceCode;
 
+/* What a device may do as a whole, in place of `sort` and `matmul`. All members are words. */
+typedef enum { GACT_LIBRARY_SORT, GACT_LIBRARY_ARGSORT, GACT_LIBRARY_MATMUL } GactLibraryOp;
+typedef struct {
+    GactBuf *buf;
+    void *data;
+} GactLibraryArray;
+typedef struct {
+    int64_t op, kind; /* GactLibraryOp; of the elements */
+    int64_t descending;
+    int64_t pinned; /* 1: on the host alone, 2: on the device */
+    GactLibraryArray a, b, out;
+    int64_t n, k, m; /* elements to sort; out[n, m] = a[n, k] b[k, m] */
+} GactLibraryCall;
+
 /* A loop whose steps are kernels of one space, see `sweep`. */
 typedef struct {
     int64_t chunks, steps, radius;
@@ -207,6 +221,9 @@ typedef struct GactApi {
     /* Runs a kernel on the device: 1; or 0, if it is to run on the host, where nothing has changed.
        Called where ctx->device is not NULL. */
     int32_t (*launch)(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *words, GactSlot *results);
+    /* Has the device sort or multiply: 1; or 0, if the host is to do it, where nothing has changed.
+       Called where ctx->device is not NULL; `out` is fresh. */
+    int32_t (*library)(GactCtx *ctx, const GactSite *site, const GactLibraryCall *call);
     /* The host is going to read a buffer (null: nothing), or to write it: then the device's copy is
        dropped. */
     void (*to_host)(GactCtx *ctx, GactBuf *buf, int32_t writes);

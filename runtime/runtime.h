@@ -83,6 +83,10 @@ void rt_to_host(GactCtx *ctx, GactBuf *buf, int32_t writes);
 void device_code_free(GactProgram *program);
 int32_t rt_launch(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *words, GactSlot *results);
 
+/* ---- device/library.c: GactApi.library ---- */
+
+int32_t rt_library(GactCtx *ctx, const GactSite *site, const GactLibraryCall *call);
+
 /* ---- fault.c: faults ---- */
 
 enum { FAULT_NUMS = 6 };

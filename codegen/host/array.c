@@ -491,6 +491,16 @@ void emit_matmul(Fn *f, IrId id) {
     LLVMTypeRef type = LLVMFunctionType(e->vd, params, 8, 0);
     LLVMValueRef kind = LLVMConstInt(e->i32, (uint64_t)table_kind(l->elem), 0);
     LLVMValueRef args[] = {f->ctx, kind, a[3], b[3], out[3], a[0], a[1], b[1]};
+    LibraryCall call = {.op = GACT_LIBRARY_MATMUL,
+                        .kind = table_kind(l->elem),
+                        .a = a + 2,
+                        .b = b + 2,
+                        .out = out + 2,
+                        .n = a[0],
+                        .k = a[1],
+                        .m = b[1]};
+    LLVMBasicBlockRef done = library_ask(f, id, &call);
     api_call(f, offsetof(GactApi, matmul), type, args, 8);
+    library_done(f, done);
     value_set(f, id, out, l->nslots);
 }

@@ -270,8 +270,24 @@ void launch_bring(Fn *f, IrId id);
 bool launch_is_host_loop(Fn *f, IrId id);
 /* Emits an op by `on_device` for where there is a device, and by `on_host` with nothing launched. */
 void launch_either(Fn *f, IrId id, void (*on_device)(Fn *f, IrId id), void (*on_host)(Fn *f, IrId id));
+/* Brings all that an op and its regions read. */
+void launch_bring_all(Fn *f, IrId id);
 /* The table of the image's kernels. */
 LLVMValueRef launch_table(Emit *e);
+
+/* library.c: sorts and products on a device. */
+typedef struct {
+    GactLibraryOp op;
+    int kind;
+    bool descending;
+    LLVMValueRef const *a, *b, *out; /* a buffer and its data each; b: may be NULL */
+    LLVMValueRef n, k, m;            /* k, m: may be NULL */
+} LibraryCall;
+/* May a device do this op? Then nothing is brought for it before. */
+bool library_takes(Fn *f, IrId id);
+/* Asks the runtime; what follows is the host's code, up to library_done, which gets what this gives. */
+LLVMBasicBlockRef library_ask(Fn *f, IrId id, const LibraryCall *call);
+void library_done(Fn *f, LLVMBasicBlockRef done);
 
 /* ops.c */
 void emit_ops(Fn *f, const IrRegion *region);

@@ -55,8 +55,7 @@ static bool has_buffers(Fn *f, IrId id) {
     return false;
 }
 
-/* Brings all that an op and its regions read. */
-static void bring_all(Fn *f, IrId id) {
+void launch_bring_all(Fn *f, IrId id) {
     const IrOp *op = ir_op(f->ir, id);
     int n = f->ir->ops.len;
     char *inner = NEW_ARRAY(f->e->arena, char, n + 1), *seen = NEW_ARRAY(f->e->arena, char, n + 1);
@@ -86,7 +85,8 @@ static void bring_all(Fn *f, IrId id) {
 static bool launches(Fn *f, const IrRegion *region) {
     for (int k = 0; k < region->ops.len; k++) {
         const IrOp *op = ir_op(f->ir, region->ops.at[k]);
-        if (op->kind == IR_KERNEL || (op->kind == IR_CALL && !op->callee->is_lanewise))
+        if (op->kind == IR_KERNEL || (op->kind == IR_CALL && !op->callee->is_lanewise) ||
+            library_takes(f, region->ops.at[k]))
             return true;
         for (int r = 0; r < op->nregions; r++)
             if (launches(f, op->regions[r]))
@@ -115,8 +115,8 @@ void launch_bring(Fn *f, IrId id) {
     const IrOp *op = ir_op(f->ir, id);
     if (f->in_kernel || f->is_host || !f->e->options->has_device)
         return;
-    if (looks(f, op))
-        bring_all(f, id);
+    if (looks(f, op) && !library_takes(f, id))
+        launch_bring_all(f, id);
 }
 
 bool launch_is_host_loop(Fn *f, IrId id) {
@@ -128,7 +128,7 @@ bool launch_is_host_loop(Fn *f, IrId id) {
     for (int r = 0; r < op->nregions; r++)
         if (launches(f, op->regions[r]))
             return false;
-    bring_all(f, id);
+    launch_bring_all(f, id);
     return true;
 }
 
@@ -401,7 +401,7 @@ static bool open_outputs(Launch *l) {
 /* The kernel's host code, with nothing launched inside. */
 static LLVMValueRef *host_code(Fn *f, Kernel *k) {
     LLVMValueRef device = fn_get(f, f->e->ptr, device_at(f)), *s;
-    bring_all(f, k->id);
+    launch_bring_all(f, k->id);
     fn_set(f, device_at(f), LLVMConstNull(f->e->ptr));
     bool was_host = f->is_host;
     f->is_host = true;

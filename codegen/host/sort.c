@@ -197,31 +197,81 @@ static void gather(Fn *f, Layout *l, LLVMValueRef site, LLVMValueRef const *cols
         builder_cols(f, &b, out);
 }
 
+/* Scalars into fresh memory, where a device may do it. */
+static void sort_anew(Fn *f, IrId id) {
+    IrOp *op = ir_op(f->ir, id);
+    Layout *l = value_layout(f, op->args[0]);
+    LLVMValueRef *s = value_of(f, op->args[0])->s, *out = slots_new(f, 3);
+    bool descending = op->imm & SORT_DESCENDING;
+    out[0] = s[0];
+    array_alloc(f, l, site_memory(f, op), s[0], out + 1);
+    LibraryCall call = {.op = GACT_LIBRARY_SORT,
+                        .kind = table_kind(l->elem),
+                        .descending = descending,
+                        .a = s + 1,
+                        .out = out + 1,
+                        .n = s[0]};
+    LLVMBasicBlockRef done = library_ask(f, id, &call);
+    array_copy(f, l, out + 2, fn_int(f, 0), s + 1, s[0]);
+    sort_scalars(f, l, out[2], s[0], descending, LLVMConstNull(f->e->ptr));
+    library_done(f, done);
+    if (op_consumes(f, op, 0))
+        slots_release(f, l, s);
+    value_set(f, id, out, 3);
+}
+
+/* Scalars where they stand, if they may. */
+static void sort_in_place(Fn *f, IrId id) {
+    IrOp *op = ir_op(f->ir, id);
+    Layout *l = value_layout(f, op->args[0]);
+    LLVMValueRef *s = value_of(f, op->args[0])->s, *out = slots_new(f, 3);
+    out[0] = s[0];
+    array_own(f, l, site_memory(f, op), s, op_consumes(f, op, 0), out + 1);
+    sort_scalars(f, l, out[2], s[0], op->imm & SORT_DESCENDING, LLVMConstNull(f->e->ptr));
+    value_set(f, id, out, 3);
+}
+
+/* The permutation of scalars. */
+static void sort_places(Fn *f, IrId id, LLVMValueRef const *perm) {
+    IrOp *op = ir_op(f->ir, id);
+    Layout *l = value_layout(f, op->args[0]);
+    LLVMValueRef *s = value_of(f, op->args[0])->s;
+    bool descending = op->imm & SORT_DESCENDING;
+    LibraryCall call = {.op = GACT_LIBRARY_ARGSORT,
+                        .kind = table_kind(l->elem),
+                        .descending = descending,
+                        .a = s + 1,
+                        .out = perm,
+                        .n = s[0]};
+    LLVMBasicBlockRef done = library_ask(f, id, &call);
+    sort_scalars(f, l, s[2], s[0], descending, perm[1]);
+    library_done(f, done);
+}
+
 void emit_sort(Fn *f, IrId id) {
     IrOp *op = ir_op(f->ir, id);
     Layout *l = value_layout(f, op->args[0]);
     LLVMValueRef *s = value_of(f, op->args[0])->s, site = site_memory(f, op), n = s[0];
-    bool is_permutation = op->imm & SORT_PERMUTATION, descending = op->imm & SORT_DESCENDING;
+    bool is_permutation = op->imm & SORT_PERMUTATION;
     bool is_scalar = type_is_scalar(l->elem);
-    LLVMValueRef *out = slots_new(f, value_layout(f, id)->nslots);
-    out[0] = n;
     if (is_scalar && !is_permutation) {
-        array_own(f, l, site, s, op_consumes(f, op, 0), out + 1);
-        sort_scalars(f, l, out[2], n, descending, LLVMConstNull(f->e->ptr));
-        value_set(f, id, out, 3);
+        launch_either(f, id, sort_anew, sort_in_place);
         return;
     }
-    LLVMValueRef perm_buf = api_alloc(f, site, n, 8), perm = api_data(f, perm_buf);
+    LLVMValueRef perm[2], *out = slots_new(f, value_layout(f, id)->nslots);
+    out[0] = n;
+    perm[0] = api_alloc(f, site, n, 8);
+    perm[1] = api_data(f, perm[0]);
     if (is_scalar)
-        sort_scalars(f, l, s[2], n, descending, perm);
+        sort_places(f, id, perm);
     else
-        sort_by(f, l, s + 1, n, descending, perm);
+        sort_by(f, l, s + 1, n, op->imm & SORT_DESCENDING, perm[1]);
     if (is_permutation) {
-        out[1] = perm_buf;
-        out[2] = perm;
+        out[1] = perm[0];
+        out[2] = perm[1];
     } else {
-        gather(f, l, site, s + 1, perm, n, out + 1);
-        api_release(f, perm_buf);
+        gather(f, l, site, s + 1, perm[1], n, out + 1);
+        api_release(f, perm[0]);
     }
     if (op_consumes(f, op, 0))
         slots_release(f, l, s);

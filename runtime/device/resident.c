@@ -1,5 +1,6 @@
 #include "resident.h"
 
+#include "lib.h"
 #include "metrics.h"
 
 #include <pthread.h>
@@ -120,6 +121,7 @@ void residence_stop(void) {
     while (all.newest)
         drop(all.newest);
     if (all.r.d) {
+        device_lib_close(all.r.library);
         metrics_unwatch(all.r.pool);
         device_pool_close(all.r.pool);
     }

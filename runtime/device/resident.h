@@ -12,6 +12,7 @@ typedef struct {
     Device *d;
     DevicePool *pool;
     DeviceInfo info;
+    struct DeviceLib *library; /* of library.c; NULL: not opened yet */
 } Residence;
 
 /* The process's device with its memory, opened when it is first asked for; NULL with a text where that
