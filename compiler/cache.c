@@ -236,17 +236,30 @@ static void put_reasons(const Store *store, const char *file, const char *record
         puts("  its image was dropped");
 }
 
+/* The record of main, else of the whole program, which is compiled where a dag is asked for. */
+static bool find_record(const Store *store, Kept *kept, char **record, char **before) {
+    char name[STORE_NAME];
+    size_t len;
+    if (kept_record_name(kept, name) && store_peek(store, name, record, &len, before))
+        return true;
+    if (kept->part != KEPT_MAIN)
+        return false;
+    kept->part = KEPT_ALL;
+    return find_record(store, kept, record, before);
+}
+
 const char *cache_why(const CacheOptions *options, const char *file) {
-    Kept kept = {.source = file, .compiler = options->compiler, .tests = options->tests};
+    Kept kept = {.source = file,
+                 .compiler = options->compiler,
+                 .part = options->tests ? KEPT_TESTS : KEPT_MAIN};
     Store store;
     char name[STORE_NAME], *record, *before;
-    size_t len;
     store_open(&store);
     if (!*store.folder)
         return nothing_kept;
     if (!kept_record_name(&kept, name))
         return "there is no such file";
-    if (!store_peek(&store, name, &record, &len, &before)) {
+    if (!find_record(&store, &kept, &record, &before)) {
         printf("%s will be compiled: gactrun has not compiled it yet\n", file);
         return NULL;
     }

@@ -7,7 +7,7 @@
 typedef struct {
     const char *compiler; /* the path of the gactc that gactrun would use */
     bool all;             /* prune: everything */
-    bool tests;           /* why: the image with test blocks */
+    bool tests;           /* why: the image with test blocks, not the one that is run */
 } CacheOptions;
 
 /* Each prints to the standard output and returns NULL, or what went wrong. */

@@ -597,6 +597,18 @@ static void check_module(Checker *ck, Module *m, bool is_program) {
     }
 }
 
+/* Drops the dags of a program that has a main. */
+static void keep_main(IrModule *m) {
+    int kept = 0;
+    bool has_main = false;
+    for (int i = 0; i < m->entries.len; i++)
+        has_main |= m->entries.at[i]->kind == ENTRY_MAIN;
+    for (int i = 0; i < m->entries.len; i++)
+        if (!has_main || m->entries.at[i]->kind != ENTRY_DAG)
+            m->entries.at[kept++] = m->entries.at[i];
+    m->entries.len = kept;
+}
+
 void check_program(Compiler *c) {
     c->ir = NEW(c->arena, IrModule);
     *c->ir = (IrModule){.arena = c->arena, .names = c->names, .types = c->types,
@@ -610,6 +622,8 @@ void check_program(Compiler *c) {
             check_module(ck, c->modules.at[i], i == 0);
     if (!c->diags.errors)
         ir_settle(c->ir);
+    if (c->main_alone)
+        keep_main(c->ir);
 }
 
 /* ---- --emit=types ---- */

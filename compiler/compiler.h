@@ -31,6 +31,7 @@ typedef struct Compiler {
     const char *base_dir;   /* of the program, for imports of modules beside it */
     int opt_level;
     bool want_tests; /* compile test blocks */
+    bool main_alone; /* where there is a main, no dag of itself */
     bool is_broken;  /* a pass broke the rules of the IR: our mistake, and reported */
 } Compiler;
 

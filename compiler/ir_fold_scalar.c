@@ -364,6 +364,8 @@ IrId ir_fold_scalar(IrBuilder *b, IrOp *op) {
         return fold_select(b, op);
     if (op->kind == IR_CONVERT)
         return fold_convert(b, op);
+    if (op->kind == IR_RARE)
+        return ir_op(b->func, op->args[0])->kind == IR_CONST ? op->args[0] : IR_NONE;
     Fold s = {.b = b, .op = op, .x = op->args[0]};
     s.type = ir_type(b->func, s.x);
     s.is_int = type_is_int(s.type);

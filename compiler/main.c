@@ -87,7 +87,7 @@ typedef struct {
     ColorChoice color;
     PassId dump_after;
     int gpu_archs[MOST_GPU_ARCHS], ngpu_archs;
-    bool check_only, explain, tests, warnings_fail, times, all;
+    bool check_only, explain, tests, main_alone, warnings_fail, times, all;
 } Settings;
 
 __attribute__((format(printf, 1, 2))) static void complain(const char *fmt, ...) {
@@ -388,7 +388,8 @@ static int compile_file(const Settings *s) {
                   .sources = {.arena = &arena, .next = 1},
                   .stdlib_dir = s->stdlib_dir,
                   .opt_level = s->opt_level,
-                  .want_tests = s->tests};
+                  .want_tests = s->tests,
+                  .main_alone = s->main_alone};
     c.names = names_new(&arena);
     c.types = types_new(&arena, c.names);
     set_up_diags(&c, s);
@@ -553,6 +554,7 @@ static const char *take_option(Settings *s, int option, const char *value) {
     case OPT_CPU: s->cpu = value; break;
     case OPT_GPU_ARCH: return take_gpu_archs(s, value);
     case OPT_TESTS: s->tests = true; break;
+    case OPT_MAIN: s->main_alone = true; break;
     case OPT_WARN: s->warnings_fail = value && strcmp(value, "error") == 0; break;
     case OPT_FORMAT:
         s->format = (DiagFormat)find_text(format_names, ARRAY_LEN(format_names), value);

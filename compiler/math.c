@@ -191,6 +191,21 @@ static void count_uses(Math *m, const IrFunc *f, const IrRegion *region) {
 
 static void expand_func(Math *m, IrFunc *f);
 
+/* The function's value at the builder's place, where it is of constants and one itself; IR_NONE
+   otherwise. */
+static IrId fold(Walk *w, const Entry *entry, const IrId *args, int n) {
+    IrFunc *f = w->b.func;
+    IrRegion scratch = {0};
+    IrBuilder b = w->b;
+    int64_t bits;
+    for (int k = 0; k < n; k++)
+        if (ir_op(f, args[k])->kind != IR_CONST)
+            return IR_NONE;
+    b.region = &scratch;
+    IrId value = ir_inline(&b, entry->func, args);
+    return ir_const_bits(f, value, &bits) ? ir_bits_const(&w->b, ir_type(f, value), bits) : IR_NONE;
+}
+
 /* The function's value at the builder's place. */
 static IrId put_in(Walk *w, Entry *entry, const IrId *args, int n) {
     Math *m = w->math;
@@ -199,6 +214,9 @@ static IrId put_in(Walk *w, Entry *entry, const IrId *args, int n) {
         expand_func(m, entry->func);
         entry->size = ir_size(entry->func, entry->func->body);
     }
+    IrId folded = fold(w, entry, args, n);
+    if (folded)
+        return folded;
     if (entry->size <= SMALL || entry->uses == 1)
         return ir_inline(&w->b, entry->func, args);
     entry->func->is_lanewise = true;

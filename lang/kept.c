@@ -100,6 +100,11 @@ static void put_text(FILE *out, const char *kind, const char *text) {
     put_line(out, &part, 1, kind, text);
 }
 
+const char *kept_option(KeptPart part) {
+    static const char *const names[] = {[KEPT_MAIN] = "--main", [KEPT_TESTS] = "--tests"};
+    return names[part];
+}
+
 char *kept_describe(const Kept *k, const char *files) {
     const char *back_end = getenv("GACT_LLVM");
     char *text = NULL, flags[64];
@@ -107,7 +112,8 @@ char *kept_describe(const Kept *k, const char *files) {
     FILE *out = open_memstream(&text, &len);
     if (!out)
         return NULL;
-    snprintf(flags, sizeof flags, "%s%s", options, k->tests ? " --tests" : "");
+    const char *part = kept_option(k->part);
+    snprintf(flags, sizeof flags, "%s%s%s", options, part ? " " : "", part ? part : "");
     put_compiler(out, k->compiler);
     put_text(out, "back-end", back_end ? back_end : "");
     put_text(out, "options", flags);
@@ -158,7 +164,8 @@ void kept_image_name(const char *description, char name[STORE_NAME]) {
 
 bool kept_record_name(const Kept *k, char name[STORE_NAME]) {
     char *full = realpath(k->source, NULL);
-    StorePart parts[] = {text_part(full ? full : ""), text_part(k->tests ? "tests" : "")};
+    const char *part = kept_option(k->part);
+    StorePart parts[] = {text_part(full ? full : ""), text_part(part ? part : "")};
     store_name(parts, 2, ".deps", name);
     free(full);
     return full != NULL;

@@ -7,11 +7,21 @@
 
 #include "store.h"
 
+/* What of a program is compiled. */
+typedef enum {
+    KEPT_ALL,
+    KEPT_MAIN, /* main alone, where there is one */
+    KEPT_TESTS /* all, with the test blocks */
+} KeptPart;
+
 typedef struct {
     const char *source;   /* as the user wrote it, since faults show it so */
     const char *compiler; /* the path of gactc */
-    bool tests;           /* with the test blocks */
+    KeptPart part;
 } Kept;
+
+/* gactc's option for a part, or NULL. */
+const char *kept_option(KeptPart part);
 
 /* The name of the source's record; false where there is no such file. */
 bool kept_record_name(const Kept *k, char name[STORE_NAME]);

@@ -222,6 +222,12 @@ static bool is_source(const char *path) {
     return len > 5 && !strcmp(path + len - 5, ".gact");
 }
 
+/* What of a source is needed: what nobody can ask for by these arguments is not compiled. */
+static KeptPart needed_part(const Settings *s) {
+    bool names_none = !s->nargs && !s->in.count && !s->out.count && !s->each.count;
+    return s->tests ? KEPT_TESTS : names_none && !s->list ? KEPT_MAIN : KEPT_ALL;
+}
+
 /* Opens the image, compiled first where a source is given. */
 static GactStatus open_program(Region *region, const Settings *s, GactProgram **program,
                                GactError *error) {
@@ -229,7 +235,7 @@ static GactStatus open_program(Region *region, const Settings *s, GactProgram **
     bool temporary = false;
     GactStatus status = GACT_OK;
     if (is_source(s->program))
-        status = cache_image(region, s->program, s->tests, &image, &temporary, error);
+        status = cache_image(region, s->program, needed_part(s), &image, &temporary, error);
     if (!status)
         status = gact_image_open(image, program, error);
     if (temporary)

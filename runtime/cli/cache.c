@@ -2,8 +2,6 @@
    compiler, and going back to an older version finds its image again. A damaged image is a miss. */
 #include "cli.h"
 
-#include "../../lang/kept.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -105,7 +103,7 @@ static GactStatus compile(const Cache *c, const char *image, const char *deps) {
                     (char *)deps,
                     "-O2",
                     "--cpu=native",
-                    c->kept.tests ? "--tests" : NULL,
+                    (char *)kept_option(c->kept.part),
                     NULL};
     pid_t pid;
     int wait_status;
@@ -173,14 +171,14 @@ static GactStatus compile_and_keep(Cache *c, const char **image, bool *temporary
     return status;
 }
 
-GactStatus cache_image(Region *region, const char *source, bool tests, const char **image,
+GactStatus cache_image(Region *region, const char *source, KeptPart part, const char **image,
                        bool *temporary, GactError *error) {
     Cache c = {.region = region, .error = error};
     *temporary = false;
     if (access(source, R_OK))
         return error_set(error, GACT_BAD_INPUT, "%s: %s", source, strerror(errno));
     store_open(&c.store);
-    c.kept = (Kept){.source = source, .compiler = cache_compiler(region), .tests = tests};
+    c.kept = (Kept){.source = source, .compiler = cache_compiler(region), .part = part};
     if (!c.kept.compiler)
         return error_set(error, GACT_BAD_INPUT,
                          "%s: there is no gactc to compile it: set GACTC to its path", source);

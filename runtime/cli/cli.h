@@ -3,6 +3,7 @@
 #ifndef GACT_CLI_H
 #define GACT_CLI_H
 
+#include "../../lang/kept.h"
 #include "../io/io.h"
 
 /* NAME=SPEC of the command line. */
@@ -75,7 +76,7 @@ void list_entries(const GactImage *image, FILE *out);
 
 /* The image of a source file, compiled unless an unchanged one is kept. *temporary: the caller
    removes the image when it is open. */
-GactStatus cache_image(Region *region, const char *source, bool tests, const char **image,
+GactStatus cache_image(Region *region, const char *source, KeptPart part, const char **image,
                        bool *temporary, GactError *error);
 
 /* The gactc that is used: $GACTC, else beside gactrun, else in PATH; NULL if there is none. */

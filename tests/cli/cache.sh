@@ -80,4 +80,21 @@ expect 0 '^1$' "$GACTRUN" prog.gact
 files 1 .gactx
 expect 0 '^removed 2 files, ' cache prune --all
 files 0 ''
+
+# Where main is run, it alone is compiled; a dag that is asked for is compiled with all others.
+echo 'dag twice(x: i64 = 4) -> i64 = 2 * x
+main { print(twice(1)) }' >prog.gact
+expect 0 '^2$' "$GACTRUN" prog.gact
+files 1 .gactx
+expect 0 '^prog.gact is kept' cache why prog.gact
+expect 0 '8$' "$GACTRUN" prog.gact twice
+files 2 .gactx
+expect 0 '^2$' "$GACTRUN" prog.gact
+expect 0 '^dag twice' "$GACTRUN" prog.gact --list
+files 2 .gactx
+"$GACTC" --main prog.gact -o main.gactx
+expect 0 '^main$' "$GACTRUN" main.gactx --list
+echo 'dag twice(x: i64 = 4) -> i64 = 2 * x' >prog.gact
+expect 0 '= 8$' "$GACTRUN" prog.gact
+expect 0 '^prog.gact is kept' cache why prog.gact
 GACT_CACHE_SIZE=0 expect 2 'nothing is kept' "$GACTC" cache list
