@@ -6,6 +6,19 @@
 
 /* ---- where everything is ---- */
 
+/* Counts the uses of values in a region and those inside of it: at[id] for each use of id. */
+static void count_uses(const IrFunc *f, const IrRegion *region, int *at) {
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        for (int k = 0; k < op->nargs; k++)
+            at[op->args[k]]++;
+        for (int r = 0; r < op->nregions; r++)
+            count_uses(f, op->regions[r], at);
+    }
+    for (int k = 0; k < region->results.len; k++)
+        at[region->results.at[k]]++;
+}
+
 static void look_region(Fuse *z, IrRegion *region, IrId owner, int which, int parent) {
     int place = z->places.len;
     vec_push(&z->look, &z->places, (Place){region, owner, which, parent});
@@ -23,29 +36,22 @@ static void look_region(Fuse *z, IrRegion *region, IrId owner, int which, int pa
     }
 }
 
-typedef void (*UseFn)(Fuse *z, IrId value, Use use);
+static void store_use(Fuse *z, IrId value, Use use) {
+    if (value)
+        z->uses[z->first[value]++] = use;
+}
 
-static void each_use(Fuse *z, UseFn fn) {
+static void store_uses(Fuse *z) {
     for (int p = 1; p < z->places.len; p++) {
         const IrRegion *region = z->places.at[p].region;
         for (int i = 0; i < region->ops.len; i++) {
             const IrOp *op = ir_op(z->f, region->ops.at[i]);
             for (int k = 0; k < op->nargs; k++)
-                if (op->args[k])
-                    fn(z, op->args[k], (Use){region->ops.at[i], p, k});
+                store_use(z, op->args[k], (Use){region->ops.at[i], p, k});
         }
         for (int k = 0; k < region->results.len; k++)
-            fn(z, region->results.at[k], (Use){IR_NONE, p, k});
+            store_use(z, region->results.at[k], (Use){IR_NONE, p, k});
     }
-}
-
-static void count_use(Fuse *z, IrId value, Use use) {
-    (void)use;
-    z->first[value + 1]++;
-}
-
-static void store_use(Fuse *z, IrId value, Use use) {
-    z->uses[z->first[value]++] = use;
 }
 
 void fuse_look(Fuse *z) {
@@ -59,11 +65,12 @@ void fuse_look(Fuse *z) {
     z->first = NEW_ARRAY(&z->look, int, z->len + 2);
     vec_push(&z->look, &z->places, (Place){0});
     look_region(z, z->f->body, IR_NONE, 0, 0);
-    each_use(z, count_use);
+    count_uses(z->f, z->f->body, z->first + 1);
+    z->first[IR_NONE + 1] = 0;
     for (int i = 0; i <= z->len; i++)
         z->first[i + 1] += z->first[i];
     z->uses = NEW_ARRAY(&z->look, Use, z->first[z->len] + 1);
-    each_use(z, store_use);
+    store_uses(z);
     for (int i = z->len; i > 0; i--)
         z->first[i] = z->first[i - 1];
     z->first[0] = 0;
@@ -568,20 +575,24 @@ static bool trim_kernels(Fuse *z) {
     return changed;
 }
 
+/* One walk may leave what is seen to be needless only when something in it is gone. */
+static bool sweep_all(Fuse *z) {
+    bool changed = false, again = true;
+    while (again) {
+        int *count = NEW_ARRAY(&z->look, int, z->f->ops.len);
+        count_uses(z->f, z->f->body, count);
+        again = sweep_region(z, count, z->f->body);
+        changed |= again;
+    }
+    return changed;
+}
+
 bool fuse_sweep(Fuse *z) {
     bool changed = fuse_cse(z), again = true;
-    fuse_look(z);
     while (again) {
-        int *count = NEW_ARRAY(&z->look, int, z->len);
-        for (int i = 1; i < z->len; i++)
-            count[i] = fuse_use_count(z, (IrId)i);
-        again = sweep_region(z, count, z->f->body);
-        if (again)
-            fuse_look(z);
-        if (trim_kernels(z)) {
-            again = true;
-            fuse_look(z);
-        }
+        changed |= sweep_all(z);
+        fuse_look(z);
+        again = trim_kernels(z);
         changed |= again;
     }
     return changed;
