@@ -59,7 +59,11 @@ static bool suits(Narrow *n) {
     Type *elem = is_scalar ? sink->type : sink->type->elem;
     if (!type_is_int(elem))
         return false;
-    return (is_scalar ? reads_low_bits(n, n->id) : reads_elements(n)) && n->type;
+    if (!(is_scalar ? reads_low_bits(n, n->id) : reads_elements(n)) || !n->type)
+        return false;
+    if (sink->kind != SINK_MAP && type_bytes(n->type) < 4)
+        n->type = type_basic(n->z->m->types, TYPE_U32); /* GPUs add no less at once */
+    return type_bytes(n->type) < type_bytes(elem);
 }
 
 /* ---- the change ---- */
