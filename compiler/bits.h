@@ -71,6 +71,11 @@ bool bits_pick(IrBuilder *b, const Bits *x, const Leaf *leaves, bool is_bool, in
 
 /* ---- bodies: bits_body.c ---- */
 
+enum {
+    BITS_STATE = 4, /* bits of an element */
+    BITS_OUTS = 16, /* sinks of a kernel */
+};
+
 /* An array whose elements are kept as bits: its own value in the old code, a value from outside of
    the loop that has its sizes, and a word array for each bit. */
 typedef struct {
@@ -83,11 +88,14 @@ typedef struct {
 typedef struct {
     IrModule *m;
     IrFunc *f;
-    VEC(BitArray) arrays; /* the carried ones first */
+    Span span; /* of what is made, */
+    int node;  /* and its binding */
+    int nold;  /* values of the old code */
+    VEC(BitArray) arrays;
+    int ncarried;         /* the first so many are those that the loop carries */
     const IrRegion *loop; /* the body of the old loop */
-    int ncarried;
-    bool reads_ahead; /* some point reads one behind it in its row */
-    const char *why;  /* it cannot be done, or NULL */
+    bool reads_ahead;     /* some point reads one behind it in its row */
+    const char *why;      /* it cannot be done, or NULL */
 } BitLoop;
 
 /* Emits what a body yields for 64 points at the builder's place: the numbers, in out. map: the
@@ -96,5 +104,26 @@ typedef struct {
    Arrays of bools that turn out to be needed are added to loop->arrays, without words. */
 bool bits_body(BitLoop *loop, IrBuilder *b, const IrRegion *body, const IrId *map, IrId word,
                bool at_border, Bits *out);
+
+/* ---- arrays and kernels: bits_kernel.c ---- */
+
+IrBuilder bits_builder(const BitLoop *loop, IrRegion *region);
+/* The words of an array; *over, unless NULL: not 0 if some element has more bits. */
+IrId *bits_pack_array(const BitLoop *loop, IrBuilder *b, IrId array, int bits, IrId *over);
+/* The array of the words, which is of the type and the sizes of `like`. */
+IrId bits_unpack_array(const BitLoop *loop, IrBuilder *b, const IrId *words, int bits, IrId like);
+
+/* A kernel of the old code whose sinks are maps and sums; of each sink how many bits it takes. */
+typedef struct {
+    IrId id;
+    IrOp op;
+    int bits[BITS_OUTS];
+} BitKernel;
+
+/* Can it be done? Tries its bodies for nothing, which finds how many bits its sinks take. */
+bool bits_try_kernel(BitLoop *loop, BitKernel *k);
+/* The kernel on words: out has the words of each map, and the value of each sum. map: as for
+   bits_body, of the values around the kernel. */
+void bits_emit_kernel(BitLoop *loop, const BitKernel *k, IrBuilder *b, IrId *map, IrId **out);
 
 #endif
