@@ -2,10 +2,10 @@
    elements while they run, one for each bit. A point's body becomes operations on words
    (bits_body.c, bits_kernel.c), so each is done for 64 points at once.
 
-   Such a FOR or LOOP makes its arrays by one kernel, or hands them on, and looks at them nowhere
-   else; numbers may be carried beside them. The arrays are packed, the loop runs on words, and its
-   result is unpacked. The rows of words keep the order of the rows, so what was near stays near,
-   and what sweep has marked stays marked.
+   Such a FOR or LOOP makes its arrays by kernels over one space, or hands them on, and looks at
+   them nowhere else; numbers may be carried beside them. The arrays are packed, the loop runs on
+   words, and its result is unpacked. The rows of words keep the order of the rows, so what was near
+   stays near, and what sweep has marked stays marked.
 
    Elements that are no bools may be larger than the bits that the loop makes: what is packed first
    is looked at, and if it is too large, the first step (or all, if not even that makes the elements
@@ -22,12 +22,16 @@ enum {
     MOST_ROUNDS = 8, /* until the elements' bits are found */
 };
 
-/* A carried value: a number, or an array of which this is known. */
+/* A carried value: a number, or an array. */
 typedef struct {
     int array;  /* its number in loop.arrays, or -1: a number */
-    int sink;   /* of the kernel that makes it, or -1: */
-    int handed; /* the array that is handed on */
+    int source; /* and that of the array which a step makes of it */
 } Carried;
+
+/* Where an array of the loop's body comes from. */
+typedef struct {
+    int kernel, sink;
+} Made;
 
 typedef struct {
     BitLoop loop;
@@ -36,7 +40,8 @@ typedef struct {
     int n; /* carried values: their first parameter and initial value */
     int param, arg;
     Carried *carried;
-    BitKernel kernel;
+    VEC(BitKernel) kernels; /* that read or make such arrays, in order */
+    VEC(Made) made;         /* loop.arrays from loop.ncarried on */
 } Pack;
 
 static IrFunc *func(const Pack *p) {
@@ -67,20 +72,38 @@ static bool holds_bools(const Pack *p) {
 
 /* ---- whether a loop can be packed ---- */
 
-/* The number of the carried array that v is in the loop's body, or -1. */
-static int carried_array(const Pack *p, IrId v) {
-    for (int k = 0; k < p->n; k++)
-        if (p->carried[k].array >= 0 && p->loop.loop->params.at[p->param + k] == v)
-            return p->carried[k].array;
+/* The number of an array that the loop keeps in words, or -1. */
+static int array_of(const Pack *p, IrId v) {
+    for (int k = 0; k < p->loop.ncarried + p->made.len; k++)
+        if (p->loop.arrays.at[k].array == v)
+            return k;
     return -1;
 }
 
-/* Does every step leave the sizes of a carried array? */
-static bool keeps_sizes(const Pack *p, int k) {
+static bool same_sizes(const Pack *p, IrBuilder *b, IrId x, IrId y) {
+    int rank = ir_type(func(p), x)->rank;
+    bool same = rank == ir_type(func(p), y)->rank;
+    for (int axis = 0; axis < rank && same; axis++) {
+        int64_t apart;
+        IrId of_x = ir_dim(b, x, axis), of_y = ir_dim(b, y, axis);
+        same = ir_difference(func(p), of_x, of_y, &apart) && apart == 0;
+    }
+    return same;
+}
+
+/* Does every step leave the sizes of a carried array? One that is handed on has those of another.
+ */
+static bool keeps_sizes(const Pack *p, int k, int depth) {
     IrRegion scratch = {0};
     IrBuilder b = bits_builder(&p->loop, &scratch);
+    const IrRegion *body = p->loop.loop;
+    if (p->op.imm)
+        return true;
+    for (int j = 0; j < p->n && depth > 0; j++)
+        if (body->results.at[k] == body->params.at[p->param + j])
+            return same_sizes(p, &b, init_of(p, k), init_of(p, j)) && keeps_sizes(p, j, depth - 1);
     for (int axis = 0; axis < ir_type(func(p), init_of(p, k))->rank; axis++)
-        if (p->op.imm == 0 && !ir_carried_dim(&b, p->id, k, axis))
+        if (!ir_carried_dim(&b, p->id, k, axis))
             return false;
     return true;
 }
@@ -91,11 +114,11 @@ static bool find_arrays(Pack *p) {
     p->carried = NEW_ARRAY(func(p)->arena, Carried, p->n);
     for (int k = 0; k < p->n; k++) {
         const Type *type = ir_type(func(p), init_of(p, k));
-        p->carried[k] = (Carried){-1, -1, -1};
+        p->carried[k] = (Carried){-1, -1};
         if (type_is_scalar(type))
             continue;
         if (type->kind != TYPE_ARRAY ||
-            (type->elem->kind != TYPE_BOOL && !type_is_int(type->elem)) || !keeps_sizes(p, k))
+            (type->elem->kind != TYPE_BOOL && !type_is_int(type->elem)) || !keeps_sizes(p, k, p->n))
             return false;
         p->carried[k].array = p->loop.arrays.len;
         BitArray a = {
@@ -106,44 +129,111 @@ static bool find_arrays(Pack *p) {
     return p->loop.ncarried > 0;
 }
 
-static bool stands_in(const IrRegion *region, IrId id) {
-    for (int i = 0; i < region->ops.len; i++)
-        if (region->ops.at[i] == id)
+static int kernel_of(const Pack *p, IrId id) {
+    for (int k = 0; k < p->kernels.len; k++)
+        if (p->kernels.at[k].id == id)
+            return k;
+    return -1;
+}
+
+/* Does code read an element of such an array? */
+static bool reads_packed(const Pack *p, const IrRegion *region) {
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(func(p), region->ops.at[i]);
+        if (op->kind == IR_INDEX && array_of(p, op->args[0]) >= 0)
             return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (reads_packed(p, op->regions[r]))
+                return true;
+    }
     return false;
 }
 
-/* The kernel that makes the arrays. */
-static bool find_kernel(Pack *p) {
+/* Is a value made by a kernel? */
+static bool is_of(const Pack *p, IrId v, IrId kernel) {
+    const IrOp *op = ir_op(func(p), v);
+    return v == kernel || (op->kind == IR_GET && op->args[0] == kernel);
+}
+
+/* Is it an output of a kernel? Then *sink is which. */
+static bool is_output(const Pack *p, IrId v, const BitKernel *k, int *sink) {
+    const IrOp *op = ir_op(func(p), v);
+    bool is_tuple = k->op.kernel->nsinks > 1;
+    *sink = is_tuple && op->kind == IR_GET ? (int)op->imm : 0;
+    return is_of(p, v, k->id) && (v != k->id) == is_tuple;
+}
+
+/* An initial value that has the sizes of a kernel's space: one whose array a step makes by a kernel
+   over the same space; or IR_NONE. */
+static IrId like_space(const Pack *p, const IrOp *kernel) {
+    const IrFunc *f = func(p);
+    for (int k = 0; k < p->n; k++) {
+        const IrOp *op = ir_op(f, p->loop.loop->results.at[k]);
+        const IrOp *maker = op->kind == IR_GET ? ir_op(f, op->args[0]) : op;
+        bool same = p->carried[k].array >= 0 && maker->kind == IR_KERNEL &&
+                    maker->kernel->rank == kernel->kernel->rank;
+        for (int axis = 0; axis < kernel->kernel->rank && same; axis++) {
+            int64_t apart;
+            same = ir_difference(f, maker->args[axis], kernel->args[axis], &apart) && apart == 0;
+        }
+        if (same)
+            return init_of(p, k);
+    }
+    return IR_NONE;
+}
+
+/* A kernel's maps are arrays of the loop, too. */
+static bool add_made(Pack *p, const BitKernel *k, IrId like) {
+    const IrRegion *body = p->loop.loop;
+    for (int i = 0; i < body->ops.len; i++) {
+        IrId id = body->ops.at[i];
+        int sink;
+        if (!is_output(p, id, k, &sink) || k->op.kernel->sinks[sink].kind != SINK_MAP)
+            continue;
+        if (!like || ir_type(func(p), id)->rank != k->op.kernel->rank)
+            return false;
+        BitArray a = {.array = id, .like = like, .bits = 1};
+        vec_push(func(p)->arena, &p->loop.arrays, a);
+        vec_push(func(p)->arena, &p->made, (Made){p->kernels.len - 1, sink});
+    }
+    return true;
+}
+
+/* The kernels that read or make such arrays. */
+static bool find_kernels(Pack *p) {
+    const IrRegion *body = p->loop.loop;
+    for (int i = 0; i < body->ops.len; i++) {
+        const IrOp *op = ir_op(func(p), body->ops.at[i]);
+        if (op->kind != IR_KERNEL)
+            continue;
+        BitKernel k = {.id = body->ops.at[i], .op = *op};
+        bool is_wanted = reads_packed(p, op->regions[0]);
+        for (int r = 0; r < body->results.len; r++)
+            is_wanted |= p->carried[r].array >= 0 && is_of(p, body->results.at[r], k.id);
+        if (!is_wanted)
+            continue;
+        vec_push(func(p)->arena, &p->kernels, k);
+        if (!add_made(p, &k, like_space(p, op)))
+            return false;
+    }
+    return p->kernels.len > 0;
+}
+
+/* Where the arrays of the next step come from. */
+static bool find_sources(Pack *p) {
     for (int k = 0; k < p->n; k++) {
         Carried *c = &p->carried[k];
-        IrId result = p->loop.loop->results.at[k];
-        if (c->array < 0)
-            continue;
-        c->handed = carried_array(p, result);
-        if (c->handed >= 0)
-            continue;
-        const IrOp *op = ir_op(func(p), result);
-        IrId kernel = op->kind == IR_GET ? op->args[0] : result;
-        c->sink = op->kind == IR_GET ? (int)op->imm : 0;
-        if (ir_op(func(p), kernel)->kind != IR_KERNEL || (p->kernel.id && p->kernel.id != kernel) ||
-            !stands_in(p->loop.loop, kernel))
+        if (c->array >= 0)
+            c->source = array_of(p, p->loop.loop->results.at[k]);
+        if (c->array >= 0 && c->source < 0)
             return false;
-        p->kernel.id = kernel;
     }
-    if (!p->kernel.id)
-        return false;
-    p->kernel.op = *ir_op(func(p), p->kernel.id);
-    return true;
+    return p->made.len > 0;
 }
 
 /* Is a value an array that the loop is to keep in words? */
 static bool is_packed(const Pack *p, IrId v) {
-    const IrOp *op = ir_op(func(p), v);
-    IrId of = op->kind == IR_GET ? op->args[0] : v;
-    if (of == p->kernel.id)
-        return type_is_scalar(ir_type(func(p), v)) == false;
-    if (carried_array(p, v) >= 0)
+    if (array_of(p, v) >= 0)
         return true;
     for (int k = 0; p->op.kind == IR_LOOP && k < p->n; k++)
         if (p->carried[k].array >= 0 && p->op.regions[0]->params.at[k] == v)
@@ -155,13 +245,13 @@ static bool is_packed(const Pack *p, IrId v) {
 static bool uses_whole(const Pack *p, const IrRegion *region, bool in_kernel) {
     for (int i = 0; i < region->ops.len; i++) {
         const IrOp *op = ir_op(func(p), region->ops.at[i]);
-        bool is_fine = op->kind == IR_DIM || (op->kind == IR_GET && op->args[0] == p->kernel.id) ||
-                       (in_kernel && op->kind == IR_INDEX);
+        bool is_kernel = kernel_of(p, region->ops.at[i]) >= 0;
+        bool is_fine = op->kind == IR_DIM || (in_kernel && op->kind == IR_INDEX);
         for (int k = 0; k < op->nargs && !is_fine; k++)
             if (op->args[k] && is_packed(p, op->args[k]))
                 return true;
         for (int r = 0; r < op->nregions; r++)
-            if (uses_whole(p, op->regions[r], in_kernel || region->ops.at[i] == p->kernel.id))
+            if (uses_whole(p, op->regions[r], in_kernel || is_kernel))
                 return true;
     }
     for (int k = 0; k < region->results.len; k++)
@@ -171,7 +261,7 @@ static bool uses_whole(const Pack *p, const IrRegion *region, bool in_kernel) {
 }
 
 static bool has_shape(Pack *p) {
-    if (!find_arrays(p) || !find_kernel(p))
+    if (!find_arrays(p) || !find_kernels(p) || !find_sources(p))
         return false;
     for (int r = 0; r < p->op.nregions; r++)
         if (uses_whole(p, p->op.regions[r], false))
@@ -179,18 +269,26 @@ static bool has_shape(Pack *p) {
     return true;
 }
 
+/* Makes two counts of bits one. */
+static void join_bits(Pack *p, int *x, int *y, bool *changed) {
+    *changed |= *x != *y;
+    *x = *y = *x > *y ? *x : *y;
+    if (*x > BITS_STATE)
+        p->loop.why = "its numbers grow too large";
+}
+
 /* Widens the elements to what a step makes; *changed if there was need. */
 static void widen(Pack *p, bool *changed) {
+    BitArray *arrays = p->loop.arrays.at;
+    for (int i = 0; i < p->made.len; i++) {
+        const Made *made = &p->made.at[i];
+        int *bits = &p->kernels.at[made->kernel].bits[made->sink];
+        join_bits(p, &arrays[p->loop.ncarried + i].bits, bits, changed);
+    }
     for (int k = 0; k < p->n; k++) {
         const Carried *c = &p->carried[k];
-        if (c->array < 0)
-            continue;
-        int *bits = &p->loop.arrays.at[c->array].bits;
-        int *from = c->sink >= 0 ? &p->kernel.bits[c->sink] : &p->loop.arrays.at[c->handed].bits;
-        *changed |= *bits != *from;
-        *bits = *from = *bits > *from ? *bits : *from;
-        if (*bits > BITS_STATE)
-            p->loop.why = "its numbers grow too large";
+        if (c->array >= 0)
+            join_bits(p, &arrays[c->array].bits, &arrays[c->source].bits, changed);
     }
 }
 
@@ -199,8 +297,9 @@ static bool find_bits(Pack *p) {
     bool changed = true;
     for (int round = 0; round < MOST_ROUNDS && changed; round++) {
         changed = false;
-        if (!bits_try_kernel(&p->loop, &p->kernel))
-            return false;
+        for (int k = 0; k < p->kernels.len; k++)
+            if (!bits_try_kernel(&p->loop, &p->kernels.at[k]))
+                return false;
         widen(p, &changed);
         if (p->loop.why)
             return false;
@@ -241,29 +340,46 @@ static void add_params(const Pack *p, IrBuilder *b, const IrRegion *old, int par
     }
 }
 
-/* Copies the ops of the body from position `from` on, but for the kernel and its outputs; gives
-   where the kernel stands, or the end. */
+/* Copies the ops of the body from position `from` to the next kernel of words, but for what such
+   kernels give; gives where it stands, or the end. */
 static int copy_ops(const Pack *p, IrBuilder *b, int from, IrId *map) {
     const IrRegion *body = p->loop.loop;
     IrRegion some = {0};
     int at = from;
-    for (; at < body->ops.len && body->ops.at[at] != p->kernel.id; at++) {
+    for (; at < body->ops.len && kernel_of(p, body->ops.at[at]) < 0; at++) {
         const IrOp *op = ir_op(func(p), body->ops.at[at]);
-        if (op->kind != IR_GET || op->args[0] != p->kernel.id)
+        if (op->kind != IR_GET || kernel_of(p, op->args[0]) < 0)
             vec_push(func(p)->arena, &some.ops, body->ops.at[at]);
     }
     ir_clone_ops(b, func(p), &some, map);
     return at;
 }
 
-/* What the kernel sums up, to whoever uses it. */
-static void map_sums(const Pack *p, IrId *map, IrId *const *out) {
+/* Hands what a kernel gives to whoever uses it. */
+static void map_outputs(Pack *p, int kernel, IrId *map, IrId *const *out) {
     const IrRegion *body = p->loop.loop;
-    for (int i = 0; i < body->ops.len; i++) {
-        const IrOp *op = ir_op(func(p), body->ops.at[i]);
-        if (op->kind == IR_GET && op->args[0] == p->kernel.id &&
-            p->kernel.op.kernel->sinks[op->imm].kind != SINK_MAP)
-            map[body->ops.at[i]] = out[op->imm][0];
+    const BitKernel *k = &p->kernels.at[kernel];
+    int sink;
+    for (int i = 0; i < p->made.len; i++) {
+        BitArray *a = &p->loop.arrays.at[p->loop.ncarried + i];
+        if (p->made.at[i].kernel != kernel)
+            continue;
+        a->words = out[p->made.at[i].sink];
+        map[a->array] = a->like; /* for its sizes */
+    }
+    for (int i = 0; i < body->ops.len; i++)
+        if (is_output(p, body->ops.at[i], k, &sink) && k->op.kernel->sinks[sink].kind != SINK_MAP)
+            map[body->ops.at[i]] = out[sink][0];
+}
+
+/* The ops of the body, on words. */
+static void copy_body(Pack *p, IrBuilder *b, IrId *map) {
+    IrId *out[BITS_OUTS];
+    int at = copy_ops(p, b, 0, map);
+    for (int k = 0; k < p->kernels.len; k++) {
+        bits_emit_kernel(&p->loop, &p->kernels.at[k], b, map, out);
+        map_outputs(p, k, map, out);
+        at = copy_ops(p, b, at + 1, map);
     }
 }
 
@@ -271,26 +387,22 @@ static IrRegion *new_body(Pack *p) {
     IrRegion *body = ir_region_new(p->loop.m);
     IrBuilder b = bits_builder(&p->loop, body);
     IrId *map = identity(p), **words = NEW_ARRAY(func(p)->arena, IrId *, p->loop.ncarried);
-    IrId *out[BITS_OUTS];
     if (p->param)
         map[p->loop.loop->params.at[0]] =
             ir_param(b.func, body, type_basic(p->loop.m->types, TYPE_I64));
     add_params(p, &b, p->loop.loop, p->param, map, words);
     for (int a = 0; a < p->loop.ncarried; a++)
         p->loop.arrays.at[a].words = words[a];
-    int at = copy_ops(p, &b, 0, map);
-    bits_emit_kernel(&p->loop, &p->kernel, &b, map, out);
-    map_sums(p, map, out);
-    copy_ops(p, &b, at + 1, map);
+    copy_body(p, &b, map);
     for (int k = 0; k < p->n; k++) {
         const Carried *c = &p->carried[k];
         if (c->array < 0) {
             vec_push(b.func->arena, &body->results, map[p->loop.loop->results.at[k]]);
             continue;
         }
-        IrId *made = c->sink >= 0 ? out[c->sink] : words[c->handed];
-        for (int i = 0; i < p->loop.arrays.at[c->array].bits; i++)
-            vec_push(b.func->arena, &body->results, made[i]);
+        const BitArray *a = &p->loop.arrays.at[c->source];
+        for (int i = 0; i < a->bits; i++)
+            vec_push(b.func->arena, &body->results, a->words[i]);
     }
     return body;
 }
@@ -322,7 +434,7 @@ static void emit_packed(Pack *p, IrBuilder *b, IrId lo, const IrId *words, IrId 
         loop = ir_for(b, lo, p->op.args[1], init, n, new_body(p));
         if (p->op.imm &&
             ir_op(func(p), loop)->kind == IR_FOR) /* of one axis: words next to each other */
-            ir_op(func(p), loop)->imm = p->kernel.op.kernel->rank == 1 ? 1 : p->op.imm;
+            ir_op(func(p), loop)->imm = p->kernels.at[0].op.kernel->rank == 1 ? 1 : p->op.imm;
     } else {
         IrRegion *cond = new_condition(p);
         loop = ir_loop(b, init, n, cond, new_body(p));
@@ -343,9 +455,11 @@ static bool makes_small(const Pack *p) {
     Range r = {.m = p->loop.m, .f = func(p), .arena = func(p)->arena};
     for (int k = 0; k < p->n; k++) {
         const Carried *c = &p->carried[k];
-        if (c->array < 0 || c->sink < 0)
+        if (c->array < 0 || c->source < p->loop.ncarried)
             return false;
-        IrId yield = p->kernel.op.regions[0]->results.at[p->kernel.op.kernel->sinks[c->sink].yield];
+        const Made *made = &p->made.at[c->source - p->loop.ncarried];
+        const IrOp *kernel = &p->kernels.at[made->kernel].op;
+        IrId yield = kernel->regions[0]->results.at[kernel->kernel->sinks[made->sink].yield];
         Interval all = range_interval(&r, yield);
         if (!is_bool(p, k) && (all.lo < 0 || bits_width(all.hi) > p->loop.arrays.at[c->array].bits))
             return false;
@@ -426,7 +540,7 @@ static void pack_others(Pack *p, IrBuilder *b) {
     for (int k = 0; k < p->loop.arrays.len; k++) {
         BitArray *a = &p->loop.arrays.at[k];
         a->stand_in = ir_param(func(p), &nowhere, ir_type(func(p), a->like));
-        if (k >= p->loop.ncarried)
+        if (k >= p->loop.ncarried + p->made.len)
             a->words = bits_pack_array(&p->loop, b, a->array, a->bits, NULL);
     }
 }

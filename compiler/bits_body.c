@@ -48,8 +48,11 @@ typedef struct {
     IrId word;
     bool at_border;
     int guesses; /* choices by bits around the op at hand */
+    /* Of the values of the body, whose ids are from `from` on, `count` of them: */
+    IrId from;
+    int count;
     Value *values;
-    int *uses;             /* by IrId, of values in the body */
+    int *uses;
     const IrRegion **user; /* the region of some use */
     VEC(Read) reads;
 } Body;
@@ -78,8 +81,16 @@ static Value in_words(const Bits *bits) {
     return (Value){.form = AS_BITS, .bits = *bits};
 }
 
+static bool is_inside(const Body *s, IrId id) {
+    return id >= s->from && id - s->from < (IrId)s->count;
+}
+
+static Value *value_of(const Body *s, IrId id) {
+    return &s->values[id - s->from];
+}
+
 static Value value_at(const Body *s, IrId id) {
-    return s->values[id].form ? s->values[id] : scalar(s->map[id]);
+    return is_inside(s, id) && value_of(s, id)->form ? *value_of(s, id) : scalar(s->map[id]);
 }
 
 static bool is_made_of_bits(const Value *v) {
@@ -815,7 +826,7 @@ static bool joins(IrKind kind) {
 static bool add_point(Body *s, const IrOp *op, int64_t number, const int64_t *sizes, Value *all) {
     const IrRegion *body = op->regions[0];
     for (int axis = op->kernel->rank - 1; axis >= 0; axis--) {
-        s->values[body->params.at[axis]] = scalar(ir_i64(s->b, number % sizes[axis]));
+        *value_of(s, body->params.at[axis]) = scalar(ir_i64(s->b, number % sizes[axis]));
         number /= sizes[axis];
     }
     bool fits = slice_region(s, body);
@@ -876,7 +887,7 @@ static bool slice_op(Body *s, const IrOp *op, Value *out) {
 
 /* Is the value's only use by an op next to it, which may go on with it? */
 static bool has_one_use(const Body *s, const IrRegion *region, IrId id) {
-    return s->uses[id] == 1 && s->user[id] == region;
+    return s->uses[id - s->from] == 1 && s->user[id - s->from] == region;
 }
 
 /* Works out sums and functions, unless the next op goes on with them; those of scalars whose size
@@ -900,37 +911,58 @@ static bool slice_region(Body *s, const IrRegion *region) {
         IrId id = region->ops.at[i];
         const IrOp op = *ir_op(func(s), id);
         s->b->span = op.span;
-        if (!slice_op(s, &op, &s->values[id]) || !settle(s, region, id, &s->values[id]))
+        if (!slice_op(s, &op, value_of(s, id)) || !settle(s, region, id, value_of(s, id)))
             return false;
     }
     s->b->span = span;
     return true;
 }
 
+static void count_use(Body *s, IrId id, int times, const IrRegion *region) {
+    if (!is_inside(s, id))
+        return;
+    s->uses[id - s->from] += times;
+    s->user[id - s->from] = region;
+}
+
 static void count_uses(Body *s, const IrRegion *region) {
     for (int i = 0; i < region->ops.len; i++) {
         const IrOp *op = ir_op(func(s), region->ops.at[i]);
-        for (int k = 0; k < op->nargs; k++) {
-            s->uses[op->args[k]] += ir_is_scalar_op(op->kind) ? 1 : 2;
-            s->user[op->args[k]] = region;
-        }
+        for (int k = 0; k < op->nargs; k++)
+            count_use(s, op->args[k], ir_is_scalar_op(op->kind) ? 1 : 2, region);
         for (int r = 0; r < op->nregions; r++)
             count_uses(s, op->regions[r]);
     }
     for (int k = 0; k < region->results.len; k++)
-        s->uses[region->results.at[k]] += 2;
+        count_use(s, region->results.at[k], 2, region);
+}
+
+/* Widens the range of ids to what a region defines. */
+static void find_ids(Body *s, const IrRegion *region) {
+    for (int i = 0; i < region->params.len + region->ops.len; i++) {
+        bool is_param = i < region->params.len;
+        IrId id = is_param ? region->params.at[i] : region->ops.at[i - region->params.len];
+        IrId end = s->from + (IrId)s->count;
+        end = end > id + 1 ? end : id + 1;
+        s->from = s->count && s->from < id ? s->from : id;
+        s->count = (int)(end - s->from);
+        const IrOp *op = ir_op(func(s), id);
+        for (int r = 0; r < op->nregions; r++)
+            find_ids(s, op->regions[r]);
+    }
 }
 
 bool bits_body(BitLoop *loop, IrBuilder *b, const IrRegion *body, const IrId *map, IrId word,
                bool at_border, Bits *out) {
     Arena *arena = loop->f->arena;
-    int n = loop->f->ops.len, last = body->params.len - 1;
+    int last = body->params.len - 1;
     Body s = {.loop = loop, .b = b, .body = body, .map = map, .word = word, .at_border = at_border};
-    s.values = NEW_ARRAY(arena, Value, n);
-    s.uses = NEW_ARRAY(arena, int, n);
-    s.user = NEW_ARRAY(arena, const IrRegion *, n);
+    find_ids(&s, body);
+    s.values = NEW_ARRAY(arena, Value, s.count);
+    s.uses = NEW_ARRAY(arena, int, s.count);
+    s.user = NEW_ARRAY(arena, const IrRegion *, s.count);
     count_uses(&s, body);
-    s.values[body->params.at[last]] = (Value){.form = AS_COLUMN};
+    *value_of(&s, body->params.at[last]) = (Value){.form = AS_COLUMN};
     if (!slice_region(&s, body))
         return false;
     for (int k = 0; k < body->results.len; k++) {
