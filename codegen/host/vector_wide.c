@@ -39,7 +39,7 @@ bool vec_half_product(Vec *v, IrId id) {
     Fn *f = v->f;
     const IrOp *op = ir_op(f->ir, id);
     TypeKind kind = value_type(f, id)->kind;
-    if (op->kind != IR_CONVERT || (kind != TYPE_U32 && kind != TYPE_I32) || v->lanes % 2 != 0 ||
+    if (op->kind != IR_CONVERT || (kind != TYPE_U32 && kind != TYPE_I32) || v->lanes % 4 != 0 ||
         !v->plan->varying[id])
         return false;
     const IrOp *of = ir_op(f->ir, op->args[0]);
