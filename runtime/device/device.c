@@ -79,22 +79,32 @@ static struct {
     Device *device;
 } used = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-GactStatus device_use(const char *spec, GactError *error) {
+/* Under the lock. */
+static GactStatus settle(const char *spec, GactError *error) {
     const char *given = getenv("GACT_DEVICE");
     if (!spec)
         spec = given && *given ? given : "host";
-    pthread_mutex_lock(&used.lock);
     device_close(used.device);
     used.device = NULL;
-    used.settled = !device_open(spec, &used.device, error);
     used.is_forced = strcmp(spec, "auto") != 0;
-    bool good = used.settled;
+    used.settled = !device_open(spec, &used.device, error);
+    return used.settled ? GACT_OK : GACT_BAD_INPUT;
+}
+
+GactStatus device_use(const char *spec, GactError *error) {
+    pthread_mutex_lock(&used.lock);
+    GactStatus status = settle(spec, error);
     pthread_mutex_unlock(&used.lock);
-    return good ? GACT_OK : GACT_BAD_INPUT;
+    return status;
 }
 
 GactStatus device_ensure(GactError *error) {
-    return used.settled ? GACT_OK : device_use(NULL, error);
+    if (used.settled)
+        return GACT_OK;
+    pthread_mutex_lock(&used.lock);
+    GactStatus status = used.settled ? GACT_OK : settle(NULL, error);
+    pthread_mutex_unlock(&used.lock);
+    return status;
 }
 
 Device *runtime_device(void) {

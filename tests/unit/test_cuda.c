@@ -6,6 +6,7 @@
 #include "fixture/fake_cuda.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -373,6 +374,32 @@ static void keeps_one_for_the_process(void **state) {
     unsetenv("GACT_DEVICE");
 }
 
+static void *ensure(void *arg) {
+    Device **d = arg;
+    if (!device_ensure(NULL))
+        *d = runtime_device();
+    return NULL;
+}
+
+/* Threads that run programs for the first time at once share one device. */
+static void opens_one_for_all_threads(void **state) {
+    (void)state;
+    enum { THREADS = 8 };
+    pthread_t threads[THREADS];
+    Device *devices[THREADS] = {0};
+    setenv("GACT_DEVICE", "cuda", 1);
+    for (int k = 0; k < THREADS; k++)
+        assert_int_equal(pthread_create(&threads[k], NULL, ensure, &devices[k]), 0);
+    for (int k = 0; k < THREADS; k++)
+        pthread_join(threads[k], NULL);
+    assert_int_equal(fake->contexts, 1);
+    for (int k = 0; k < THREADS; k++)
+        assert_true(devices[k] && devices[k] == runtime_device());
+    device_stop();
+    unsetenv("GACT_DEVICE");
+    assert_int_equal(fake->contexts, 0);
+}
+
 /* ---- injected failures ---- */
 
 static void injects_a_failure(void **state) {
@@ -416,6 +443,7 @@ int main(void) {
         cmocka_unit_test_setup(opens_whole_or_not_at_all, start),
         cmocka_unit_test_setup(knows_names, start),
         cmocka_unit_test_setup(keeps_one_for_the_process, start),
+        cmocka_unit_test_setup(opens_one_for_all_threads, start),
         cmocka_unit_test_setup(injects_a_failure, start),
     };
     unsetenv("GACT_DEVICE");
