@@ -61,6 +61,12 @@ static void number_op(Numbering *n, IrId id) {
     for (int k = 0; k < op->nargs; k++)
         if (n->map[op->args[k]])
             op->args[k] = n->map[op->args[k]];
+    const IrOp *of = op->kind == IR_GET ? ir_op(n->z->f, op->args[0]) : NULL;
+    if (of && of->kind == IR_TUPLE) { /* made by taking elements of a ZIP */
+        n->map[id] = of->args[op->imm];
+        n->changed = true;
+        return;
+    }
     if (!has_equal(op))
         return;
     uint64_t hash = hash_op(op);

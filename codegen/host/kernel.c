@@ -334,8 +334,8 @@ static LLVMValueRef chunk_size(Kernel *k) {
     for (int i = 0; i < k->nsinks; i++)
         if (k->sinks[i].sink->kind == SINK_SCAN || k->is_cut)
             return fn_int(f, CHUNK);
-    if (!kernel_is_heavy(f->ir, k->body))
-        return fn_int(f, CHUNK);
+    if (!kernel_is_heavy(f->ir, k->body)) /* whole rows */
+        return fn_int(f, CHUNK - CHUNK % vector_members(f, k->id));
     int unit = vector_wants(f, k->id) ? vector_unit(f, k->id) : 1; /* vectors want to be full */
     LLVMValueRef n = LLVMBuildUDiv(B, k->total, fn_int(f, 512 * unit), "");
     n = fn_mul(f, fn_add(f, n, fn_int(f, unit > 1)), fn_int(f, unit));

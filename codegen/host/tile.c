@@ -107,7 +107,8 @@ static bool open_tiling(Tiling *t, Kernel *k) {
             sink_writes_over(k, s))
             return false;
     }
-    if (!k->is_outlined || k->is_swept || k->rank < 2 || k->box || !vector_wants(k->f, k->id))
+    if (!k->is_outlined || k->is_swept || k->rank < 2 || k->box ||
+        vector_members(k->f, k->id) > 1 || !vector_wants(k->f, k->id))
         return false;
     for (int i = 0; i < k->body->ops.len; i++)
         if (ir_may_fault(k->f->ir, k->body->ops.at[i]))
@@ -115,9 +116,9 @@ static bool open_tiling(Tiling *t, Kernel *k) {
     find_reads(t);
     if (t->nreads == 0)
         return false;
-    t->plan = vector_plan(k->f, k->body, 0);
+    t->plan = vector_plan(k->f, k->body, 0, 0);
     int lanes = t->plan.lanes < MOST_LANES ? t->plan.lanes : MOST_LANES, bytes = narrowest(t);
-    t->plan = vector_plan(k->f, k->body, lanes);
+    t->plan = vector_plan(k->f, k->body, 0, lanes);
     t->rows = LINE_BYTES / bytes > lanes ? LINE_BYTES / bytes : lanes;
     LLVMValueRef size = k->dims[t->axis];
     return t->plan.lanes > 0 &&

@@ -32,7 +32,8 @@ typedef struct {
     VectorLoop *loop;
     const IrOp *kernel;
     const IrRegion *body; /* that is emitted now: the kernel's, or that of a part of the space */
-    int rank;
+    int rank;    /* of the space, without axes whose points are the members of rows: */
+    int behind, members; /* how many there are, and of how many points; 0 and 1 */
     int ncopies; /* pieces that are done side by side where they are full */
     bool reduces, scans, has_each, has_rows, may_stream, has_scalar_end, has_full;
     int fixed_lanes; /* or 0: the types of a body decide */
@@ -47,10 +48,43 @@ typedef struct {
     LLVMValueRef end;        /* and the one where it ends, or what is wanted of it */
 } Points;
 
+/* How many trailing axes, of few points in all, are done as members of rows: straight code that makes
+   arrays over the space; sets the number of points. */
+static int behind_of(Fn *f, IrId kernel, int *members) {
+    enum { SHORT = 8, MOST = 256 }; /* points of an axis that is not worth lanes; ops */
+    const IrOp *op = ir_op(f->ir, kernel);
+    const IrKernel *k = op->kernel;
+    int behind = 0, points = 1;
+    int64_t size;
+    if (k->inner || kernel_is_heavy(f->ir, op->regions[0]))
+        return 0;
+    for (int i = 0; i < k->nsinks; i++)
+        if (k->sinks[i].kind != SINK_MAP ||
+            !type_is_flat(value_type(f, op->regions[0]->results.at[k->sinks[i].yield])))
+            return 0;
+    while (behind < k->rank && ir_const_int(f->ir, op->args[k->rank - 1 - behind], &size) && size > 0 &&
+           size * points <= VEC_MEMBERS && (behind > 0 || size < SHORT)) {
+        points *= (int)size;
+        behind++;
+    }
+    if (behind == k->rank || ir_size(f->ir, op->regions[0]) * points > MOST)
+        return 0;
+    if (members)
+        *members = points;
+    return behind;
+}
+
+int vector_members(Fn *f, IrId kernel) {
+    int members = 1;
+    if (f->e->options->opt_level > 0 && !f->is_once)
+        behind_of(f, kernel, &members);
+    return members;
+}
+
 /* Of the body that most points run. */
 static VectorPlan plan_of(Fn *f, IrId kernel) {
     const IrOp *op = ir_op(f->ir, kernel);
-    return vector_plan(f, op->regions[op->kernel->inner], 0);
+    return vector_plan(f, op->regions[op->kernel->inner], behind_of(f, kernel, NULL), 0);
 }
 
 /* Only arrays over the space take rows. */
@@ -69,7 +103,8 @@ bool vector_wants(Fn *f, IrId kernel) {
     int64_t size;
     if (f->e->options->opt_level == 0 || op->kernel->rank == 0 || f->is_once)
         return false;
-    if (ir_const_int(f->ir, op->args[op->kernel->rank - 1], &size) && size < 8)
+    IrId last = op->args[op->kernel->rank - 1 - behind_of(f, kernel, NULL)];
+    if (ir_const_int(f->ir, last, &size) && size < 8)
         return false;
     if (!takes_rows(f, op))
         return false;
@@ -132,21 +167,23 @@ static void store_slots(Points *p, const VectorSink *sink, LLVMValueRef point,
     }
 }
 
-/* The scalars of a row that is yielded. */
-static int members_of(Points *p, const VectorSink *sink, IrId *members) {
-    return vec_row_members(p->v.f, p->body->results.at[sink->yield], members);
+/* How many elements of its array a point writes. */
+static int members_of(Points *p, const VectorSink *sink) {
+    if (sink->how != VECTOR_ROW)
+        return p->members;
+    return vec_row_size(p->v.f, p->body->results.at[sink->yield]);
 }
 
-static void store_rows(Points *p, const VectorSink *sink, LLVMValueRef point) {
+/* all: the slots of n members, one after the other. */
+static void store_row(Points *p, const VectorSink *sink, LLVMValueRef point, LLVMValueRef const *all) {
     Fn *f = p->v.f;
-    IrId members[VEC_MEMBERS];
     LLVMValueRef slots[VEC_MEMBERS];
-    int n = members_of(p, sink, members);
+    int n = members_of(p, sink);
     LLVMValueRef first = fn_mul(f, point, fn_int(f, n));
     for (int c = 0; c < sink->array->ncols; c++) {
         const Column *col = &sink->array->cols[c];
         for (int k = 0; k < n; k++)
-            slots[k] = value_of(f, members[k])->s[c];
+            slots[k] = all[k * sink->array->ncols + c];
         vec_store_row(&p->v, col, slots, n, fn_at_bytes(f, col->bytes, sink->data[c], first));
     }
 }
@@ -274,7 +311,7 @@ static LLVMValueRef **spill_yields(Points *p) {
         Layout *l = value_layout(f, p->body->results.at[k]);
         LLVMValueRef *s = region_result(f, p->body, k);
         all[k] = slots_new(f, l->nslots);
-        for (int i = 0; s && i < l->nslots; i++) /* a row is stored by now */
+        for (int i = 0; type_is_flat(l->type) && i < l->nslots; i++) /* a row is stored by now */
             all[k][i] = scalar_is_vector(s[i]) ? spill(p, &l->slots[i], s[i]) : s[i];
     }
     return all;
@@ -287,7 +324,7 @@ static LLVMValueRef **lane_yields(Points *p, LLVMValueRef *const *spilled, LLVMV
         Layout *l = value_layout(f, p->body->results.at[k]);
         LLVMValueRef *s = region_result(f, p->body, k);
         all[k] = slots_new(f, l->nslots);
-        for (int i = 0; s && i < l->nslots; i++)
+        for (int i = 0; type_is_flat(l->type) && i < l->nslots; i++)
             all[k][i] =
                 scalar_is_vector(s[i]) ? lane_of(p, &l->slots[i], spilled[k][i], lane) : s[i];
     }
@@ -356,7 +393,9 @@ static void sink_piece(Points *p, LLVMValueRef point) {
         case VECTOR_STORE:
             store_slots(p, &p->loop->sinks[k], point, yield_slots(p, &p->loop->sinks[k]));
             break;
-        case VECTOR_ROW: store_rows(p, &p->loop->sinks[k], point); break;
+        case VECTOR_ROW:
+            store_row(p, &p->loop->sinks[k], point, yield_slots(p, &p->loop->sinks[k]));
+            break;
         case VECTOR_SCAN: scan_yields(p, &p->loop->sinks[k], point); break;
         case VECTOR_REDUCE: reduce_yield(p, k); break;
         case VECTOR_PICK: pick_yields(p, &p->loop->sinks[k], point); break;
@@ -459,15 +498,21 @@ static void sink_one(Points *p, LLVMValueRef point) {
         p->loop->row(f, p->loop->data, point, yields);
 }
 
-/* The scalar body for one point. */
-static void emit_one(Points *p, LLVMValueRef point) {
+/* The scalar body for a member of a point, whose number in the whole space is `point`. */
+static void emit_member(Points *p, LLVMValueRef at, LLVMValueRef member, LLVMValueRef point) {
     Fn *f = p->v.f;
-    LLVMValueRef *index = slots_new(f, p->rank);
-    LLVMValueRef **params = NEW_ARRAY(f->e->arena, LLVMValueRef *, p->rank + 1);
+    int rank = p->rank + p->behind;
+    LLVMValueRef *index = slots_new(f, rank);
+    LLVMValueRef **params = NEW_ARRAY(f->e->arena, LLVMValueRef *, rank + 1);
     for (int k = 0; k < p->rank - 1; k++)
         index[k] = p->outer[k];
-    index[p->rank - 1] = fn_sub(f, point, p->row);
-    for (int k = 0; k < p->rank; k++)
+    index[p->rank - 1] = fn_sub(f, at, p->row);
+    for (int k = rank - 1; k >= p->rank; k--) {
+        LLVMValueRef rest = fn_bin(f, LLVMUDiv, member, p->loop->dims[k]);
+        index[k] = fn_sub(f, member, fn_mul(f, rest, p->loop->dims[k]));
+        member = rest;
+    }
+    for (int k = 0; k < rank; k++)
         params[k] = &index[k];
     Dest outer = f->dest;
     if (p->has_rows)
@@ -476,6 +521,19 @@ static void emit_one(Points *p, LLVMValueRef point) {
     f->dest = outer;
     region_hand_over(f, p->body);
     sink_one(p, point);
+}
+
+/* The scalar body for one point. */
+static void emit_one(Points *p, LLVMValueRef point) {
+    Fn *f = p->v.f;
+    if (p->behind == 0) {
+        emit_member(p, point, NULL, point);
+        return;
+    }
+    LLVMValueRef members = fn_int(f, p->members), first = fn_mul(f, point, members);
+    Loop loop = loop_begin(f, fn_int(f, 0), members, "member");
+    emit_member(p, point, loop.i, fn_add(f, first, loop.i));
+    loop_end_plain(f, &loop);
 }
 
 /* The piece under way, by the scalar body; then on to `head`. */
@@ -499,6 +557,34 @@ static void emit_slow(Points *p, LLVMBasicBlockRef head) {
 
 /* ---- pieces ---- */
 
+/* A piece whose points are rows: the body for each member, then the rows. */
+static void emit_members(Points *p, LLVMValueRef lane0) {
+    Fn *f = p->v.f;
+    LLVMValueRef **all = NEW_ARRAY(f->e->arena, LLVMValueRef *, p->loop->nsinks);
+    for (int m = 0; m < p->members; m++) {
+        int64_t *fixed = NEW_ARRAY(f->e->arena, int64_t, p->behind);
+        for (int k = p->behind - 1, rest = m; k >= 0; k--) {
+            int64_t size = 1;
+            ir_const_int(f->ir, p->kernel->args[p->rank + k], &size);
+            fixed[k] = rest % size;
+            rest /= (int)size;
+        }
+        p->v.fixed = fixed;
+        vec_open(&p->v, 1);
+        vec_body(&p->v, p->body, p->outer, fn_sub(f, lane0, p->row));
+        vec_close(&p->v);
+        for (int k = 0; k < p->loop->nsinks; k++) {
+            const VectorSink *sink = &p->loop->sinks[k];
+            int ncols = sink->array->ncols;
+            all[k] = m ? all[k] : slots_new(f, p->members * ncols);
+            for (int c = 0; c < ncols; c++)
+                all[k][m * ncols + c] = yield_slots(p, sink)[c];
+        }
+    }
+    for (int k = 0; k < p->loop->nsinks; k++)
+        store_row(p, &p->loop->sinks[k], lane0, all[k]);
+}
+
 /* `copies` pieces from `point` on, all full if there are several. count: points of each. */
 static void emit_piece(Points *p, LLVMValueRef point, LLVMValueRef first, LLVMValueRef count,
                        bool full, int copies) {
@@ -510,6 +596,11 @@ static void emit_piece(Points *p, LLVMValueRef point, LLVMValueRef first, LLVMVa
     LLVMValueRef points = copies > 1 ? fn_int(f, p->v.lanes * copies) : count;
     fn_set(f, p->piece, points);
     LLVMValueRef lane0 = fn_sub(f, point, first);
+    if (p->behind > 0) {
+        emit_members(p, lane0);
+        fn_set(f, p->next, LLVMBuildNSWAdd(B, point, points, ""));
+        return;
+    }
     vec_open(&p->v, copies);
     vec_body(&p->v, p->body, p->outer, fn_sub(f, lane0, p->row));
     for (int k = 0; k < copies; k++) {
@@ -524,8 +615,7 @@ static void emit_piece(Points *p, LLVMValueRef point, LLVMValueRef first, LLVMVa
 
 /* The columns that are written point by point, and how many elements a point has there; NULL: none. */
 static const Layout *written(Points *p, const VectorSink *sink, int *n) {
-    IrId members[VEC_MEMBERS];
-    *n = sink->how == VECTOR_ROW ? members_of(p, sink, members) : 1;
+    *n = members_of(p, sink);
     if (sink->how == VECTOR_ROW)
         return sink->array;
     return sink->how == VECTOR_STORE || sink->how == VECTOR_SCAN ? elements_of(p, sink) : NULL;
@@ -771,7 +861,7 @@ static void emit_part_row(Points *p, int which, LLVMBasicBlockRef head) {
     Fn *f = p->v.f;
     const VectorPlan *outer = p->v.plan;
     p->body = p->kernel->regions[which];
-    VectorPlan plan = vector_plan(f, p->body, p->fixed_lanes);
+    VectorPlan plan = vector_plan(f, p->body, p->behind, p->fixed_lanes);
     p->v.plan = &plan;
     p->v.lanes = plan.lanes;
     p->ncopies = plan.ncopies;
@@ -913,9 +1003,16 @@ static bool has_scalar_end(Points *p) {
 /* fixed: so many lanes, at least as many as there are points; 0: as the sinks want. */
 static void emit_points(Fn *f, VectorLoop *loop, int fixed) {
     const IrOp *kernel = ir_op(f->ir, loop->kernel);
-    Points points = {.v.f = f, .loop = loop, .kernel = kernel, .body = kernel->regions[0]};
+    Points points = {.v.f = f, .loop = loop, .kernel = kernel, .body = kernel->regions[0], .members = 1};
     Points *p = &points;
-    p->rank = p->body->params.len;
+    VectorLoop rows = *loop;
+    p->behind = p->v.behind = behind_of(f, loop->kernel, &p->members);
+    p->rank = p->body->params.len - p->behind;
+    if (p->behind > 0) {
+        rows.lo = fn_bin(f, LLVMUDiv, loop->lo, fn_int(f, p->members));
+        rows.hi = fn_bin(f, LLVMUDiv, loop->hi, fn_int(f, p->members));
+        p->loop = loop = &rows;
+    }
     p->is_pure = true;
     for (int k = 0; k < loop->nsinks; k++) {
         p->is_pure &= loop->sinks[k].how == VECTOR_STORE || loop->sinks[k].how == VECTOR_ROW;
@@ -925,7 +1022,7 @@ static void emit_points(Fn *f, VectorLoop *loop, int fixed) {
         p->has_each |= loop->sinks[k].how == VECTOR_EACH;
     }
     p->fixed_lanes = fixed ? fixed : wanted_lanes(p);
-    VectorPlan plan = vector_plan(f, p->kernel->regions[p->kernel->kernel->inner], p->fixed_lanes);
+    VectorPlan plan = vector_plan(f, p->kernel->regions[p->kernel->kernel->inner], p->behind, p->fixed_lanes);
     p->v.plan = &plan;
     p->v.lanes = plan.lanes;
     p->v.ncopies = 1;
@@ -957,7 +1054,7 @@ static bool may_be_short(Fn *f, const VectorLoop *loop) {
     for (int k = 0; k < loop->nsinks; k++)
         if (loop->sinks[k].how != VECTOR_REDUCE)
             return false;
-    VectorPlan plan = vector_plan(f, body, SHORT_LANES);
+    VectorPlan plan = vector_plan(f, body, 0, SHORT_LANES);
     return plan.lanes == SHORT_LANES && plan.nops <= MOST_SHORT;
 }
 

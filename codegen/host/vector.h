@@ -63,6 +63,8 @@ typedef struct VectorLoop {
 bool vector_wants(Fn *f, IrId kernel);
 /* And does it where all sinks are EACH, which undo it? */
 bool vector_wants_each(Fn *f, IrId kernel);
+/* How many points form a row that one lane does; the numbers of points of vector_points are multiples. */
+int vector_members(Fn *f, IrId kernel);
 /* How many points it then takes at a time, at most. */
 int vector_unit(Fn *f, IrId kernel);
 /* Does the body of a kernel hold loops or calls? kernel.c */

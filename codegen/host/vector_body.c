@@ -374,7 +374,11 @@ static void emit_copy_op(Vec *v, IrId id) {
     }
     switch ((int)op->kind) {
     case IR_INDEX:
-        if (v->plan->packed && v->plan->packed[op->args[0]])
+        if (v->plan->members && v->plan->members[id])
+            vec_row_of_members(v, id);
+        else if (v->plan->members && v->plan->members[op->args[0]])
+            vec_index(v, id);
+        else if (v->plan->packed && v->plan->packed[op->args[0]])
             vec_packed_index(v, id);
         else if (v->plan->packed && v->plan->packed[id])
             vec_pack(v, id);
@@ -390,7 +394,7 @@ static void emit_copy_op(Vec *v, IrId id) {
             emit_op(v->f, id);
         break;
     case IR_CHECK: emit_vec_check(v, id); break;
-    case IR_LIST: v->f->values[id] = (Value){0}; break; /* who stores it takes its members */
+    case IR_LIST: vec_row_list(v, id); break;
     case IR_CALL:
         if (v->plan->varying[id])
             emit_vec_call(v, id);
@@ -415,7 +419,12 @@ static void emit_vec_op(Vec *v, IrId id) {
     case IR_IF: vec_if(v, id); return;
     case IR_FOR: vec_for(v, id); return;
     case IR_LOOP: vec_loop(v, id); return;
-    case IR_KERNEL: vec_nested(v, id); return;
+    case IR_KERNEL:
+        if (v->plan->in_row && v->plan->in_row[id])
+            vec_row_kernel(v, id);
+        else
+            vec_nested(v, id);
+        return;
     default: break;
     }
     emit_copy_op(v, id);
@@ -483,8 +492,12 @@ static void set_index(Vec *v, IrId param, LLVMValueRef value, Linear linear) {
     v->linear[param] = linear;
 }
 
+void vec_set_shared(Vec *v, IrId param, LLVMValueRef value) {
+    set_index(v, param, value, (Linear){NULL, 0});
+}
+
 void vec_body(Vec *v, const IrRegion *body, LLVMValueRef const *outer, LLVMValueRef base) {
-    int last = body->params.len - 1;
+    int last = body->params.len - 1 - v->behind;
     for (int c = 0; c < v->ncopies; c++) {
         vec_at(v, c);
         for (int k = 0; k < last; k++)
@@ -492,6 +505,8 @@ void vec_body(Vec *v, const IrRegion *body, LLVMValueRef const *outer, LLVMValue
         LLVMValueRef from = c ? fn_add(v->f, base, fn_int(v->f, c * v->lanes)) : base;
         LLVMValueRef index = LLVMBuildAdd(B, vec_splat(v, from), vec_iota(v), "");
         set_index(v, body->params.at[last], index, (Linear){from, 1});
+        for (int k = 0; k < v->behind; k++)
+            vec_set_shared(v, body->params.at[last + 1 + k], fn_int(v->f, v->fixed[k]));
     }
     vec_at(v, 0);
     vec_ops(v, body);

@@ -14,13 +14,16 @@ typedef struct {
     int nops;
     bool *packed;  /* by IrId: rows that differ between lanes, copied to the stack; or NULL */
     int ncopies;       /* so many pieces are done side by side, where there are as many */
-    bool has_members;  /* it reads members of rows that differ between lanes */
+    bool has_members;  /* it reads members of rows that differ between lanes; */
+    bool *members;     /* by IrId: such rows, which are no values; or NULL */
+    bool *in_row;      /* by IrId: lists and kernels that are part of a yielded row; or NULL */
     uint64_t *wanted; /* by IrId of a loop: bit k: carried value k (63: or a later one) is looked at
                          after the loop */
 } VectorPlan;
 
-/* lanes: 0 lets the types decide. */
-VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes);
+/* The lanes are along the axis before the last `behind` ones, whose indices are constants when the body
+   is emitted. lanes: 0 lets the types decide. */
+VectorPlan vector_plan(Fn *f, const IrRegion *body, int behind, int lanes);
 /* The same for the region of an operator or a function: its parameters vary. False: it cannot be
    vectorised. */
 bool vector_plan_operator(Fn *f, const IrRegion *region, VectorPlan *plan);
@@ -56,6 +59,8 @@ typedef struct {
     Fn *f;
     const VectorPlan *plan;
     int lanes;
+    int64_t const *fixed; /* the indices of the axes behind the lanes', and how many there are */
+    int behind;
     int ncopies, copy;          /* the copy whose fields are in f->values and below */
     VecCopy copies[VEC_COPIES]; /* the others' */
     Linear *linear;
@@ -132,14 +137,21 @@ bool vec_are_neighbours(Vec *v, const IrOp *op, LLVMValueRef const *dims, LLVMVa
 /* Each lane has `extent` elements, `apart` from the next lane's: which of as many as there are lanes,
    from element `start` on, belong to active ones. The mask must not be nested. */
 LLVMValueRef vec_stretch_mask(Vec *v, int64_t apart, int64_t extent, int64_t start);
-/* The scalars that a list consists of, or lists of lists, in row-major order; gives how many, and 0
-   where there is something else or too much. */
-int vec_row_members(Fn *f, IrId id, IrId *members);
+/* How many scalars a list of them, or of lists, consists of, or what a kernel of few points makes; 0: it
+   is something else, or too many. */
+int vec_row_size(Fn *f, IrId id);
+/* Such a list or kernel, as a value with the slots of all its members, in row-major order. */
+void vec_row_list(Vec *v, IrId id);
+void vec_row_kernel(Vec *v, IrId id);
+/* Gives a parameter of a region a value that all lanes share. */
+void vec_set_shared(Vec *v, IrId param, LLVMValueRef value);
 /* Stores rows of n slots, one row a lane, from `to` on. */
 void vec_store_row(Vec *v, const Column *col, LLVMValueRef const *slots, int n, LLVMValueRef to);
 /* An INDEX of an array, the same in all lanes, and one that does not vary. */
 void vec_index(Vec *v, IrId id);
 void vec_shared_index(Vec *v, IrId id);
+/* A row whose members INDEX reads one by one: nothing but its sizes. */
+void vec_row_of_members(Vec *v, IrId id);
 /* Elements p[index] of the active lanes, zero in the others. */
 LLVMValueRef vec_gather(Vec *v, LLVMTypeRef type, int bytes, LLVMValueRef p, LLVMValueRef index);
 /* Lanes as they are in memory, as slots. */

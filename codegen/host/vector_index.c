@@ -255,9 +255,8 @@ static bool is_spaced(const Vec *v, Spaced at, int bytes) {
     return at.base && at.stride > 1 && at.stride <= most && !v->is_nested;
 }
 
-static void emit_varying_index(Vec *v, IrId id) {
+static void emit_varying_index(Vec *v, const IrOp *op, IrId id) {
     Fn *f = v->f;
-    IrOp *op = ir_op(f->ir, id);
     Layout *l = value_layout(f, op->args[0]), *r = value_layout(f, id);
     LLVMValueRef *s = value_of(f, op->args[0])->s, *out = slots_new(f, r->nslots);
     for (int k = 0; op->flags & IRF_CHECKED && k < l->rank; k++)
@@ -308,6 +307,32 @@ static void emit_tile_read(Vec *v, const VecTile *tile) {
     value_set(f, tile->id, out, r->nslots);
 }
 
+void vec_row_of_members(Vec *v, IrId id) {
+    Fn *f = v->f;
+    const IrOp *op = ir_op(f->ir, id);
+    Layout *r = value_layout(f, id);
+    LLVMValueRef *s = value_of(f, op->args[0])->s, *out = slots_empty(f, r);
+    for (int k = 0; op->flags & IRF_CHECKED && k < op->nargs - 1; k++)
+        vec_check_index(v, op->args[1 + k], s[k]);
+    for (int k = 0; k < r->rank; k++)
+        out[k] = s[op->nargs - 1 + k];
+    value_set(f, id, out, r->nslots);
+}
+
+/* A member of a row: a read of the array that the row is of. */
+static void emit_member(Vec *v, IrId id) {
+    Fn *f = v->f;
+    IrOp op = *ir_op(f->ir, id), row = *ir_op(f->ir, op.args[0]);
+    IrId *args = NEW_ARRAY(f->e->arena, IrId, row.nargs + op.nargs - 1);
+    for (int k = 0; k < row.nargs; k++)
+        args[k] = row.args[k];
+    for (int k = 1; k < op.nargs; k++)
+        args[row.nargs + k - 1] = op.args[k];
+    op.args = args;
+    op.nargs = row.nargs + op.nargs - 1;
+    emit_varying_index(v, &op, id);
+}
+
 void vec_index(Vec *v, IrId id) {
     IrOp *op = ir_op(v->f->ir, id);
     for (int k = 0; k < v->ntiles; k++)
@@ -315,9 +340,13 @@ void vec_index(Vec *v, IrId id) {
             emit_tile_read(v, &v->tiles[k]);
             return;
         }
+    if (v->plan->members && v->plan->members[op->args[0]]) {
+        emit_member(v, id);
+        return;
+    }
     for (int k = 1; k < op->nargs; k++)
         if (scalar_is_vector(value_scalar(v->f, op->args[k]))) {
-            emit_varying_index(v, id);
+            emit_varying_index(v, op, id);
             return;
         }
     vec_shared_index(v, id);

@@ -19,7 +19,10 @@ typedef struct {
     int *depth_of; /* and how many loops of the body such a row is in */
     int depth;
     bool has_members;
-    bool *in_row; /* by IrId: lists that are yielded, or parts of such */
+    bool *in_row;  /* by IrId: lists and small kernels that are yielded, or parts of such, */
+    bool *is_fixed; /* and the indices of such kernels, which are constants when they are emitted */
+    bool *members; /* by IrId: rows of which elements of fixed numbers are read */
+    const IrRegion *body;
     bool packs_in_vain; /* a packed row is read by a single loop */
     int sizes[9]; /* varying ops on values of so many bytes, but places in arrays */
     int nops;
@@ -171,6 +174,8 @@ static bool can_call(Planner *p, IrId id) {
 static bool can_index(Planner *p, const IrOp *op) {
     const Layout *l = value_layout(p->f, op->args[0]);
     p->has_members |= any_arg(p, op) && !p->varying[op->args[op->nargs - 1]];
+    if (p->members && p->members[op->args[0]])
+        return true;
     return !p->varying[op->args[0]] && op->nargs - 1 == l->rank && l->is_regular &&
            type_is_flat(l->elem);
 }
@@ -194,6 +199,42 @@ static bool can_share_row(Planner *p, const IrOp *op) {
     return !any_arg(p, op) && l->is_regular && type_is_flat(l->elem);
 }
 
+/* Is a row used for nothing but reads of elements of fixed numbers, and its sizes? */
+static bool reads_members(const Planner *p, const IrRegion *region, IrId row) {
+    for (int k = 0; k < region->ops.len; k++) {
+        const IrOp *op = ir_op(p->f->ir, region->ops.at[k]);
+        for (int i = 0; i < op->nargs; i++) {
+            bool is_fixed = p->is_fixed[op->args[i]] || ir_op(p->f->ir, op->args[i])->kind == IR_CONST;
+            if (op->args[i] == row && i > 0)
+                return false;
+            if (op->nargs > 0 && op->args[0] == row && i > 0 && !is_fixed)
+                return false;
+        }
+        bool reads = op->nargs > 0 && op->args[0] == row;
+        if (reads && op->kind != IR_DIM &&
+            (op->kind != IR_INDEX || op->nargs - 1 != value_layout(p->f, row)->rank))
+            return false;
+        for (int r = 0; r < op->nregions; r++)
+            if (!reads_members(p, op->regions[r], row))
+                return false;
+    }
+    for (int k = 0; k < region->results.len; k++)
+        if (region->results.at[k] == row)
+            return false;
+    return true;
+}
+
+/* A row of a shared array, or a part of higher rank, whose members are read one by one. */
+static bool can_read_members(Planner *p, IrId id) {
+    const IrOp *op = ir_op(p->f->ir, id);
+    const Layout *l = value_layout(p->f, op->args[0]);
+    if (!p->members || !p->varying[id] || p->varying[op->args[0]] || !l->is_regular ||
+        op->nargs > l->rank || !type_is_flat(l->elem) || !reads_members(p, p->body, id))
+        return false;
+    p->members[id] = true;
+    return true;
+}
+
 /* A row of a matrix, which differs between lanes. */
 static bool can_pack(Planner *p, IrId id) {
     const IrOp *op = ir_op(p->f->ir, id);
@@ -214,6 +255,18 @@ static bool can_read_packed(Planner *p, const IrOp *op) {
     bool is_fixed = ir_op(p->f->ir, op->args[1])->kind == IR_CONST;
     p->packs_in_vain |= p->depth - p->depth_of[op->args[0]] < (is_fixed ? 1 : 2);
     return true;
+}
+
+static bool has_loop(const IrFunc *ir, const IrRegion *region) {
+    for (int k = 0; k < region->ops.len; k++) {
+        const IrOp *op = ir_op(ir, region->ops.at[k]);
+        if (op->kind == IR_FOR || op->kind == IR_LOOP || op->kind == IR_KERNEL)
+            return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (has_loop(ir, op->regions[r]))
+                return true;
+    }
+    return false;
 }
 
 static bool can_region(Planner *p, const IrRegion *region);
@@ -315,29 +368,50 @@ static int count_uses(const IrFunc *ir, const IrRegion *region, IrId value) {
     return n;
 }
 
-/* Is a list only part of a row? in_row, where it is not NULL, is marked. */
-static bool makes_row(const IrFunc *ir, const IrRegion *body, IrId id, bool *in_row) {
+/* Is a list or kernel only part of a row? */
+static bool makes_row(const IrFunc *ir, const IrRegion *body, IrId id) {
     const IrOp *op = ir_op(ir, id);
-    if (op->kind != IR_LIST || count_uses(ir, body, id) != 1)
+    if (count_uses(ir, body, id) != 1)
         return false;
-    for (int k = 0; k < op->nargs; k++)
-        if (layout_is_array(ir_type(ir, op->args[k])) && !makes_row(ir, body, op->args[k], in_row))
+    for (int k = 0; op->kind == IR_LIST && k < op->nargs; k++)
+        if (layout_is_array(ir_type(ir, op->args[k])) && !makes_row(ir, body, op->args[k]))
             return false;
-    if (in_row)
-        in_row[id] = true;
     return true;
 }
 
 bool vector_makes_row(Fn *f, const IrRegion *body, int k) {
-    IrId members[VEC_MEMBERS], id = body->results.at[k];
-    return vec_row_members(f, id, members) > 0 && makes_row(f->ir, body, id, NULL);
+    IrId id = body->results.at[k];
+    return vec_row_size(f, id) > 0 && makes_row(f->ir, body, id);
+}
+
+static void mark_row(Planner *p, IrId id) {
+    const IrOp *op = ir_op(p->f->ir, id);
+    p->in_row[id] = true;
+    for (int k = 0; op->kind == IR_LIST && k < op->nargs; k++)
+        if (!is_flat(p, op->args[k]))
+            mark_row(p, op->args[k]);
+    for (int k = 0; op->kind == IR_KERNEL && k < op->kernel->rank; k++)
+        p->is_fixed[op->regions[0]->params.at[k]] = true;
 }
 
 static bool can_yield(Planner *p, const IrRegion *body, int k) {
     if (is_flat(p, body->results.at[k]))
         return true;
-    return vector_makes_row(p->f, body, k) &&
-           makes_row(p->f->ir, body, body->results.at[k], p->in_row);
+    if (!vector_makes_row(p->f, body, k))
+        return false;
+    mark_row(p, body->results.at[k]);
+    return true;
+}
+
+/* A small kernel whose points are members of a row: it has straight code. */
+static bool can_make_row(Planner *p, IrId id) {
+    enum { MOST = 256 }; /* ops */
+    const IrOp *op = ir_op(p->f->ir, id);
+    int before = p->nops;
+    if (has_loop(p->f->ir, op->regions[0]) || !can_region(p, op->regions[0]))
+        return false;
+    p->nops = before + (p->nops - before) * vec_row_size(p->f, id);
+    return p->nops <= MOST;
 }
 
 static bool can_op(Planner *p, IrId id) {
@@ -354,22 +428,26 @@ static bool can_op(Planner *p, IrId id) {
         return is_flat(p, op->args[0]) || (op->kind != IR_TAG && !any_arg(p, op));
     case IR_INDEX:
         return can_index(p, op) || can_uniform(p, id) || can_share_row(p, op) ||
-               can_read_packed(p, op) || can_pack(p, id);
+               can_read_members(p, id) || can_read_packed(p, op) || can_pack(p, id);
     case IR_BIT: return can_bit(p, op);
-    case IR_DIM: return is_packed(p, op->args[0]) || can_uniform(p, id);
+    case IR_DIM:
+        return is_packed(p, op->args[0]) || (p->members && p->members[op->args[0]]) ||
+               can_uniform(p, id);
     case IR_ZIP: case IR_SLICE: case IR_RESHAPE: case IR_FLAT:
         return can_uniform(p, id);
     case IR_IF: case IR_FOR: case IR_LOOP: return can_control(p, id);
     case IR_CALL: return can_call(p, id);
-    case IR_KERNEL: return can_nested(p, id);
+    case IR_KERNEL:
+        return p->in_row && p->in_row[id] ? can_make_row(p, id) : can_nested(p, id);
     case IR_CHECK: return op->args[0] == IR_NONE || is_flat(p, op->args[0]);
     default: return false;
     }
 }
 
 static bool can_region(Planner *p, const IrRegion *region) {
-    if (region->releases.len > 0)
-        return false;
+    for (int k = 0; k < region->releases.len; k++) /* parts of a row are no arrays here */
+        if (!p->in_row || !p->in_row[region->releases.at[k].value])
+            return false;
     for (int k = 0; k < region->ops.len; k++)
         if (!can_op(p, region->ops.at[k]))
             return false;
@@ -396,18 +474,6 @@ bool vector_is_cheap(const Fn *f, const IrRegion *region) {
 }
 
 /* ---- how many lanes ---- */
-
-static bool has_loop(const IrFunc *ir, const IrRegion *region) {
-    for (int k = 0; k < region->ops.len; k++) {
-        const IrOp *op = ir_op(ir, region->ops.at[k]);
-        if (op->kind == IR_FOR || op->kind == IR_LOOP || op->kind == IR_KERNEL)
-            return true;
-        for (int r = 0; r < op->nregions; r++)
-            if (has_loop(ir, op->regions[r]))
-                return true;
-    }
-    return false;
-}
 
 static int vector_bytes(const Emit *e) {
     if (e->features && strstr(e->features, "+avx512f"))
@@ -482,14 +548,18 @@ static uint64_t *wanted_of(Fn *f, const IrRegion *body) {
     return wanted;
 }
 
-VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes) {
-    Planner p = {.f = f, .varying = NEW_ARRAY(f->e->arena, bool, f->ir->ops.len + 1)};
-    p.lane = body->params.at[body->params.len - 1];
+VectorPlan vector_plan(Fn *f, const IrRegion *body, int behind, int lanes) {
+    Planner p = {.f = f, .body = body, .varying = NEW_ARRAY(f->e->arena, bool, f->ir->ops.len + 1)};
+    p.lane = body->params.at[body->params.len - 1 - behind];
     p.varying[p.lane] = true;
     mark_all(&p, body);
     p.packed = NEW_ARRAY(f->e->arena, bool, f->ir->ops.len + 1);
     p.depth_of = NEW_ARRAY(f->e->arena, int, f->ir->ops.len + 1);
     p.in_row = NEW_ARRAY(f->e->arena, bool, f->ir->ops.len + 1);
+    p.is_fixed = NEW_ARRAY(f->e->arena, bool, f->ir->ops.len + 1);
+    p.members = NEW_ARRAY(f->e->arena, bool, f->ir->ops.len + 1);
+    for (int k = 0; k < behind; k++)
+        p.is_fixed[body->params.at[body->params.len - 1 - k]] = true;
     bool fits = true;
     for (int k = 0; k < body->results.len; k++)
         fits &= can_yield(&p, body, k);
@@ -506,7 +576,9 @@ VectorPlan vector_plan(Fn *f, const IrRegion *body, int lanes) {
                         .nops = p.nops,
                         .packed = p.packed,
                         .ncopies = ncopies,
-                        .has_members = p.has_members,
+                        .has_members = p.has_members || behind > 0,
+                        .in_row = p.in_row,
+                        .members = p.members,
                         .wanted = wanted_of(f, body)};
 }
 

@@ -1,29 +1,87 @@
-/* Points that yield a short list of scalars: a row of the output. The members' vectors are interleaved,
-   so that the rows of all lanes lie one behind the other, and stored as vectors. */
+/* Points that yield a row of few scalars, as a list or a kernel over few points does. The members'
+   vectors are interleaved, so that the rows of all lanes lie one behind the other, and stored as
+   vectors. */
 #include "vector_body.h"
 
 #define B (v->f->e->B)
 
-int vec_row_members(Fn *f, IrId id, IrId *members) {
+/* Of a kernel that does nothing but make an array. */
+static int kernel_size(Fn *f, IrId id) {
+    const IrOp *op = ir_op(f->ir, id);
+    const IrKernel *k = op->kernel;
+    int64_t all = 1, size;
+    if (k->nsinks != 1 || k->sinks[0].kind != SINK_MAP || k->sinks[0].type->rank != k->rank ||
+        !type_is_flat(value_type(f, op->regions[0]->results.at[k->sinks[0].yield])))
+        return 0;
+    for (int i = 0; i < k->rank; i++) {
+        if (!ir_const_int(f->ir, op->args[i], &size) || size < 1 || size > VEC_MEMBERS)
+            return 0;
+        all *= size;
+    }
+    return all > VEC_MEMBERS ? 0 : (int)all;
+}
+
+int vec_row_size(Fn *f, IrId id) {
     const IrOp *op = ir_op(f->ir, id);
     int n = 0;
+    if (op->kind == IR_KERNEL)
+        return kernel_size(f, id);
     if (op->kind != IR_LIST || !value_layout(f, id)->is_regular)
         return 0;
     for (int k = 0; k < op->nargs; k++) {
-        if (value_layout(f, id)->rank == 1) {
-            if (n == VEC_MEMBERS || !type_is_flat(value_layout(f, op->args[k])->type))
-                return 0;
-            members[n++] = op->args[k];
-            continue;
-        }
-        IrId part[VEC_MEMBERS];
-        int few = vec_row_members(f, op->args[k], part);
-        if (few == 0 || n + few > VEC_MEMBERS || (k > 0 && n != k * few))
+        bool is_flat = type_is_flat(value_type(f, op->args[k]));
+        int few = is_flat ? 1 : vec_row_size(f, op->args[k]);
+        if (few == 0 || n + few > VEC_MEMBERS || n != k * few)
             return 0;
-        for (int i = 0; i < few; i++)
-            members[n++] = part[i];
+        n += few;
     }
     return n;
+}
+
+void vec_row_list(Vec *v, IrId id) {
+    Fn *f = v->f;
+    const IrOp *op = ir_op(f->ir, id);
+    int n = vec_row_size(f, id) * value_layout(f, id)->ncols, at = 0;
+    LLVMValueRef *all = slots_new(f, n);
+    for (int k = 0; k < op->nargs; k++)
+        for (int i = 0; i < value_of(f, op->args[k])->n; i++)
+            all[at++] = value_of(f, op->args[k])->s[i];
+    value_set(f, id, all, n);
+}
+
+void vec_row_kernel(Vec *v, IrId id) {
+    Fn *f = v->f;
+    const IrOp *op = ir_op(f->ir, id);
+    const IrRegion *body = op->regions[0];
+    int members = vec_row_size(f, id), ncols = value_layout(f, id)->ncols;
+    LLVMValueRef *all[VEC_COPIES];
+    for (int c = 0; c < v->ncopies; c++)
+        all[c] = slots_new(f, members * ncols);
+    for (int m = 0; m < members; m++) {
+        for (int c = 0; c < v->ncopies; c++) {
+            vec_at(v, c);
+            for (int k = op->kernel->rank - 1, rest = m; k >= 0; k--) {
+                int64_t size = 1;
+                ir_const_int(f->ir, op->args[k], &size);
+                vec_set_shared(v, body->params.at[k], fn_int(f, rest % size));
+                rest /= (int)size;
+            }
+        }
+        vec_at(v, 0);
+        vec_ops(v, body);
+        for (int c = 0; c < v->ncopies; c++) {
+            vec_at(v, c);
+            LLVMValueRef *s = region_result(f, body, op->kernel->sinks[0].yield);
+            for (int i = 0; i < ncols; i++)
+                all[c][m * ncols + i] = s[i];
+        }
+        vec_at(v, 0);
+    }
+    for (int c = 0; c < v->ncopies; c++) {
+        vec_at(v, c);
+        value_set(f, id, all[c], members * ncols);
+    }
+    vec_at(v, 0);
 }
 
 /* Two vectors' lanes by turns, from lane `from` of each on. */
