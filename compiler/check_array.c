@@ -290,6 +290,38 @@ Val call_argsort(Checker *ck, const Builtin *self, Args *args) {
     return sorted(ck, self, args, SORT_PERMUTATION);
 }
 
+/* Is this a product of rows, who knows how many, by a small matrix? */
+static bool is_by_few(Checker *ck, Type *elem, IrId n, IrId k, IrId m, int64_t *few, int64_t *columns) {
+    enum { MOST_DEPTH = 4, MOST_COLUMNS = 7 };
+    int64_t rows;
+    bool is_plain = elem->kind == TYPE_F32 || elem->kind == TYPE_F64 || type_is_int(elem);
+    return is_plain && !ir_const_int(ck->b.func, n, &rows) && ir_const_int(ck->b.func, k, few) &&
+           ir_const_int(ck->b.func, m, columns) && *few <= MOST_DEPTH && *columns <= MOST_COLUMNS;
+}
+
+/* Such a product as a map over the result, which may be fused. Each element is the chain of fma from 0
+   that a product is made of. */
+static IrId product_by_few(Checker *ck, Type *elem, IrId a, IrId b, IrId n, int64_t few, IrId columns) {
+    IrId dims[] = {n, columns};
+    IrRegion *outer = ck->b.region, *body = ck_region(ck);
+    IrId i = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
+    IrId j = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
+    bool real = type_is_float(elem);
+    ck->b.region = body;
+    IrId sum = real ? ir_float(&ck->b, elem, 0) : ir_int(&ck->b, elem, 0);
+    for (int64_t q = 0; q < few; q++) {
+        IrId at = ir_i64(&ck->b, q);
+        IrId left = ir_index(&ck->b, a, (IrId[]){i, at}, 2, false);
+        IrId right = ir_index(&ck->b, b, (IrId[]){at, j}, 2, false);
+        IrOp fma = {.kind = IR_FMA, .type = elem, .args = (IrId[]){left, right, sum}, .nargs = 3};
+        sum = real ? ir_emit(&ck->b, fma)
+                   : ir_binary(&ck->b, IR_ADD, sum, ir_binary(&ck->b, IR_MUL, left, right));
+    }
+    vec_push(ck->arena, &body->results, sum);
+    ck->b.region = outer;
+    return ir_kernel(&ck->b, 2, dims, body, SINK_MAP, 0, NULL, 0, NULL);
+}
+
 Val call_matmul(Checker *ck, const Builtin *self, Args *args) {
     Val a = array_arg(ck, self, args, 0), b = array_arg(ck, self, args, 1);
     if (is_poison(ck, a) || is_poison(ck, b))
@@ -306,7 +338,11 @@ Val call_matmul(Checker *ck, const Builtin *self, Args *args) {
                                 args->spans[1],
                                 "the columns of the first and the rows of the second matrix");
     a = ck_after_check(ck, a, inner, checked);
-    IrId id = ir_matmul(&ck->b, a.id, b.id);
+    Type *elem = type_resolve(ck->ts, ta->elem);
+    int64_t few, columns;
+    IrId id = is_by_few(ck, elem, n, inner, m, &few, &columns)
+                  ? product_by_few(ck, elem, a.id, b.id, n, few, m)
+                  : ir_matmul(&ck->b, a.id, b.id);
     ck_assume_dim(ck, id, 0, 0, n);
     ck_assume_dim(ck, id, 0, 1, m);
     return val(type_of(ck, a), id);

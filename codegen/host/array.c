@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <string.h>
 
 #define B (f->e->B)
 
@@ -475,6 +476,65 @@ void emit_update(Fn *f, IrId id) {
 
 /* ---- matmul ---- */
 
+/* A product of matrices whose sizes are known and small: rows of the result in registers. */
+typedef struct {
+    Type *elem;
+    LLVMTypeRef row; /* of b and of the result */
+    int n, k, m;
+} Small;
+
+static bool is_small_product(Fn *f, const Layout *l, LLVMValueRef const *a, LLVMValueRef const *b,
+                             Small *s) {
+    enum { MOST = 256, MOST_COLUMNS = 16 }; /* steps */
+    TypeKind kind = l->elem->kind;
+    if (!type_is_scalar(l->elem) || kind == TYPE_F16 || kind == TYPE_BF16 || kind == TYPE_BOOL ||
+        !LLVMIsAConstantInt(a[0]) || !LLVMIsAConstantInt(a[1]) || !LLVMIsAConstantInt(b[1]))
+        return false;
+    if (type_is_float(l->elem) && !strstr(f->e->features, "+fma"))
+        return false;
+    uint64_t n = LLVMConstIntGetZExtValue(a[0]), k = LLVMConstIntGetZExtValue(a[1]);
+    uint64_t m = LLVMConstIntGetZExtValue(b[1]);
+    if (n > MOST || k > MOST || m > MOST_COLUMNS || m < 2 || n * k * m > MOST)
+        return false;
+    LLVMTypeRef elem = layout_col_type(f->e, &l->cols[0]);
+    *s = (Small){l->elem, LLVMVectorType(elem, (unsigned)m), (int)n, (int)k, (int)m};
+    return true;
+}
+
+static LLVMValueRef element_at(Fn *f, LLVMTypeRef type, LLVMTypeRef elem, LLVMValueRef p, int place) {
+    LLVMValueRef at = fn_at_index(f, elem, p, fn_int(f, place)), v = fn_get(f, type, at);
+    LLVMSetAlignment(v, (unsigned)(LLVMABISizeOfType(f->e->layout, elem)));
+    return v;
+}
+
+/* sum + a * b, as the runtime's products do it. */
+static LLVMValueRef step(Fn *f, const Small *s, LLVMValueRef a, LLVMValueRef b, LLVMValueRef sum) {
+    Emit *e = f->e;
+    if (!type_is_float(s->elem))
+        return LLVMBuildAdd(B, sum, LLVMBuildMul(B, a, b, ""), "");
+    LLVMTypeRef over = s->row;
+    unsigned id = LLVMLookupIntrinsicID("llvm.fma", 8);
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->M, id, &over, 1);
+    LLVMTypeRef type = LLVMIntrinsicGetType(e->C, id, &over, 1);
+    return LLVMBuildCall2(B, type, fn, (LLVMValueRef[]){a, b, sum}, 3, "");
+}
+
+static void small_product(Fn *f, const Small *s, LLVMValueRef a, LLVMValueRef b, LLVMValueRef to) {
+    LLVMTypeRef elem = LLVMGetElementType(s->row);
+    LLVMValueRef *rows = slots_new(f, s->k);
+    for (int q = 0; q < s->k; q++)
+        rows[q] = element_at(f, s->row, elem, b, q * s->m);
+    for (int i = 0; i < s->n; i++) {
+        LLVMValueRef sum = LLVMConstNull(s->row);
+        for (int q = 0; q < s->k; q++) {
+            LLVMValueRef left = element_at(f, elem, elem, a, i * s->k + q);
+            sum = step(f, s, scalar_splat(&f->e->scalar, left, s->m), rows[q], sum);
+        }
+        LLVMValueRef store = LLVMBuildStore(B, sum, fn_at_index(f, elem, to, fn_int(f, i * s->m)));
+        LLVMSetAlignment(store, (unsigned)LLVMABISizeOfType(f->e->layout, elem));
+    }
+}
+
 void emit_matmul(Fn *f, IrId id) {
     Emit *e = f->e;
     IrOp *op = ir_op(f->ir, id);
@@ -487,6 +547,12 @@ void emit_matmul(Fn *f, IrId id) {
         aimed_columns(f, l, out + 2);
     else
         array_alloc(f, l, site_memory(f, op), LLVMBuildMul(B, a[0], b[1], ""), out + 2);
+    Small small;
+    if (e->options->opt_level > 0 && is_small_product(f, l, a, b, &small)) {
+        small_product(f, &small, a[3], b[3], out[3]);
+        value_set(f, id, out, l->nslots);
+        return;
+    }
     LLVMTypeRef params[] = {e->ptr, e->i32, e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64};
     LLVMTypeRef type = LLVMFunctionType(e->vd, params, 8, 0);
     LLVMValueRef kind = LLVMConstInt(e->i32, (uint64_t)table_kind(l->elem), 0);
