@@ -2,8 +2,9 @@
    IR in which producers stand inside their consumers (fuse_vertical.c), kernels over one space are
    one kernel (fuse_merge.c), spaces are as large as they can be (fuse_spaces.c) and integers as
    narrow (fuse_narrow.c). The steps repeat until none of them finds anything; each makes the number
-   of kernels, of reads of intermediate arrays, or of their bytes smaller, so this ends. Then loops in bodies move out of the axes they do not
-   depend on (fuse_split.c). Bounds that can be proven are proven first, since
+   of kernels, of reads of intermediate arrays, or of their bytes smaller, so this ends. Then short
+   loops become straight code (fuse_unroll.c), the least of roots the root of the least (fuse_roots.c),
+   and loops in bodies move out of the axes they do not depend on (fuse_split.c). Bounds that can be proven are proven first, since
    code that cannot fault moves freely.
 
    The arithmetic of every element stays the same, and so does the tree of every reduction that
@@ -41,6 +42,7 @@ static void fuse_func(Compiler *c, IrFunc *f) {
             changed = fuse_merge(&z);
     }
     fuse_unroll(&z);
+    fuse_roots(&z);
     fuse_split(&z);
     z.said_len = f->ops.len;
     z.said = NEW_ARRAY(c->arena, uint8_t, f->ops.len);

@@ -106,6 +106,7 @@ bool fuse_merge(Fuse *z);
 bool fuse_spaces(Fuse *z);
 bool fuse_narrow(Fuse *z);
 bool fuse_unroll(Fuse *z);
+bool fuse_roots(Fuse *z);
 bool fuse_split(Fuse *z);
 /* Says for each producer that is left why it is. */
 void fuse_explain(Fuse *z);
