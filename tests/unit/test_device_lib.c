@@ -329,6 +329,7 @@ static int64_t run_scan(DeviceFunc *f, const uint64_t *x, int64_t n, uint64_t **
     *before = take(a.before, n * 8);
     *upto = take(a.upto, n * 8);
     ok(d->table->copy_out(d, 0, &count, a.count, 8));
+    ok(d->table->sync(d, 0));
     d->table->free(d, a.x);
     d->table->free(d, a.count);
     d->table->free(d, a.ticket);

@@ -177,9 +177,11 @@ static void test_modules(void **state) {
     int32_t number;
     ok(device_emu.launch(d, 0, func_of(m2, "number"), &grid, &at, sizeof at));
     ok(device_emu.copy_out(d, 0, &number, at, 4));
+    ok(device_emu.sync(d, 0));
     assert_int_equal(number, 2);
     ok(device_emu.launch(d, 0, func_of(m1, "number"), &grid, &at, sizeof at));
     ok(device_emu.copy_out(d, 0, &number, at, 4));
+    ok(device_emu.sync(d, 0));
     assert_int_equal(number, 1);
     device_emu.free(d, at);
     device_emu.unload(d, m1);
