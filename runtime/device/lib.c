@@ -50,6 +50,8 @@ DeviceStatus device_lib_open(Device *d, const DeviceScratch *scratch, const Devi
 void device_lib_close(DeviceLib *lib) {
     if (!lib)
         return;
+    for (int32_t stream = 0; stream < DEVICE_STREAMS; stream++)
+        lib->device->table->sync(lib->device, stream);
     for (LoadedUnit *u = lib->units, *next; u; u = next) {
         next = u->next;
         lib->device->table->unload(lib->device, u->module);

@@ -33,7 +33,7 @@ typedef struct DeviceLib DeviceLib;
 /* *lib: NULL where the status is not DEVICE_OK. limits NULL: device_limits. */
 DeviceStatus device_lib_open(Device *d, const DeviceScratch *scratch, const DeviceLimits *limits,
                              DeviceLib **lib);
-/* Work of the library must be done. NULL is ignored. */
+/* Waits for the device's work. NULL is ignored. */
 void device_lib_close(DeviceLib *lib);
 
 /* n keys of a scalar kind in the total order, stable. Either the keys are written to `sorted`,
