@@ -14,10 +14,16 @@ typedef enum {
     EMIT_OBJ,
     EMIT_CUDA,
     EMIT_PTX,
-    EMIT_CUBIN
+    EMIT_CUBIN,
+    EMIT_PLACES
 } CodegenEmit;
 
 enum { MOST_GPU_ARCHS = 16 };
+
+/* Tells of a kernel at the top where it can run: on a device too if why is NULL, else on the host alone,
+   because of what stands at `where`. */
+typedef void (*CodegenPlaceFn)(void *data, const IrFunc *func, const IrOp *kernel, const char *why,
+                               Span where);
 
 typedef struct {
     CodegenEmit emit;
@@ -29,7 +35,9 @@ typedef struct {
     int gpu_archs[MOST_GPU_ARCHS]; /* 90 for sm_90: what the image gets code for beside the text */
     int ngpu_archs;
     FILE *notes; /* for what is left out of an image, and why */
-    FILE *times; /* or NULL: print what each step took */
+    CodegenPlaceFn place; /* called for every kernel, or NULL; EMIT_PLACES makes nothing else */
+    void *place_data;
+    FILE *times;         /* or NULL: print what each step took */
 } CodegenOptions;
 
 /* Compiles a planned module. Returns NULL, or what went wrong (an internal error or an unwritable

@@ -268,6 +268,62 @@ static int emit_code(Compiler *c, const Settings *s) {
     return shown ? show_file(c->arena, path) : STATUS_OK;
 }
 
+/* ---- places ---- */
+
+static void note_place(void *data, const IrFunc *func, const IrOp *kernel, const char *why, Span where) {
+    Compiler *c = data;
+    const IrNode *node = kernel->node ? &func->nodes.at[kernel->node] : NULL;
+    bool is_pinned = node && node->place == PLACE_GPU;
+    Span span = kernel->span.from ? kernel->span : func->span;
+    if (!why) {
+        compiler_remark(c, REMARK_PLACE, span, "it can run on a GPU%s",
+                        node && node->place == PLACE_HOST ? ", but @host keeps it on the host" : "");
+        return;
+    }
+    compiler_remark(c, REMARK_PLACE, span, "it runs on the host, as %s", why);
+    if (!is_pinned)
+        return;
+    diag_report(&c->diags, DIAG_NOT_ON_GPU, where.from ? where : span,
+                "the node `%s` cannot run on a GPU: %s", node->name, why);
+}
+
+/* Might a node be pinned? Then --check has to go on until its place is known. */
+static bool mentions_gpu(Compiler *c) {
+    for (int k = 0; k < c->sources.all.len; k++)
+        if (strstr(c->sources.all.at[k]->text, "@gpu"))
+            return true;
+    return false;
+}
+
+static bool has_pinned(const Compiler *c) {
+    for (int k = 0; k < c->ir->funcs.len; k++)
+        for (int n = 1; n < c->ir->funcs.at[k]->nodes.len; n++)
+            if (c->ir->funcs.at[k]->nodes.at[n].place == PLACE_GPU)
+                return true;
+    return false;
+}
+
+/* Asks the back end where kernels can run, for --explain and for nodes that must run on a GPU. */
+static int find_places(Compiler *c, const Settings *s) {
+    if (!s->explain && !has_pinned(c))
+        return STATUS_OK;
+    CodegenFn codegen = load_backend(c->arena);
+    if (!codegen)
+        return STATUS_USAGE;
+    CodegenOptions options = {.emit = EMIT_PLACES,
+                              .opt_level = s->opt_level,
+                              .cpu = s->cpu,
+                              .path = "",
+                              .version = GACT_VERSION,
+                              .has_device = true,
+                              .place = note_place,
+                              .place_data = c};
+    const char *failure = codegen(c->ir, &options);
+    if (failure)
+        complain("%s", failure);
+    return failure ? STATUS_INTERNAL : c->diags.errors ? STATUS_ERRORS : STATUS_OK;
+}
+
 /* ---- one compilation ---- */
 
 /* Prints what a stage before code generation leaves. */
@@ -324,7 +380,8 @@ static int emit(Compiler *c, const Settings *s) {
 
 static int run_passes(Compiler *c, const Settings *s) {
     Buf dump = {.arena = c->arena};
-    RunOptions run = {.last = s->check_only ? PASS_check : stages[s->stage].last,
+    bool only_check = s->check_only && !mentions_gpu(c);
+    RunOptions run = {.last = only_check ? PASS_check : stages[s->stage].last,
                       .dump_after = s->dump_after,
                       .dump = &dump,
                       .times = s->times ? stderr : NULL};
@@ -333,6 +390,8 @@ static int run_passes(Compiler *c, const Settings *s) {
     bool good = compiler_run(c, &run);
     if (good && s->dump_after != PASS_COUNT)
         return write_buf(s->output, &dump);
+    if (good && run.last == PASS_COUNT)
+        return find_places(c, s);
     return good ? STATUS_OK : c->is_broken ? STATUS_INTERNAL : STATUS_ERRORS;
 }
 

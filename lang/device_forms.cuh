@@ -229,6 +229,21 @@ template <int W, class T, class Value, class Beats> GX_DEV T gx_fold_pick(i64 n,
     return gx_lane_first(gx_butterfly(best, gx_better_of<Beats>(beats))).v;
 }
 
+template <class T> GX_DEV T gx_multiply_add(T a, T b, T c) {
+    if constexpr (GX_IS(T, GX_FLOAT) || GX_IS(T, GX_HALF))
+        return gx_fma(a, b, c);
+    else
+        return gx_add(gx_mul(a, b), c);
+}
+
+/* A row times a column whose elements are `step` apart, added in order. */
+template <class T> GX_DEV T gx_dot(const T *row, const T *column, i64 n, i64 step) {
+    T sum = gx_convert<T>((i32)0);
+    for (i64 k = 0; k < n; k++)
+        sum = gx_multiply_add(row[k], column[k * step], sum);
+    return sum;
+}
+
 /* ---- a kernel's chunks ---- */
 
 /* Rows 0 … n - 1, n > 0, as neighbours in pairs, by the threads of one block; the result is row 0. */

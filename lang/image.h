@@ -104,13 +104,19 @@ typedef int32_t (*GactLessFn)(GactCtx *ctx, void *env, int64_t a, int64_t b);
 typedef enum {
     GACT_ARG_WORD,    /* word `at` */
     GACT_ARG_IN,      /* the array whose buffer is word `at` and whose data is the next; word `count`
-                         tells how many elements it has */
+                         tells how many elements it has, or, where `unit` is not 0, how many lists
+                         there are whose offsets argument `unit` - 1 has: it holds their elements */
     GACT_ARG_OUT,     /* the same, to be written */
     GACT_ARG_SCRATCH, /* memory of the launch: `bytes` for each `unit` */
     GACT_ARG_RESULT,  /* words for the results */
     GACT_ARG_FAULT    /* an i32 that is not 0 once a point has faulted */
 } GactArgKind;
-typedef enum { GACT_UNIT_ONE, GACT_UNIT_CHUNK } GactUnit;
+typedef enum {
+    GACT_UNIT_ONE,
+    GACT_UNIT_CHUNK,
+    GACT_UNIT_WORD, /* as many as word `count` says */
+    GACT_UNIT_SLOT  /* as many for each thread or, in a grid of warps, each warp */
+} GactUnit;
 typedef struct {
     int32_t kind; /* GactArgKind */
     int32_t at, count;

@@ -390,7 +390,10 @@ static void op_for(Cu *cu, IrId id) {
     cu_set(cu, body->params.at[0], i, 1);
     cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 %s = %s; %s < %s; %s++) {", i[0], lo, i[0], hi, i[0]);
+    bool was_in_loop = cu->in_loop;
+    cu->in_loop = true;
     block(cu, body, (const char **const *)names);
+    cu->in_loop = was_in_loop;
     cu_line(cu, "}");
     set_joined(cu, id, (const char **const *)names, op->args + 2, n);
 }
@@ -405,6 +408,8 @@ static void op_loop(Cu *cu, IrId id) {
         cu_set(cu, body->params.at[k], names[k], cu_layout(cu, op->args[k])->nslots);
     cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (;;) {");
+    bool was_in_loop = cu->in_loop;
+    cu->in_loop = true;
     cu->indent++;
     cu_ops(cu, cond);
     if (!cu->out->why)
@@ -412,6 +417,7 @@ static void op_loop(Cu *cu, IrId id) {
     cu->indent--;
     if (!cu->out->why)
         block(cu, body, (const char **const *)names);
+    cu->in_loop = was_in_loop;
     cu_line(cu, "}");
     set_joined(cu, id, (const char **const *)names, op->args, op->nargs);
 }
@@ -616,7 +622,7 @@ static void emit_one(Cu *cu, IrId id) {
     case IR_STRING: cu_no(cu, op->span, "it uses strings"); break;
     case IR_TRY: cu_no(cu, op->span, "it has a try"); break;
     case IR_SORT: cu_no(cu, op->span, "it sorts inside of a point"); break;
-    case IR_MATMUL: cu_no(cu, op->span, "it multiplies matrices inside of a point"); break;
+    case IR_MATMUL: cu_matmul(cu, id); break;
     default: cu_no(cu, op->span, "it makes an array a point (%s)", ir_kind_name(op->kind)); break;
     }
 }

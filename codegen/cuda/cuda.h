@@ -18,6 +18,7 @@ typedef enum {
     WORD_COUNT, /* elements of array `id` */
     WORD_PART,  /* elements of a row of sink `sink` */
     WORD_ROOM,  /* elements that its output has room for */
+    WORD_ROWS,  /* points of kernel `id` inside of a point, or elements of array `id` */
     WORD_BUF,   /* buffer of column `slot` of sink `sink`; the next word is its data */
     WORD_DATA,
 } CudaWordKind;

@@ -87,6 +87,8 @@ static bool wants_warp(const Kernel *k, const IrRegion *body) {
     for (int i = 0; i < body->ops.len; i++) {
         const IrOp *op = ir_op(ir, body->ops.at[i]);
         int64_t n;
+        if (op->kind == IR_MATMUL)
+            return true;
         if (op->kind != IR_KERNEL)
             continue;
         for (int d = 0; d < op->kernel->rank; d++)
@@ -200,7 +202,8 @@ static void aim_rows(Writer *w) {
         const Out *o = &w->outs[i];
         IrId id = o->is_row ? body->results.at[o->sink->yield] : IR_NONE;
         const IrOp *op = id && is_in(body, id) ? ir_op(cu->ir, id) : NULL;
-        if (!op || op->kind != IR_KERNEL || op->kernel->nsinks != 1 || cu->row)
+        bool is_made = op && ((op->kind == IR_KERNEL && op->kernel->nsinks == 1) || op->kind == IR_MATMUL);
+        if (!is_made || cu->row)
             continue;
         cu->row = id;
         cu->row_data = cu_slots(cu, o->l->ncols);

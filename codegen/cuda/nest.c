@@ -76,8 +76,23 @@ static const char *points_of(Cu *cu, const IrOp *op, const char **dims) {
 /* ---- sums ---- */
 
 /* The body as a lambda of a point's number that gives sink's value, in code of its own. */
+typedef struct {
+    const char ***data; /* by sink: columns of a MAP, which the first loop over the points fills */
+} Stores;
+
+static void store_points(Cu *cu, const IrOp *op, const Stores *stores, const char *p) {
+    for (int k = 0; k < op->kernel->nsinks && !cu->out->why; k++) {
+        const IrSink *sink = &op->kernel->sinks[k];
+        if (sink->kind != SINK_MAP || !stores->data)
+            continue;
+        Text *v = cu_value(cu, op->regions[0]->results.at[sink->yield]);
+        if (v->s)
+            cu_store(cu, layout_of(cu->e, sink->type)->elem, stores->data[k], p, v->s);
+    }
+}
+
 static void write_lambda(Cu *cu, const IrOp *op, const IrSink *sink, const CuFold *fold,
-                         const char *const *dims, const char *zero, const char *ok) {
+                         const char *const *dims, const char *zero, const char *ok, const Stores *stores) {
     Cu inner = *cu;
     const char *p = cu_name(&inner, "p");
     inner.is_wide = false;
@@ -89,6 +104,7 @@ static void write_lambda(Cu *cu, const IrOp *op, const IrSink *sink, const CuFol
     cu_point(&inner, op->regions[0], p, dims, op->kernel->rank);
     cu_ops(&inner, op->regions[0]);
     if (!cu->out->why) {
+        store_points(&inner, op, stores, p);
         Text *v = cu_value(&inner, op->regions[0]->results.at[sink->yield]);
         if (v->s)
             cu_line(&inner, "return %s;", cu_make(&inner, fold->l, v->s));
@@ -99,7 +115,7 @@ static void write_lambda(Cu *cu, const IrOp *op, const IrSink *sink, const CuFol
 
 /* One REDUCE or PICK of a nested kernel; its value's slots. */
 static void nested_fold(Cu *cu, const IrOp *op, const IrSink *sink, const char *const *dims,
-                        const char *total, const char **out) {
+                        const char *total, const Stores *stores, const char **out) {
     static const char *const forms[] = {
         [FOLD_ANY] = "any", [FOLD_LANES] = "lanes", [FOLD_PICK] = "pick", [FOLD_PIECES] = "pieces"};
     CuFold fold = cu_fold(cu, op, sink);
@@ -116,7 +132,7 @@ static void nested_fold(Cu *cu, const IrOp *op, const IrSink *sink, const char *
             fold.type);
     cu_line(cu, "    %s, %s%s%s,", total, start, fold.identity ? ", " : "",
             fold.identity ? fold.identity : "");
-    write_lambda(cu, op, sink, &fold, dims, start, ok);
+    write_lambda(cu, op, sink, &fold, dims, start, ok, stores);
     cu_line(cu, "    %s);", fold.op);
     cu->code = outer;
     if (cu->out->can_fault)
@@ -154,64 +170,158 @@ static const char **local_columns(Cu *cu, const Layout *l, int64_t n) {
     return data;
 }
 
-static void nested_map(Cu *cu, IrId id, const char *const *dims, const char *total) {
-    const IrOp *op = ir_op(cu->ir, id);
-    const IrSink *sink = &op->kernel->sinks[0];
-    Layout *l = cu_layout(cu, id);
-    bool is_output = cu->row == id, is_wide = cu->is_wide && is_output;
-    int64_t n = is_output ? 0 : constant_points(cu, op);
-    if (!l->is_regular || l->rank != op->kernel->rank || (!is_output && n == 0)) {
-        cu_no(cu, op->span, "it makes an array a point");
-        return;
+/* Memory of the launch for the columns of an array that a point makes; one a thread or warp. */
+static const char **scratch_columns(Cu *cu, IrId id, const Layout *l) {
+    const char **data = cu_slots(cu, l->ncols);
+    int count = cu_word(cu, WORD_ROWS, id, 0, -1);
+    const char *n = cu_word_field(cu, "row", "i64", WORD_ROWS, id, 0, -1);
+    for (int c = 0; c < l->ncols; c++) {
+        GactDeviceArg arg = {.kind = GACT_ARG_SCRATCH,
+                             .bytes = l->cols[c].bytes,
+                             .unit = GACT_UNIT_SLOT,
+                             .count = count};
+        const char *type = cu_col_type(cu, &l->cols[c]);
+        const char *field = cu_field(cu, arena_printf(cu->arena, "%s *", type), "rows", arg);
+        data[c] = cu_name(cu, "row");
+        cu_line(cu, "%s *const %s = %s + gx_%s() * %s;", type, data[c], field,
+                cu->is_warp ? "warp" : "thread", n);
     }
-    const char **data = is_output ? cu->row_data : local_columns(cu, l, n);
-    const char *p = cu_name(cu, "p");
+    return data;
+}
+
+/* Where an array that a point makes goes: to its place in the output, to the thread itself where it is
+   small, or to memory of the launch. NULL: nowhere. *is_shared: the lanes of a warp fill it together. */
+static const char **place_array(Cu *cu, IrId id, const Layout *l, int64_t n, bool *is_shared) {
+    const IrOp *op = ir_op(cu->ir, id);
+    *is_shared = cu->is_wide;
+    if (cu->row == id)
+        return cu->row_data;
+    if (!l->is_regular) {
+        cu_no(cu, op->span, "it makes an irregular list a point");
+        return NULL;
+    }
+    if (n > 0) {
+        *is_shared = false;
+        return local_columns(cu, l, n);
+    }
+    if (cu->is_nested || cu->in_loop || cu->is_warp != cu->is_wide) {
+        cu_no(cu, op->span, "it makes arrays inside of a point's loop");
+        return NULL;
+    }
+    return scratch_columns(cu, id, l);
+}
+
+/* The slots of an array. */
+static const char **array_slots(Cu *cu, const Layout *l, const char *const *dims, const char *const *data) {
+    const char **s = cu_slots(cu, l->nslots);
+    for (int k = 0; k < l->rank; k++)
+        s[k] = dims[k];
+    for (int c = 0; c < l->ncols; c++)
+        s[layout_col_slot(l, c) + 1] = data[c];
+    return s;
+}
+
+/* A loop over the points that fills the arrays of all MAPs. */
+static void fill_rows(Cu *cu, const IrOp *op, const char *const *dims, const char *total,
+                      const Stores *stores, bool is_wide) {
+    const char *p = cu_name(cu, "p"), *ok = arena_printf(cu->arena, "ok_%s", p);
+    bool could = cu->out->can_fault;
+    cu->out->can_fault = false;
+    Buf code = {.arena = cu->arena}, *outer = cu->code;
+    cu->code = &code;
     cu_line(cu, "for (i64 %s = %s; %s < %s; %s += %d) {", p, is_wide ? "gx_lane()" : "0", p, total, p,
             is_wide ? 32 : 1);
     Cu inner = *cu;
     inner.is_wide = false;
     inner.is_nested = true;
     inner.indent++;
-    bool could = cu->out->can_fault;
-    cu->out->can_fault = false;
+    if (is_wide) /* the others of the warp go on, and all meet after the loop */
+        inner.fail = arena_printf(cu->arena, "{ %s = false; break; }", ok);
     cu_point(&inner, op->regions[0], p, dims, op->kernel->rank);
     cu_ops(&inner, op->regions[0]);
-    Text *v = cu->out->why ? NULL : cu_value(&inner, op->regions[0]->results.at[sink->yield]);
-    if (v && v->s)
-        cu_store(&inner, l->elem, data, p, v->s);
+    store_points(&inner, op, stores, p);
     cu_leave(cu, &inner);
     cu_line(cu, "}");
-    if (is_wide && cu->out->can_fault)
-        cu_no(cu, op->span, "its rows may fault");
+    cu->code = outer;
+    bool can = is_wide && cu->out->can_fault;
+    if (can)
+        cu_line(cu, "bool %s = true;", ok);
+    buf_add(cu->code, buf_text(&code), code.len);
+    if (can)
+        cu_line(cu, "if (gx_any(!%s)) %s", ok, cu->fail);
     cu->out->can_fault |= could;
+}
+
+/* A product of matrices: each element adds its products in order. */
+void cu_matmul(Cu *cu, IrId id) {
+    const IrOp *op = ir_op(cu->ir, id);
+    Text *a = cu_value(cu, op->args[0]), *b = cu_value(cu, op->args[1]);
+    Layout *l = cu_layout(cu, id);
+    bool is_wide;
+    const char **data = a->s && b->s ? place_array(cu, id, l, 0, &is_wide) : NULL;
+    if (!data)
+        return;
+    const char *type = cu_type(cu, l->elem), *p = cu_name(cu, "p");
+    cu_line(cu, "for (i64 %s = %s; %s < %s * %s; %s += %d)", p, is_wide ? "gx_lane()" : "0", p, a->s[0],
+            b->s[1], p, is_wide ? 32 : 1);
+    cu_line(cu, "    %s[%s] = gx_dot<%s>(%s + %s / %s * %s, %s + %s %% %s, %s, %s);", data[0], p, type, a->s[3],
+            p, b->s[1], a->s[1], b->s[3], p, b->s[1], a->s[1], b->s[1]);
     if (is_wide)
         cu_line(cu, "gx_sync_warp();");
-    const char **s = cu_slots(cu, l->nslots);
-    for (int k = 0; k < l->rank; k++)
-        s[k] = dims[k];
-    for (int c = 0; c < l->ncols; c++)
-        s[layout_col_slot(l, c) + 1] = data[c];
-    cu_set(cu, id, s, l->nslots);
+    const char *dims[] = {a->s[0], b->s[1]};
+    cu_set(cu, id, array_slots(cu, l, dims, data), l->nslots);
+}
+
+/* Places for the arrays of the MAPs of a nested kernel; false if there is none. All are filled by the
+   lanes of a warp together, or none. */
+static bool place_maps(Cu *cu, IrId id, Stores *stores, bool *is_wide) {
+    const IrOp *op = ir_op(cu->ir, id);
+    *is_wide = cu->is_wide;
+    for (int k = 0; k < op->kernel->nsinks; k++) {
+        const IrSink *sink = &op->kernel->sinks[k];
+        Layout *l = layout_of(cu->e, sink->type);
+        if (sink->kind != SINK_MAP)
+            continue;
+        if (l->rank != op->kernel->rank) {
+            cu_no(cu, op->span, "it makes arrays inside of a point's loop");
+            return false;
+        }
+        if (!stores->data)
+            stores->data = NEW_ARRAY(cu->arena, const char **, op->kernel->nsinks);
+        int64_t n = op->kernel->nsinks == 1 ? constant_points(cu, op) : 0;
+        if (!(stores->data[k] = place_array(cu, id, l, n, is_wide)))
+            return false;
+    }
+    return true;
 }
 
 void cu_nested(Cu *cu, IrId id) {
     const IrOp *op = ir_op(cu->ir, id);
     const IrKernel *kernel = op->kernel;
     const char **dims = cu_slots(cu, kernel->rank), *total = points_of(cu, op, dims);
-    if (kernel->nsinks == 1 && kernel->sinks[0].kind == SINK_MAP) {
-        nested_map(cu, id, dims, total);
-        return;
-    }
     const char **s = cu_slots(cu, cu_layout(cu, id)->nslots);
-    int at = 0;
-    for (int k = 0; k < kernel->nsinks && !cu->out->why; k++) {
+    Stores stores = {0}, done = {0};
+    bool is_wide, is_filled = false;
+    if (!place_maps(cu, id, &stores, &is_wide))
+        return;
+    for (int k = 0, at = 0; k < kernel->nsinks && !cu->out->why; k++) {
         const IrSink *sink = &kernel->sinks[k];
-        if (sink->kind != SINK_REDUCE && sink->kind != SINK_PICK) {
-            cu_no(cu, op->span, "it makes an array a point");
-            return;
+        Layout *l = layout_of(cu->e, sink->type);
+        if (sink->kind == SINK_REDUCE || sink->kind == SINK_PICK) {
+            nested_fold(cu, op, sink, dims, total, is_filled ? &done : &stores, s + at);
+            is_filled = true;
+        } else if (sink->kind == SINK_MAP) {
+            const char **slots = array_slots(cu, l, dims, stores.data[k]);
+            for (int i = 0; i < l->nslots; i++)
+                s[at + i] = slots[i];
+        } else {
+            cu_no(cu, op->span, "it makes lists inside of a point");
         }
-        nested_fold(cu, op, sink, dims, total, s + at);
-        at += layout_of(cu->e, sink->type)->nslots;
+        at += l->nslots;
     }
-    cu_set(cu, id, s, at);
+    if (!is_filled && !cu->out->why)
+        fill_rows(cu, op, dims, total, &stores, is_wide);
+    if (stores.data && is_wide)
+        cu_line(cu, "gx_sync_warp();");
+    cu_set(cu, id, s, cu_layout(cu, id)->nslots);
 }

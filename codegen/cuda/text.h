@@ -30,6 +30,7 @@ typedef struct {
     bool point_faults; /* the point's function says whether it could */
     bool is_wide;  /* the lanes of a warp share the code at hand */
     bool is_warp;  /* a warp does a point */
+    bool in_loop;   /* of the point's own, where a row may still be read when the next is made */
     bool is_nested; /* in the body of a kernel inside of the point */
     int counter;
     /* the nested kernel that makes a row of the output, and where */
@@ -85,6 +86,7 @@ void cu_bit(Cu *cu, IrId id);
 
 /* nest.c */
 void cu_nested(Cu *cu, IrId id);
+void cu_matmul(Cu *cu, IrId id);
 /* How a sink's values are combined. */
 typedef struct {
     FoldMode mode;

@@ -376,6 +376,8 @@ void emit_kernel(Fn *f, IrId id);
 /* The size of an axis of a value of a kernel's body, computed before the kernel; NULL if it cannot
    be known there. */
 LLVMValueRef hoist_dim(Fn *f, const IrRegion *body, IrId id, int axis);
+/* Points of a kernel in the body, or elements of an array that it makes; NULL: not known. */
+LLVMValueRef hoist_total(Fn *f, const IrRegion *body, IrId id);
 
 /* entry.c */
 /* All code of the module and its exported table. */

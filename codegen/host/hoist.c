@@ -173,6 +173,22 @@ static LLVMValueRef dim_of(Hoist *h, IrId id, int axis) {
     }
 }
 
+/* Points of a kernel in the body, or elements of an array that it makes; NULL: not known. */
+LLVMValueRef hoist_total(Fn *f, const IrRegion *body, IrId id) {
+    Hoist h = {f, region_inner(f, body)};
+    const IrOp *op = ir_op(f->ir, id);
+    bool is_kernel = op->kind == IR_KERNEL;
+    int n = is_kernel ? op->kernel->rank : value_layout(f, id)->rank;
+    LLVMValueRef total = fn_int(f, 1);
+    for (int k = 0; k < n; k++) {
+        LLVMValueRef size = is_kernel ? scalar_of(&h, op->args[k]) : dim_of(&h, id, k);
+        if (!size)
+            return NULL;
+        total = fn_mul(f, total, fn_max(f, size, fn_int(f, 0)));
+    }
+    return total;
+}
+
 LLVMValueRef hoist_dim(Fn *f, const IrRegion *body, IrId id, int axis) {
     Hoist h = {f, region_inner(f, body)};
     return dim_of(&h, id, axis);

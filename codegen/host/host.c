@@ -355,6 +355,8 @@ static const char *compile(Emit *e, const Target *t) {
     LLVMDisposeMessage(message);
 #endif
     note_time(e->options, "emit", &start);
+    if (e->options->emit == EMIT_PLACES)
+        return NULL;
     if (e->options->emit >= EMIT_CUDA)
         return write_cuda(e);
     const char *error = optimise_module(e, t);

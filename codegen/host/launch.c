@@ -230,6 +230,7 @@ static LLVMValueRef word_of(Fn *f, LLVMValueRef v) {
     }
 }
 
+/* NULL: it is not known before the kernel runs. */
 static LLVMValueRef word_value(Launch *l, const CudaWord *w) {
     Fn *f = l->f;
     Kernel *k = l->k;
@@ -242,6 +243,7 @@ static LLVMValueRef word_value(Launch *l, const CudaWord *w) {
         most = fn_add(f, k->total, fn_int(f, CHUNK - 1));
         return LLVMBuildUDiv(B, most, fn_int(f, CHUNK), "");
     case WORD_COUNT: return array_total(f, value_layout(f, w->id), value_of(f, w->id)->s);
+    case WORD_ROWS: return hoist_total(f, k->body, w->id);
     case WORD_PART: return l->parts[w->sink];
     case WORD_ROOM:
         return array_total(f, layout_of(f->e, k->sinks[w->sink].sink->type), l->outs[w->sink]);
@@ -259,8 +261,10 @@ static LLVMValueRef fill_words(Launch *l) {
     int n = l->c->words.len;
     LLVMValueRef words = fn_alloca(f, LLVMArrayType2(f->e->i64, (uint64_t)n), "words");
     for (int k = 0; k < n; k++) {
-        LLVMValueRef v = word_of(f, word_value(l, &l->c->words.at[k]));
-        fn_set(f, fn_at_index(f, f->e->i64, words, fn_int(f, k)), v);
+        LLVMValueRef v = word_value(l, &l->c->words.at[k]);
+        if (!v)
+            return NULL;
+        fn_set(f, fn_at_index(f, f->e->i64, words, fn_int(f, k)), word_of(f, v));
     }
     return words;
 }
@@ -366,7 +370,10 @@ static LLVMValueRef *launched(Launch *l) {
 static LLVMValueRef call_launch(Launch *l) {
     Fn *f = l->f;
     Emit *e = f->e;
-    LLVMValueRef words = fill_words(l), row = kernel_row(l->k, l->c);
+    LLVMValueRef words = fill_words(l);
+    if (!words)
+        return LLVMConstNull(e->i1);
+    LLVMValueRef row = kernel_row(l->k, l->c);
     int n = l->c->nresults ? l->c->nresults : 1;
     l->results = fn_alloca(f, LLVMArrayType2(e->i64, (uint64_t)n), "results");
     LLVMTypeRef params[] = {e->ptr, e->ptr, e->ptr, e->ptr};
@@ -453,6 +460,8 @@ bool launch_kernel(Fn *f, IrId id) {
     Kernel kernel;
     kernel_open(&kernel, f, id);
     Launch launch = {.k = &kernel, .f = f, .c = cuda_kernel(&kernel)}, *l = &launch;
+    if (e->options->place)
+        e->options->place(e->options->place_data, f->ir, kernel.op, l->c->why, l->c->where);
     if (l->c->why) {
         value_set(f, id, host_code(f, &kernel), value_layout(f, id)->nslots);
         return true;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 256, WARPS = BLOCK / 32, MOST_SCRATCH = 16, WAVES = 8 };
+enum { BLOCK = 256, WARPS = BLOCK / 32, MOST_SCRATCH = 16, WAVES = 8, SCRATCH_BYTES = 1 << 28 };
 
 typedef struct {
     Residence *r;
@@ -119,6 +119,53 @@ static DeviceStatus code_of(Launch *l, DeviceFunc ***funcs) {
     return DEVICE_OK;
 }
 
+/* ---- grids ---- */
+
+static int64_t most(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+/* Bytes that one thread or warp of the largest grid keeps in scratch memory. */
+static int64_t slot_bytes(const Launch *l) {
+    int64_t bytes = 0;
+    for (int32_t k = 0; k < l->kernel->nargs; k++) {
+        const GactDeviceArg *arg = &l->kernel->args[k];
+        if (arg->kind == GACT_ARG_SCRATCH && arg->unit == GACT_UNIT_SLOT)
+            bytes += arg->bytes * l->words[arg->count].i;
+    }
+    return bytes;
+}
+
+/* The most blocks: enough to fill the device some times over, fewer where each takes scratch memory. */
+static int64_t most_blocks(const Launch *l, bool is_warps) {
+    int64_t full = (int64_t)l->r->info.units * l->r->info.threads_per_unit / BLOCK * WAVES;
+    int64_t bytes = slot_bytes(l) * (is_warps ? WARPS : BLOCK);
+    if (bytes > 0 && full > SCRATCH_BYTES / bytes)
+        full = SCRATCH_BYTES / bytes;
+    return most(full, 1);
+}
+
+static DeviceGrid grid_of(const Launch *l, GactGridKind kind) {
+    int64_t total = l->words[l->kernel->total].i, chunks = l->words[l->kernel->chunks].i;
+    int64_t full = most_blocks(l, kind == GACT_GRID_WARPS), blocks = 1;
+    switch (kind) {
+    case GACT_GRID_POINTS: blocks = (total + BLOCK - 1) / BLOCK; break;
+    case GACT_GRID_WARPS: blocks = (total + WARPS - 1) / WARPS; break;
+    case GACT_GRID_CHUNKS: blocks = (chunks + WARPS - 1) / WARPS; break;
+    case GACT_GRID_BLOCKS: blocks = chunks; break;
+    case GACT_GRID_ONE: break;
+    }
+    blocks = blocks < full ? most(blocks, 1) : full;
+    return (DeviceGrid){.blocks = {(int32_t)blocks, 1, 1}, .threads = BLOCK};
+}
+
+/* Threads of the first phase's grid, or warps where a point takes one. */
+static int64_t slots_of(const Launch *l) {
+    GactGridKind kind = (GactGridKind)l->kernel->phases[0].grid;
+    DeviceGrid grid = grid_of(l, kind);
+    return (int64_t)grid.blocks[0] * (kind == GACT_GRID_WARPS ? WARPS : BLOCK);
+}
+
 /* ---- arguments ---- */
 
 static DeviceStatus take_scratch(Launch *l, int64_t bytes, bool zeroed, DevicePtr *p) {
@@ -141,9 +188,19 @@ static DeviceStatus fill_array(Launch *l, const GactDeviceArg *arg, uint64_t *at
                                     : residence_write(l->r, buf, data, bytes, at);
 }
 
+/* How many of its bytes scratch memory has. */
+static int64_t units_of(const Launch *l, const GactDeviceArg *arg) {
+    switch ((GactUnit)arg->unit) {
+    case GACT_UNIT_CHUNK: return l->words[l->kernel->chunks].i;
+    case GACT_UNIT_WORD: return l->words[arg->count].i;
+    case GACT_UNIT_SLOT: return l->words[arg->count].i * slots_of(l);
+    case GACT_UNIT_ONE: break;
+    }
+    return 1;
+}
+
 static DeviceStatus fill_args(Launch *l) {
     const GactDeviceKernel *kernel = l->kernel;
-    int64_t chunks = l->words[kernel->chunks].i;
     DeviceStatus status = take_scratch(l, 8 * (1 + (int64_t)kernel->nresults), kernel->can_fault, &l->report);
     for (int32_t k = 0; k < kernel->nargs && !status; k++) {
         const GactDeviceArg *arg = &kernel->args[k];
@@ -153,8 +210,7 @@ static DeviceStatus fill_args(Launch *l) {
         case GACT_ARG_IN:
         case GACT_ARG_OUT: status = fill_array(l, arg, at); break;
         case GACT_ARG_SCRATCH:
-            status = take_scratch(l, arg->bytes * (arg->unit == GACT_UNIT_CHUNK ? chunks : 1),
-                                  arg->zeroed != 0, at);
+            status = take_scratch(l, arg->bytes * units_of(l, arg), arg->zeroed != 0, at);
             break;
         case GACT_ARG_RESULT: *at = l->report + 8; break;
         case GACT_ARG_FAULT: *at = l->report; break;
@@ -164,24 +220,6 @@ static DeviceStatus fill_args(Launch *l) {
 }
 
 /* ---- phases ---- */
-
-static int64_t most(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
-
-static DeviceGrid grid_of(const Launch *l, GactGridKind kind) {
-    int64_t total = l->words[l->kernel->total].i, chunks = l->words[l->kernel->chunks].i;
-    int64_t full = (int64_t)l->r->info.units * l->r->info.threads_per_unit / BLOCK * WAVES, blocks = 1;
-    switch (kind) {
-    case GACT_GRID_POINTS: blocks = (total + BLOCK - 1) / BLOCK; break;
-    case GACT_GRID_WARPS: blocks = (total + WARPS - 1) / WARPS; break;
-    case GACT_GRID_CHUNKS: blocks = (chunks + WARPS - 1) / WARPS; break;
-    case GACT_GRID_BLOCKS: blocks = chunks; break;
-    case GACT_GRID_ONE: break;
-    }
-    blocks = blocks < most(full, 1) ? most(blocks, 1) : most(full, 1);
-    return (DeviceGrid){.blocks = {(int32_t)blocks, 1, 1}, .threads = BLOCK};
-}
 
 static DeviceStatus run_phases(Launch *l, DeviceFunc **funcs) {
     Device *d = l->r->d;
