@@ -27,7 +27,10 @@ typedef struct {
     CuFold fold;
     const char *rows; /* scratch */
     const char *zero; /* as one variable */
-    int first;        /* among the y of a point: its first slot */
+    const char *last;  /* SCATTER: which point comes last at each place, or NULL */
+    const char *count; /* FILTER: of each chunk */
+    int result;        /* FILTER: the first of its words among the results */
+    int first;         /* among the y of a point: its first slot */
 } Out;
 
 typedef struct {
@@ -52,6 +55,11 @@ static int count_kind(const Kernel *k, SinkKind kind) {
     return n;
 }
 
+/* Can memory of this type be combined by atomics, with the same result in any order? */
+static bool has_atomics(const Type *type) {
+    return type_is_int(type) && type_bytes(type) >= 4;
+}
+
 /* The reason why no form fits these sinks, or NULL. */
 static const char *refuse(const Kernel *k) {
     for (int i = 0; i < k->nsinks; i++) {
@@ -61,22 +69,23 @@ static const char *refuse(const Kernel *k) {
         case SINK_REDUCE:
         case SINK_PICK: break;
         case SINK_SCAN:
-        case SINK_FILTER:
-            if (k->nsinks > 1)
-                return "it makes several results at once, one of them a scan or filter";
-            break;
+        case SINK_FILTER: break;
         case SINK_HIST:
-            if (s->fold != FOLD_ANY || type_bytes(s->yield->type) < 4 || type_is_float(s->yield->type))
+            if (s->fold != FOLD_ANY || !has_atomics(s->yield->type))
                 return "its table is not of whole numbers of 32 or 64 bits";
             break;
-        case SINK_SCATTER: return "it is a scatter";
+        case SINK_SCATTER:
+            if (layout_is_array(s->yield->type))
+                return "it scatters arrays";
+            if (s->op && (s->sink->op == IR_INVALID || !ir_is_commutative(s->sink->op) ||
+                          !type_is_scalar(s->yield->type) || !has_atomics(s->yield->type)))
+                return "it combines what is not whole numbers of 32 or 64 bits";
+            break;
         case SINK_LIST: return "it makes an irregular list";
         case SINK_FLATMAP: return "it makes a list of unknown length";
         case SINK_KIND_COUNT: UNREACHABLE();
         }
     }
-    if (count_kind(k, SINK_HIST) && (count_kind(k, SINK_REDUCE) || count_kind(k, SINK_PICK)))
-        return "it makes a table and a sum at once";
     return NULL;
 }
 
@@ -134,6 +143,24 @@ static const char *scratch(Writer *w, const char *type, const char *name, int by
     return cu_field(&w->cu, arena_printf(w->cu.arena, "%s *", type), name, arg);
 }
 
+/* A scatter without an operator notes for each place its last point. */
+static void open_scatter(Writer *w, Out *o) {
+    Cu *cu = &w->cu;
+    IrId dest = cu->k->op->args[o->sink->arg];
+    Text *v = cu_value(cu, dest);
+    if (!v->s)
+        return;
+    o->part = v->s[0];
+    if (o->sink->op != IR_INVALID)
+        return;
+    GactDeviceArg arg = {.kind = GACT_ARG_SCRATCH,
+                         .bytes = 8,
+                         .unit = GACT_UNIT_WORD,
+                         .zeroed = 1,
+                         .count = cu_word(cu, WORD_COUNT, dest, 0, -1)};
+    o->last = cu_field(cu, "u64 *", "last", arg);
+}
+
 static void open_sink(Writer *w, Out *o, int i) {
     Cu *cu = &w->cu;
     const Kernel *k = cu->k;
@@ -142,8 +169,16 @@ static void open_sink(Writer *w, Out *o, int i) {
     SinkKind kind = o->sink->kind;
     if (!is_reduction(kind))
         open_output(w, o, i);
-    if (cu->out->why || kind == SINK_MAP || kind == SINK_FILTER)
+    if (cu->out->why || kind == SINK_MAP)
         return;
+    if (kind == SINK_FILTER) {
+        o->count = scratch(w, "i64", "kept", 8, GACT_UNIT_CHUNK);
+        return;
+    }
+    if (kind == SINK_SCATTER) {
+        open_scatter(w, o);
+        return;
+    }
     o->fold = cu_fold(cu, k->op, o->sink);
     int zero_at = o->sink->arg + (kind == SINK_HIST);
     Text *zero = cu_value(cu, k->op->args[zero_at]);
@@ -220,7 +255,7 @@ static void each_slot(Writer *w, const Out *o, void (*visit)(Writer *w, const Sl
     Cu *cu = &w->cu;
     if (o->is_row)
         return;
-    int n = 1 + (o->sink->kind == SINK_FILTER || o->sink->kind == SINK_HIST);
+    int n = ir_sink_yields(o->sink->kind);
     for (int k = 0; k < n; k++) {
         IrId id = cu->k->body->results.at[o->sink->yield + k];
         Layout *l = cu_layout(cu, id);
@@ -353,38 +388,81 @@ static void close_phase(Writer *w) {
 
 /* ---- maps and tables ---- */
 
-static void count_in_table(Writer *w, const Out *o) {
+static bool is_table(const Out *o) {
+    return o->sink->kind == SINK_HIST || o->sink->kind == SINK_SCATTER;
+}
+
+/* What a point does to a table; `leave` follows a place that there is none of. */
+static void put_in_table(Writer *w, const Out *o, const char *leave) {
     Cu *cu = &w->cu;
     cu_line(cu, "if ((u64)y%d >= (u64)%s) {", o->first, o->part);
     cu_line(cu, "    *%s = 1;", w->fault);
-    cu_line(cu, "    return;");
+    cu_line(cu, "    %s", leave);
     cu_line(cu, "}");
-    cu_line(cu, "gx_atomic_%s(&%s[y%d], %s);", ir_kind_name(o->sink->op), o->data[0], o->first,
-            result_of(w, o, 1));
+    if (o->last)
+        cu_line(cu, "gx_fetch_max(&%s[y%d], (u64)p + 1);", o->last, o->first);
+    else
+        cu_line(cu, "gx_atomic_%s(&%s[y%d], y%d);", ir_kind_name(o->sink->op), o->data[0], o->first,
+                o->first + 1);
 }
 
-static void write_tables(Writer *w) {
+static void put_in_tables(Writer *w, const char *leave) {
+    for (int i = 0; i < w->nouts; i++)
+        if (is_table(&w->outs[i]))
+            put_in_table(w, &w->outs[i], leave);
+}
+
+/* Before the points: tables of zeros, copies of what is scattered to. */
+static void open_tables(Writer *w) {
     Cu *cu = &w->cu;
     for (int i = 0; i < w->nouts; i++) {
         Out *o = &w->outs[i];
-        if (o->sink->kind != SINK_HIST)
+        if (!is_table(o))
             continue;
-        Text *bins = cu_value(cu, cu->k->op->args[o->sink->arg]);
-        o->part = bins->s ? bins->s[0] : "0";
+        bool is_scatter = o->sink->kind == SINK_SCATTER;
+        Text *arg = cu_value(cu, cu->k->op->args[o->sink->arg]);
+        if (!is_scatter)
+            o->part = arg->s ? arg->s[0] : "0";
         cu->out->can_fault = true;
-        cu_line(cu, "for (i64 p = gx_thread(); p < %s; p += gx_threads())", o->part);
-        cu_line(cu, "    %s[p] = %s;", o->data[0], o->zero);
+        cu_line(cu, "for (i64 p = gx_thread(); p < %s; p += gx_threads()) {", o->part);
+        for (int c = 0; c < o->l->ncols; c++)
+            cu_line(cu, "    %s[p] = %s;", o->data[c],
+                    is_scatter ? arena_printf(cu->arena, "%s[p]", arg->s[layout_col_slot(o->l, c) + 1])
+                               : o->zero);
+        cu_line(cu, "}");
     }
+}
+
+/* After the points: of those at one place the last is stored. */
+static void close_scatters(Writer *w) {
+    Cu *cu = &w->cu;
+    cu_line(cu, "for (i64 p = gx_thread(); p < %s; p += gx_threads()) {", w->total);
+    cu->indent++;
+    call_point(w, "return;");
+    for (int i = 0; i < w->nouts; i++) {
+        const Out *o = &w->outs[i];
+        if (!o->last)
+            continue;
+        cu_line(cu, "if ((u64)y%d < (u64)%s && %s[y%d] == (u64)p + 1) {", o->first, o->part, o->last, o->first);
+        cu->indent++;
+        store_results(w, o, arena_printf(cu->arena, "y%d", o->first), 1);
+        cu->indent--;
+        cu_line(cu, "}");
+    }
+    cu->indent--;
+    cu_line(cu, "}");
+}
+
+static bool has_last(const Writer *w) {
+    for (int i = 0; i < w->nouts; i++)
+        if (w->outs[i].last)
+            return true;
+    return false;
 }
 
 static void write_maps(Writer *w) {
     Cu *cu = &w->cu;
     bool is_warp = cu->is_warp;
-    if (count_kind(cu->k, SINK_HIST)) {
-        open_phase(w, KERNEL_PLAIN, "_zero", GACT_GRID_POINTS);
-        write_tables(w);
-        close_phase(w);
-    }
     open_phase(w, is_warp ? KERNEL_WAITS : KERNEL_PLAIN, "", is_warp ? GACT_GRID_WARPS : GACT_GRID_POINTS);
     cu_line(cu, "for (i64 p = gx_%s(); p < %s; p += gx_%s()) {", is_warp ? "warp" : "thread", w->total,
             is_warp ? "warps" : "threads");
@@ -395,9 +473,7 @@ static void write_maps(Writer *w) {
         cu->indent++;
     }
     store_maps(w);
-    for (int i = 0; i < w->nouts; i++)
-        if (w->outs[i].sink->kind == SINK_HIST)
-            count_in_table(w, &w->outs[i]);
+    put_in_tables(w, is_warp ? "continue;" : "return;");
     if (is_warp) {
         cu->indent--;
         cu_line(cu, "}");
@@ -430,13 +506,14 @@ static void write_strides(Writer *w) {
     call_point(w, "break;");
     for (int i = 0; i < w->nouts; i++) {
         const Out *o = &w->outs[i];
-        const char *y = o->sink->kind == SINK_MAP ? NULL : result_of(w, o, 0);
+        const char *y = is_reduction(o->sink->kind) ? result_of(w, o, 0) : NULL;
         if (o->sink->kind == SINK_PICK)
             cu_line(cu, "if (op%d(sum%d.v, %s)) sum%d = {%s, p};", i, i, y, i, y);
         else if (o->sink->kind == SINK_REDUCE && !is_piecewise(o))
             cu_line(cu, "sum%d = op%d(sum%d, %s);", i, i, i, y);
     }
     store_maps(w);
+    put_in_tables(w, "break;");
     cu->indent--;
     cu_line(cu, "}");
     for (int i = 0; i < w->nouts; i++) {
@@ -477,8 +554,9 @@ static void write_pieces(Writer *w) {
 static void write_tree(Writer *w) {
     Cu *cu = &w->cu;
     open_phase(w, KERNEL_WAITS, "_tree", GACT_GRID_ONE);
-    for (int i = 0, n = 0; i < w->nouts; i++) {
+    for (int i = 0; i < w->nouts; i++) {
         const Out *o = &w->outs[i];
+        int n = o->result;
         if (!is_reduction(o->sink->kind))
             continue;
         bool is_pick = o->sink->kind == SINK_PICK;
@@ -506,7 +584,8 @@ static void write_sums(Writer *w) {
     bool has_pieces = false, has_strides = false;
     for (int i = 0; i < w->nouts; i++) {
         has_pieces |= is_piecewise(&w->outs[i]);
-        has_strides |= !is_piecewise(&w->outs[i]);
+        has_strides |= !is_piecewise(&w->outs[i]) && w->outs[i].sink->kind != SINK_SCAN &&
+                       w->outs[i].sink->kind != SINK_FILTER;
     }
     open_phase(w, KERNEL_WAITS, "", GACT_GRID_CHUNKS);
     cu_line(cu, "for (i64 c = gx_warp(); c < %s; c += gx_warps()) {", w->chunks);
@@ -528,9 +607,8 @@ static void write_sums(Writer *w) {
 /* ---- scans ---- */
 
 /* The values of the groups of chunk c in v, their prefixes, and in sums what groups 0 … g add up to. */
-static void write_groups(Writer *w) {
+static void write_groups(Writer *w, const Out *o) {
     Cu *cu = &w->cu;
-    const Out *o = &w->outs[0];
     cu_line(cu, "const i64 lo = c * GX_CHUNK, hi = gx_min(lo + (i64)GX_CHUNK, %s);", w->total);
     cu_line(cu, "const i64 from = lo + (i64)threadIdx.x * GX_GROUP;");
     cu_line(cu, "const int n = (int)gx_max(gx_min(hi - from, (i64)GX_GROUP), (i64)0);");
@@ -548,13 +626,13 @@ static void write_groups(Writer *w) {
     cu_line(cu, "gx_fold_groups(sums, groups, op);");
 }
 
-static void open_blocks(Writer *w, const char *suffix, const char *shared) {
+static void open_blocks(Writer *w, const Out *o, const char *suffix, const char *shared) {
     Cu *cu = &w->cu;
     open_phase(w, KERNEL_WAITS, suffix, GACT_GRID_BLOCKS);
     if (shared)
         cu_line(cu, "GX_SHARED_ARRAY(%s, sums, GX_CHUNK / GX_GROUP);", shared);
-    if (w->outs[0].fold.op)
-        cu_line(cu, "const auto op = %s;", w->outs[0].fold.op);
+    if (o->fold.op)
+        cu_line(cu, "const auto op = %s;", o->fold.op);
     cu_line(cu, "for (i64 c = blockIdx.x; c < %s; c += gridDim.x) {", w->chunks);
     cu->indent++;
 }
@@ -567,15 +645,21 @@ static void close_blocks(Writer *w) {
     close_phase(w);
 }
 
-static void write_scan(Writer *w) {
+/* What tells the phases of sinks of one kind apart. */
+static const char *suffix_of(Writer *w, const Out *o) {
+    int n = (int)(o - w->outs);
+    return w->nouts == 1 ? "" : arena_printf(w->cu.arena, "%d", n);
+}
+
+static void write_scan(Writer *w, const Out *o) {
     Cu *cu = &w->cu;
-    const Out *o = &w->outs[0];
+    const char *number = suffix_of(w, o);
     const char *type = o->fold.type;
-    open_blocks(w, "", type);
-    write_groups(w);
+    open_blocks(w, o, arena_printf(cu->arena, "_sums%s", number), type);
+    write_groups(w, o);
     cu_line(cu, "if (threadIdx.x == 0) %s[c] = sums[groups - 1];", o->rows);
     close_blocks(w);
-    open_phase(w, KERNEL_WAITS, "_before", GACT_GRID_ONE);
+    open_phase(w, KERNEL_WAITS, arena_printf(cu->arena, "_before%s", number), GACT_GRID_ONE);
     cu_line(cu, "if (threadIdx.x != 0) return;");
     cu_line(cu, "const auto op = %s;", o->fold.op);
     cu_line(cu, "%s before = %s;", type, o->zero);
@@ -585,8 +669,8 @@ static void write_scan(Writer *w) {
     cu_line(cu, "    before = op(before, sum);");
     cu_line(cu, "}");
     close_phase(w);
-    open_blocks(w, "_scan", type);
-    write_groups(w);
+    open_blocks(w, o, arena_printf(cu->arena, "_scan%s", number), type);
+    write_groups(w, o);
     cu_line(cu, "const %s base = %s[c];", type, o->rows);
     cu_line(cu, "const %s before = threadIdx.x == 0 ? base : op(base, sums[gx_max((int)threadIdx.x - 1, 0)]);",
             type);
@@ -608,7 +692,7 @@ static void write_scan(Writer *w) {
 /* ---- filters ---- */
 
 /* Which of a thread's 16 points are kept, as bits, and how many points before it in the chunk. */
-static void write_kept(Writer *w) {
+static void write_kept(Writer *w, const Out *o) {
     Cu *cu = &w->cu;
     cu_line(cu, "const i64 lo = c * GX_CHUNK, hi = gx_min(lo + (i64)GX_CHUNK, %s);", w->total);
     cu_line(cu, "const i64 from = lo + (i64)threadIdx.x * GX_GROUP, to = gx_min(from + (i64)GX_GROUP, hi);");
@@ -616,21 +700,20 @@ static void write_kept(Writer *w) {
     cu_line(cu, "for (i64 p = from; p < to; p++) {");
     cu->indent++;
     call_point(w, "break;");
-    cu_line(cu, "kept += y%d;", w->outs[0].first);
+    cu_line(cu, "kept += y%d;", o->first);
     cu->indent--;
     cu_line(cu, "}");
     cu_line(cu, "const i32 before = gx_count_before(kept, &all);");
 }
 
-static void write_filter(Writer *w) {
+static void write_filter(Writer *w, const Out *o) {
     Cu *cu = &w->cu;
-    const Out *o = &w->outs[0];
-    const char *counts = scratch(w, "i64", "chunk", 8, GACT_UNIT_CHUNK);
-    open_blocks(w, "", NULL);
-    write_kept(w);
-    cu_line(cu, "if (threadIdx.x == 0) %s[c] = all + 0 * before;", counts);
+    const char *counts = o->count, *number = suffix_of(w, o);
+    open_blocks(w, o, arena_printf(cu->arena, "_count%s", number), NULL);
+    write_kept(w, o);
+    cu_line(cu, "if (threadIdx.x == 0) %s[c] = before + all;", counts);
     close_blocks(w);
-    open_phase(w, KERNEL_WAITS, "_before", GACT_GRID_ONE);
+    open_phase(w, KERNEL_WAITS, arena_printf(cu->arena, "_before%s", number), GACT_GRID_ONE);
     cu_line(cu, "if (threadIdx.x != 0) return;");
     cu_line(cu, "i64 before = 0;");
     cu_line(cu, "for (i64 c = 0; c < %s; c++) {", w->chunks);
@@ -638,10 +721,10 @@ static void write_filter(Writer *w) {
     cu_line(cu, "    %s[c] = before;", counts);
     cu_line(cu, "    before += n;");
     cu_line(cu, "}");
-    cu_line(cu, "%s[0] = (u64)before;", w->result);
+    cu_line(cu, "%s[%d] = (u64)before;", w->result, o->result);
     close_phase(w);
-    open_blocks(w, "_pack", NULL);
-    write_kept(w);
+    open_blocks(w, o, arena_printf(cu->arena, "_pack%s", number), NULL);
+    write_kept(w, o);
     cu_line(cu, "i64 at = %s[c] + before;", counts);
     cu_line(cu, "for (i64 p = from; p < to; p++) {");
     cu->indent++;
@@ -656,21 +739,42 @@ static void write_filter(Writer *w) {
 
 /* ---- all ---- */
 
-static void write_loops(Writer *w) {
+/* The phases for all sinks but scans and filters. */
+static void write_plain(Writer *w) {
     const Kernel *k = w->cu.k;
-    if (count_kind(k, SINK_SCAN))
-        write_scan(w);
-    else if (count_kind(k, SINK_FILTER))
-        write_filter(w);
-    else if (count_kind(k, SINK_REDUCE) || count_kind(k, SINK_PICK))
+    bool has_sums = count_kind(k, SINK_REDUCE) || count_kind(k, SINK_PICK);
+    bool has_tables = count_kind(k, SINK_HIST) || count_kind(k, SINK_SCATTER);
+    if (has_tables) {
+        open_phase(w, KERNEL_PLAIN, "_tables", GACT_GRID_POINTS);
+        open_tables(w);
+        close_phase(w);
+    }
+    if (has_sums)
         write_sums(w);
-    else
+    else if (has_tables || count_kind(k, SINK_MAP))
         write_maps(w);
+    if (has_last(w)) {
+        open_phase(w, KERNEL_PLAIN, "_last", GACT_GRID_POINTS);
+        close_scatters(w);
+        close_phase(w);
+    }
 }
 
-static int result_words(const Writer *w) {
+static void write_loops(Writer *w) {
+    write_plain(w);
+    for (int i = 0; i < w->nouts; i++) {
+        if (w->outs[i].sink->kind == SINK_SCAN)
+            write_scan(w, &w->outs[i]);
+        if (w->outs[i].sink->kind == SINK_FILTER)
+            write_filter(w, &w->outs[i]);
+    }
+}
+
+/* Numbers the words of the results. */
+static int result_words(Writer *w) {
     int n = 0;
     for (int i = 0; i < w->nouts; i++) {
+        w->outs[i].result = n;
         if (w->outs[i].sink->kind == SINK_FILTER)
             n++;
         else if (is_reduction(w->outs[i].sink->kind))
@@ -725,8 +829,7 @@ CudaKernel *cuda_kernel(Kernel *k) {
             cu->inner[i] |= inner[i];
         cu_count_uses(cu, k->op->regions[r], 1);
     }
-    bool is_space = !count_kind(k, SINK_REDUCE) && !count_kind(k, SINK_PICK) && !count_kind(k, SINK_SCAN) &&
-                    !count_kind(k, SINK_FILTER);
+    bool is_space = count_kind(k, SINK_MAP) + count_kind(k, SINK_HIST) == k->nsinks;
     cu->is_warp = is_space && wants_warp(k, k->body);
     open_arguments(w);
     if (out->why)
@@ -734,7 +837,7 @@ CudaKernel *cuda_kernel(Kernel *k) {
     write_point(w);
     if (out->why)
         return out;
-    if (count_kind(k, SINK_HIST))
+    if (count_kind(k, SINK_HIST) || count_kind(k, SINK_SCATTER))
         out->can_fault = true;
     if (out->can_fault)
         w->fault = cu_field(cu, "i32 *", "fault", (GactDeviceArg){.kind = GACT_ARG_FAULT});

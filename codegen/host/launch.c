@@ -276,6 +276,11 @@ static bool output_dims(Launch *l, int i, const Layout *out, LLVMValueRef *dims)
     Fn *f = l->f;
     Kernel *k = l->k;
     const IrSink *sink = k->sinks[i].sink;
+    if (sink->kind == SINK_SCATTER) {
+        for (int d = 0; d < out->rank; d++)
+            dims[d] = value_of(f, k->op->args[sink->arg])->s[d];
+        return true;
+    }
     int nspace = sink->kind == SINK_FILTER || sink->kind == SINK_HIST ? 1 : k->rank;
     for (int d = 0; d < nspace; d++)
         dims[d] = k->dims[d];
@@ -357,7 +362,8 @@ static LLVMValueRef *launched(Launch *l) {
         LLVMValueRef *from = is_array_sink(&k->sinks[i]) ? l->outs[i] : read_results(l, i, &at);
         for (int j = 0; j < out->nslots; j++)
             s[n++] = from[j];
-        if (sink_writes_over(k, &k->sinks[i])) /* a fresh array took its place */
+        bool is_taken = k->sinks[i].sink->kind == SINK_SCATTER && op_consumes(f, k->op, k->sinks[i].sink->arg);
+        if (is_taken || sink_writes_over(k, &k->sinks[i])) /* a fresh array took its place */
             slots_release(f, value_layout(f, k->op->args[k->sinks[i].sink->arg]),
                           value_of(f, k->op->args[k->sinks[i].sink->arg])->s);
     }

@@ -159,11 +159,15 @@ static DeviceGrid grid_of(const Launch *l, GactGridKind kind) {
     return (DeviceGrid){.blocks = {(int32_t)blocks, 1, 1}, .threads = BLOCK};
 }
 
-/* Threads of the first phase's grid, or warps where a point takes one. */
+/* The most threads that a phase has, or warps where a point takes one. */
 static int64_t slots_of(const Launch *l) {
-    GactGridKind kind = (GactGridKind)l->kernel->phases[0].grid;
-    DeviceGrid grid = grid_of(l, kind);
-    return (int64_t)grid.blocks[0] * (kind == GACT_GRID_WARPS ? WARPS : BLOCK);
+    int64_t slots = 1;
+    for (int32_t p = 0; p < l->kernel->nphases; p++) {
+        GactGridKind kind = (GactGridKind)l->kernel->phases[p].grid;
+        int64_t n = (int64_t)grid_of(l, kind).blocks[0] * (kind == GACT_GRID_WARPS ? WARPS : BLOCK);
+        slots = most(slots, n);
+    }
+    return slots;
 }
 
 /* ---- arguments ---- */
