@@ -592,6 +592,7 @@ static void op_tag(Cu *cu, IrId id) {
 
 static void emit_one(Cu *cu, IrId id) {
     const IrOp *op = ir_op(cu->ir, id);
+    cu_from(cu, op->span);
     if (ir_is_scalar_op(op->kind)) {
         op_scalar(cu, id);
         return;

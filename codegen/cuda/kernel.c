@@ -301,6 +301,7 @@ static void write_point(Writer *w) {
     cu->code = &code;
     cu->indent = 1;
     cu->fail = "return false;";
+    cu_from(cu, k->op->span);
     cu->is_wide = cu->is_warp;
     cu_point(cu, k->body, "p", dims, k->rank);
     aim_rows(w);
@@ -377,6 +378,7 @@ static void add_phase(Writer *w, const char *suffix, GactGridKind grid) {
 static void open_phase(Writer *w, const char *how, const char *suffix, GactGridKind grid) {
     add_phase(w, suffix, grid);
     w->cu.indent = 0;
+    cu_from(&w->cu, w->cu.k->op->span);
     cu_line(&w->cu, "%s(%s%s, %s_args) {", how, w->cu.name, suffix, w->cu.name);
     w->cu.indent = 1;
 }

@@ -33,6 +33,8 @@ typedef struct {
     bool in_loop;   /* of the point's own, where a row may still be read when the next is made */
     bool is_nested; /* in the body of a kernel inside of the point */
     int counter;
+    Source *source, *told; /* where the code at hand comes from, and what `#line` said last */
+    int line, told_line;
     /* the nested kernel that makes a row of the output, and where */
     IrId row;
     const char **row_data;
@@ -41,6 +43,8 @@ typedef struct {
 
 /* value.c */
 void cu_no(Cu *cu, Span where, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Where the next statements come from. */
+void cu_from(Cu *cu, Span span);
 void cu_line(Cu *cu, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *cu_type(Cu *cu, const Type *type);     /* of a scalar */
 const char *cu_slot_type(Cu *cu, const Slot *slot); /* of a slot that is no buffer */

@@ -26,7 +26,27 @@ void cu_no(Cu *cu, Span where, const char *fmt, ...) {
     cu->out->where = where;
 }
 
+void cu_from(Cu *cu, Span span) {
+    Source *source = span.from ? source_at(cu->e->m->sources, span.from) : NULL;
+    int column;
+    if (!source)
+        return;
+    cu->source = source;
+    source_locate(source, span.from, &cu->line, &column);
+}
+
+/* Of the library's code only the file is told, as one function's statements come from many lines. */
+static void tell_line(Cu *cu) {
+    bool is_library = cu->source && cu->source->path[0] == '<';
+    if (!cu->source || (cu->source == cu->told && (is_library || cu->line == cu->told_line)))
+        return;
+    cu->told = cu->source;
+    cu->told_line = cu->line;
+    buf_printf(cu->code, "#line %d \"%s\"\n", cu->line, cu->source->path);
+}
+
 void cu_line(Cu *cu, const char *fmt, ...) {
+    tell_line(cu);
     for (int k = 0; k < cu->indent; k++)
         buf_puts(cu->code, "    ");
     char text[512];
