@@ -152,21 +152,59 @@ static void op_check(Cu *cu, IrId id) {
 
 /* ---- arrays ---- */
 
-void cu_load(Cu *cu, Type *elem, const char *const *cols, const char *at, const char **out, IrId id) {
-    Layout *l = layout_of(cu->e, elem);
-    int ncols = layout_elem_cols(cu->e, elem);
-    if (ncols != l->nslots) {
-        cu_no(cu, ir_op(cu->ir, id)->span, "it reads an irregular list");
-        return;
+typedef struct {
+    const char *const *cols; /* pairs */
+    const char *at;
+    int col; /* the next column */
+    const char **out;
+} Cursor;
+
+static const char *next_data(Cursor *c) {
+    return c->cols[2 * c->col++ + 1];
+}
+
+static const char *load_text(Cu *cu, const char *type, const char *text) {
+    const char *name = cu_name(cu, "v");
+    cu_line(cu, "const %s %s = %s;", type, name, text);
+    return name;
+}
+
+static void shift(Cu *cu, const Layout *l, const char *const *cols, const char *place, const char **out);
+
+/* Element `at` of an irregular list: a view of its part of the inner columns. */
+static void load_list(Cu *cu, Cursor *c, const Layout *inner) {
+    const char *offsets = next_data(c);
+    const char *from = load_text(cu, "i64", arena_printf(cu->arena, "%s[%s]", offsets, c->at));
+    if (inner->rank == 1) {
+        *c->out++ = load_text(cu, "i64", arena_printf(cu->arena, "%s[%s + 1] - %s", offsets, c->at, from));
+    } else {
+        for (int k = 0; k < inner->rank; k++)
+            *c->out++ = load_text(cu, "i64", arena_printf(cu->arena, "%s[%s]", next_data(c), c->at));
     }
-    for (int k = 0; k < ncols; k++) {
-        bool is_tag = l->slots[k].kind != SLOT_SCALAR;
-        const char *text =
-            arena_printf(cu->arena, is_tag ? "(i64)%s[%s]" : "%s[%s]", cols[2 * k + 1], at);
-        const char *name = cu_name(cu, "v");
-        cu_line(cu, "const %s %s = %s;", cu_slot_type(cu, &l->slots[k]), name, text);
-        out[k] = name;
+    shift(cu, inner, c->cols + 2 * c->col, from, c->out);
+    c->out += 2 * inner->ncols;
+    c->col += inner->ncols;
+}
+
+static void load_part(Cu *cu, Cursor *c, Type *elem) {
+    if (type_is_product(elem)) {
+        for (int k = 0; k < layout_members(elem); k++)
+            load_part(cu, c, layout_of(cu->e, elem->items[k])->type);
+    } else if (type_is_sum(elem)) {
+        *c->out++ = load_text(cu, "i64", arena_printf(cu->arena, "(i64)%s[%s]", next_data(c), c->at));
+        for (int i = 0; i < elem->nctors; i++)
+            for (int k = 0; k < elem->ctors[i].count; k++)
+                load_part(cu, c, layout_of(cu->e, elem->ctors[i].items[k])->type);
+    } else if (layout_is_array(elem)) {
+        load_list(cu, c, layout_of(cu->e, elem));
+    } else {
+        *c->out++ = load_text(cu, cu_type(cu, elem), arena_printf(cu->arena, "%s[%s]", next_data(c), c->at));
     }
+}
+
+void cu_load(Cu *cu, Type *elem, const char *const *cols, const char *at, const char **out) {
+    Cursor c = {.cols = cols, .at = at, .out = out};
+    load_part(cu, &c, layout_of(cu->e, elem)->type);
 }
 
 void cu_store(Cu *cu, Type *elem, const char *const *data, const char *at, const char *const *s) {
@@ -190,13 +228,15 @@ static const char *place_of(Cu *cu, const IrOp *op, const Layout *l, const char 
     return place;
 }
 
-/* Columns of s moved on by `place` elements. */
-static void shift(Cu *cu, const Layout *l, const char *const *s, const char *place, const char **out) {
+/* Columns (pairs) moved on by `place` elements; what lies in lists stays, as offsets lead there. */
+static void shift(Cu *cu, const Layout *l, const char *const *cols, const char *place, const char **out) {
     for (int k = 0; k < l->ncols; k++) {
-        const char *p = s[layout_col_slot(l, k) + 1];
-        const char *name = cu_name(cu, "p");
-        cu_line(cu, "const %s *const %s = %s + %s;", cu_col_type(cu, &l->cols[k]), name, p, place);
-        out[2 * k + 1] = name;
+        out[2 * k + 1] = cols[2 * k + 1];
+        if (l->cols[k].level > 0)
+            continue;
+        out[2 * k + 1] = cu_name(cu, "p");
+        cu_line(cu, "const %s *const %s = %s + %s;", cu_col_type(cu, &l->cols[k]), out[2 * k + 1],
+                cols[2 * k + 1], place);
     }
 }
 
@@ -210,11 +250,11 @@ static void op_index(Cu *cu, IrId id) {
     const char *place = place_of(cu, op, l, v->s, op->args + 1, n);
     const char **out = cu_slots(cu, r->nslots);
     if (n == l->rank) {
-        cu_load(cu, l->elem, v->s + l->rank, place, out, id);
+        cu_load(cu, l->elem, v->s + l->rank, place, out);
     } else {
         for (int k = n; k < l->rank; k++)
             out[k - n] = v->s[k];
-        shift(cu, l, v->s, place, out + l->rank - n);
+        shift(cu, l, v->s + l->rank, place, out + l->rank - n);
     }
     cu_set(cu, id, out, r->nslots);
 }
@@ -235,7 +275,7 @@ static void op_slice(Cu *cu, IrId id) {
         out[k] = v->s[k];
         place = arena_printf(cu->arena, "%s * %s", place, v->s[k]);
     }
-    shift(cu, l, v->s, place, out + l->rank);
+    shift(cu, l, v->s + l->rank, place, out + l->rank);
     cu_set(cu, id, out, l->nslots);
 }
 
@@ -250,6 +290,24 @@ static void op_reshape(Cu *cu, IrId id) {
         out[k] = cu_scalar(cu, op->args[1 + k]);
     for (int k = 0; k < 2 * l->ncols; k++)
         out[l->rank + k] = v->s[from->rank + k];
+    cu_set(cu, id, out, l->nslots);
+}
+
+/* All elements of a list of lists, one level flattened. */
+static void op_flat(Cu *cu, IrId id) {
+    const IrOp *op = ir_op(cu->ir, id);
+    Layout *from = cu_layout(cu, op->args[0]), *l = cu_layout(cu, id);
+    Layout *inner = layout_of(cu->e, from->elem);
+    Text *v = cu_value(cu, op->args[0]);
+    if (!v->s)
+        return;
+    int skipped = 1 + (inner->rank > 1 ? inner->rank : 0);
+    const char *offsets = v->s[from->rank + 1], *total = v->s[0], **out = cu_slots(cu, l->nslots);
+    for (int k = 1; k < from->rank; k++)
+        total = arena_printf(cu->arena, "%s * %s", total, v->s[k]);
+    const char *lo = load_text(cu, "i64", arena_printf(cu->arena, "%s > 0 ? %s[0] : (i64)0", total, offsets));
+    out[0] = load_text(cu, "i64", arena_printf(cu->arena, "(%s > 0 ? %s[%s] : (i64)0) - %s", total, offsets, total, lo));
+    shift(cu, l, v->s + from->rank + 2 * skipped, lo, out + 1);
     cu_set(cu, id, out, l->nslots);
 }
 
@@ -612,6 +670,7 @@ static void emit_one(Cu *cu, IrId id) {
     case IR_BIT: cu_bit(cu, id); break;
     case IR_SLICE: op_slice(cu, id); break;
     case IR_RESHAPE: op_reshape(cu, id); break;
+    case IR_FLAT: op_flat(cu, id); break;
     case IR_LIST: op_list(cu, id); break;
     case IR_IF: op_if(cu, id); break;
     case IR_FOR: op_for(cu, id); break;

@@ -75,7 +75,7 @@ const char *cu_make(Cu *cu, const Layout *l, const char *const *s);
 void cu_ops(Cu *cu, const IrRegion *region);
 /* Stores slots at element `at` of columns. */
 void cu_store(Cu *cu, Type *elem, const char *const *data, const char *at, const char *const *s);
-void cu_load(Cu *cu, Type *elem, const char *const *cols, const char *at, const char **out, IrId id);
+void cu_load(Cu *cu, Type *elem, const char *const *cols, const char *at, const char **out);
 /* A function of an operator's region: T name(const args &a, T x, T y); of a pick's, it says whether y is
    better. */
 const char *cu_operator(Cu *cu, const IrRegion *op, const Layout *l, bool is_bool);

@@ -107,7 +107,6 @@ const char *cu_col_type(Cu *cu, const Column *col) {
     case COL_OFFSETS:
     case COL_DIM: break;
     }
-    cu_no(cu, (Span){0}, "it works on irregular lists");
     return "i64";
 }
 
@@ -242,8 +241,9 @@ const char *cu_word_field(Cu *cu, const char *base, const char *type, CudaWordKi
     return cu_field(cu, type, base, (GactDeviceArg){.kind = GACT_ARG_WORD, .at = at});
 }
 
-/* A column of an array from outside. */
-static const char *array_field(Cu *cu, IrId id, const Layout *l, int col, const char *base) {
+/* A column of an array from outside. lists: by level, 1 more than the number of the argument that has its
+   offsets. */
+static const char *array_field(Cu *cu, IrId id, const Layout *l, int col, const char *base, int *lists) {
     int slot = layout_col_slot(l, col);
     vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_SLOT, id, slot, -1});
     vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_SLOT, id, slot + 1, -1});
@@ -251,7 +251,11 @@ static const char *array_field(Cu *cu, IrId id, const Layout *l, int col, const 
     GactDeviceArg arg = {.kind = GACT_ARG_IN,
                          .at = at,
                          .count = cu_word(cu, WORD_COUNT, id, 0, -1),
-                         .bytes = l->cols[col].bytes};
+                         .bytes = l->cols[col].bytes,
+                         .unit = l->cols[col].level ? lists[l->cols[col].level] : 0,
+                         .one_more = l->cols[col].kind == COL_OFFSETS};
+    if (l->cols[col].kind == COL_OFFSETS)
+        lists[l->cols[col].inner] = cu->out->args.len + 1;
     if (l->ncols > 1)
         base = arena_printf(cu->arena, "%s_%d", base, col);
     const char *type = cu_col_type(cu, &l->cols[col]);
@@ -269,10 +273,9 @@ static void capture(Cu *cu, IrId id) {
         return;
     }
     bool is_array = layout_is_array(l->type);
-    if (is_array && !l->is_regular)
-        cu_no(cu, op->span, "it reads an irregular list");
+    int *lists = NEW_ARRAY(cu->arena, int, l->nlevels + 1);
     for (int k = 0; is_array && !cu->out->why && k < l->ncols; k++)
-        s[layout_col_slot(l, k) + 1] = array_field(cu, id, l, k, base);
+        s[layout_col_slot(l, k) + 1] = array_field(cu, id, l, k, base, lists);
     for (int k = 0; !cu->out->why && k < l->nslots; k++) {
         const char *name = base;
         if (l->slots[k].kind == SLOT_BUF || l->slots[k].kind == SLOT_DATA) {

@@ -153,8 +153,9 @@ static LLVMValueRef args_table(Emit *e, const CudaKernel *c) {
     for (int k = 0; k < c->args.len; k++) {
         const GactDeviceArg *a = &c->args.at[k];
         LLVMValueRef fields[] = {i32(e, a->kind),  i32(e, a->at),   i32(e, a->count),
-                                 i32(e, a->bytes), i32(e, a->unit), i32(e, a->zeroed)};
-        rows[k] = strukt(e, fields, 6);
+                                 i32(e, a->bytes), i32(e, a->unit), i32(e, a->zeroed),
+                                 i32(e, a->one_more), i32(e, 0)};
+        rows[k] = strukt(e, fields, 8);
     }
     return array_of(e, rows, c->args.len, "args");
 }

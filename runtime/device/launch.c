@@ -184,10 +184,25 @@ static DeviceStatus take_scratch(Launch *l, int64_t bytes, bool zeroed, DevicePt
     return zeroed ? d->table->fill(d, 0, *p, 0, bytes) : DEVICE_OK;
 }
 
+/* Elements of an array that is read. What lies in lists is counted by their offsets, which only matters
+   for memory of the host, as buffers know their sizes. */
+static int64_t elements_of(const Launch *l, const GactDeviceArg *arg) {
+    if (!arg->unit)
+        return l->words[arg->count].i;
+    const GactDeviceArg *lists = &l->kernel->args[arg->unit - 1];
+    const GactBuf *buf = l->words[arg->at].p;
+    const int64_t *offsets = l->words[lists->at + 1].p;
+    if (buf && __atomic_load_n(&buf->count, __ATOMIC_RELAXED) >= 0)
+        return 0;
+    int64_t n = elements_of(l, lists);
+    return n > 0 ? offsets[n] : 0;
+}
+
 static DeviceStatus fill_array(Launch *l, const GactDeviceArg *arg, uint64_t *at) {
     GactBuf *buf = l->words[arg->at].p;
     void *data = l->words[arg->at + 1].p;
-    int64_t bytes = l->words[arg->count].i * arg->bytes;
+    int64_t n = arg->kind == GACT_ARG_IN ? elements_of(l, arg) : l->words[arg->count].i;
+    int64_t bytes = (n + (arg->one_more && n > 0)) * arg->bytes;
     return arg->kind == GACT_ARG_IN ? residence_read(l->r, l->run, buf, data, bytes, at)
                                     : residence_write(l->r, buf, data, bytes, at);
 }
