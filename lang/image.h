@@ -232,6 +232,8 @@ typedef struct GactApi {
     /* Has the device sort or multiply: 1; or 0, if the host is to do it, where nothing has changed.
        Called where ctx->device is not NULL; `out` is fresh. */
     int32_t (*library)(GactCtx *ctx, const GactSite *site, const GactLibraryCall *call);
+    /* Would kernels over so many points be launched? */
+    int32_t (*on_device)(GactCtx *ctx, int64_t points);
     /* The host is going to read a buffer (null: nothing), or to write it: then the device's copy is
        dropped. */
     void (*to_host)(GactCtx *ctx, GactBuf *buf, int32_t writes);

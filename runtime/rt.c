@@ -103,6 +103,7 @@ const GactApi runtime_api = {
     .sort_by = rt_sort_by,
     .matmul = rt_matmul,
     .launch = rt_launch,
+    .on_device = rt_on_device,
     .library = rt_library,
     .to_host = rt_to_host,
 #define RT(id, name, effect, doc) .id = rt_##id,

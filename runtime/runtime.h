@@ -77,8 +77,9 @@ void heap_fail_at(int64_t n);
 
 /* Frees the copy that buf has. */
 void mirror_free(GactBuf *buf);
-/* GactApi.to_host and GactApi.launch. */
+/* GactApi.to_host, .launch and .on_device. */
 void rt_to_host(GactCtx *ctx, GactBuf *buf, int32_t writes);
+int32_t rt_on_device(GactCtx *ctx, int64_t points);
 /* Frees what a program has on the device. */
 void device_code_free(GactProgram *program);
 int32_t rt_launch(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *words, GactSlot *results);

@@ -133,10 +133,19 @@ static void emit_steps(Fn *f, IrId id) {
     f->is_host = was_host;
 }
 
+/* Elements of the first array that a loop carries. */
+static LLVMValueRef carried_points(Fn *f, IrId id) {
+    const IrOp *op = ir_op(f->ir, id);
+    for (int k = 2; k < op->nargs; k++)
+        if (layout_is_array(value_type(f, op->args[k])))
+            return array_total(f, value_layout(f, op->args[k]), value_of(f, op->args[k])->s);
+    return fn_int(f, 0);
+}
+
 void emit_for(Fn *f, IrId id) {
     bool is_swept = ir_op(f->ir, id)->imm && !f->in_kernel && !f->is_once && f->e->options->opt_level > 0;
     if (is_swept)
-        launch_either(f, id, emit_steps, emit_sweep);
+        launch_either(f, id, carried_points(f, id), emit_steps, emit_sweep);
     else
         emit_steps(f, id);
 }

@@ -159,6 +159,8 @@ typedef struct {
     int nnoalias;
     bool is_output; /* what elem_store writes now is such a result */
     bool is_host;   /* nothing in here runs on a device: what it reads has been brought */
+    bool is_spare;  /* the host's code of kernels that a device runs, unless it has no room: small, not
+                       fast */
 } Fn;
 
 /* emit.c: blocks, memory, calls */
@@ -268,8 +270,10 @@ bool launch_kernel(Fn *f, IrId id);
 void launch_bring(Fn *f, IrId id);
 /* A FOR or LOOP in which nothing is launched: what it reads has been brought, once for all. */
 bool launch_is_host_loop(Fn *f, IrId id);
-/* Emits an op by `on_device` for where there is a device, and by `on_host` with nothing launched. */
-void launch_either(Fn *f, IrId id, void (*on_device)(Fn *f, IrId id), void (*on_host)(Fn *f, IrId id));
+/* Emits an op by `on_device` for where there is a device that kernels of so many points are launched on,
+   and by `on_host` with nothing launched. */
+void launch_either(Fn *f, IrId id, LLVMValueRef points, void (*on_device)(Fn *f, IrId id),
+                   void (*on_host)(Fn *f, IrId id));
 /* Brings all that an op and its regions read. */
 void launch_bring_all(Fn *f, IrId id);
 /* The table of the image's kernels. */

@@ -226,6 +226,8 @@ static void emit_vectors(Kernel *k, LLVMValueRef from, LLVMValueRef to) {
 
 /* Sinks that take points one by one undo what vectors win. */
 static bool wants_vectors(const Kernel *k) {
+    if (k->f->is_spare)
+        return false;
     for (int i = 0; i < k->nsinks; i++)
         if (how_of(k, &k->sinks[i]) != VECTOR_EACH)
             return vector_wants(k->f, k->id);
@@ -413,6 +415,8 @@ LLVMValueRef kernel_range_fn(Kernel *k, Env *env,
 
     Outline o = outline_begin(&inner, f, e->range_fn, "kernel");
     kernel_range_open(&inner);
+    if (f->is_spare)
+        fn_attribute(e, inner.fn, "optnone");
     for (int i = 0; i < k->nsinks; i++)
         if (sink_writes_over(k, &k->sinks[i]))
             inner.nnoalias = 0; /* it may write what it reads */

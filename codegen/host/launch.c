@@ -435,25 +435,43 @@ static void join(Fn *f, IrId id, LLVMValueRef **from, LLVMBasicBlockRef *ends) {
     value_set(f, id, s, n);
 }
 
-void launch_either(Fn *f, IrId id, void (*on_device)(Fn *f, IrId id), void (*on_host)(Fn *f, IrId id)) {
+/* Host code of an op with nothing launched inside. */
+static LLVMValueRef *host_op(Fn *f, IrId id, void (*host)(Fn *f, IrId id)) {
+    LLVMValueRef device = fn_get(f, f->e->ptr, device_at(f));
+    launch_bring_all(f, id);
+    fn_set(f, device_at(f), LLVMConstNull(f->e->ptr));
+    f->is_host = true;
+    host(f, id);
+    f->is_host = false;
+    fn_set(f, device_at(f), device);
+    return value_of(f, id)->s;
+}
+
+void launch_either(Fn *f, IrId id, LLVMValueRef points, void (*on_device)(Fn *f, IrId id),
+                   void (*on_host)(Fn *f, IrId id)) {
     if (f->in_kernel || f->is_host || !f->e->options->has_device) {
         on_host(f, id);
         return;
     }
     LLVMBasicBlockRef device = fn_block(f, "device"), host = fn_block(f, "host"), done = fn_block(f, "done");
-    LLVMBasicBlockRef ends[2];
+    LLVMBasicBlockRef ends[2], ask = fn_block(f, "ask");
     LLVMValueRef *slots[2], some = fn_get(f, f->e->ptr, device_at(f));
-    fn_cond(f, fn_cmp(f, LLVMIntNE, some, LLVMConstNull(f->e->ptr)), device, host);
+    fn_cond(f, fn_cmp(f, LLVMIntNE, some, LLVMConstNull(f->e->ptr)), ask, host);
+    fn_at(f, ask);
+    LLVMTypeRef type = LLVMFunctionType(f->e->i32, (LLVMTypeRef[]){f->e->ptr, f->e->i64}, 2, 0);
+    LLVMValueRef args[] = {f->ctx, points};
+    LLVMValueRef pays = api_call(f, offsetof(GactApi, on_device), type, args, 2);
+    fn_cond(f, fn_cmp(f, LLVMIntNE, pays, LLVMConstNull(f->e->i32)), device, host);
     fn_at(f, device);
+    bool was_spare = f->is_spare;
+    f->is_spare = true;
     on_device(f, id);
+    f->is_spare = was_spare;
     slots[0] = value_of(f, id)->s;
     ends[0] = fn_here(f);
     fn_br(f, done);
     fn_at(f, host);
-    f->is_host = true;
-    on_host(f, id);
-    f->is_host = false;
-    slots[1] = value_of(f, id)->s;
+    slots[1] = host_op(f, id, on_host);
     ends[1] = fn_here(f);
     fn_br(f, done);
     fn_at(f, done);

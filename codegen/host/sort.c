@@ -255,7 +255,7 @@ void emit_sort(Fn *f, IrId id) {
     bool is_permutation = op->imm & SORT_PERMUTATION;
     bool is_scalar = type_is_scalar(l->elem);
     if (is_scalar && !is_permutation) {
-        launch_either(f, id, sort_anew, sort_in_place);
+        launch_either(f, id, n, sort_anew, sort_in_place);
         return;
     }
     LLVMValueRef perm[2], *out = slots_new(f, value_layout(f, id)->nslots);

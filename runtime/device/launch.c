@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 256, WARPS = BLOCK / 32, MOST_SCRATCH = 16, WAVES = 8, SCRATCH_BYTES = 1 << 28 };
+enum { BLOCK = 256, WARPS = BLOCK / 32, MOST_SCRATCH = 16, WAVES = 8, SCRATCH_BYTES = 1 << 28,
+       LAUNCH_BYTES = 1 << 20 /* that kernels read and write which are worth a launch */ };
 
 typedef struct {
     Residence *r;
@@ -25,11 +26,16 @@ typedef struct {
 
 /* Does the device win? Only what is large enough to pay for the launch, and for moving what is not there. */
 static bool pays(const Launch *l) {
-    enum { LAUNCH_BYTES = 1 << 20 };
     int64_t total = l->words[l->kernel->total].i;
     if (l->kernel->pinned)
         return l->kernel->pinned == 2;
     return runtime_device_is_forced() || total * l->kernel->bytes >= LAUNCH_BYTES;
+}
+
+int32_t rt_on_device(GactCtx *ctx, int64_t points) {
+    enum { POINT_BYTES = 8 };
+    (void)ctx;
+    return runtime_device_is_forced() || points >= LAUNCH_BYTES / POINT_BYTES;
 }
 
 /* ---- code ---- */
