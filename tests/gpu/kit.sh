@@ -90,12 +90,14 @@ run_program() {
 
 # run_line DEVICE NAME IMAGE OPTIONS ARGUMENTS: a run of the list, behind the command in `before`, with
 # its output in $work/out and $work/err, its exit status in `status`, gactrun's metrics in $work/metrics.
+# The remark of a sanitizer on stacks that programs switch is no output.
 run_line() {
     rm -f "$work/metrics"
     case $2 in
     arrays/*) (run_array "$1" "${2#*/}") ;;
     *) (run_program "$@") ;;
-    esac >"$work/out" 2>"$work/err" </dev/null && status=0 || status=$?
+    esac >"$work/out" 2>"$work/log" </dev/null && status=0 || status=$?
+    grep -v '^==[0-9]*==WARNING: ASan' "$work/log" >"$work/err" || true
 }
 
 # open_files: the folder where programs run, whose files they may change.
