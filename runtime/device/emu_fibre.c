@@ -23,7 +23,7 @@ struct Fibre {
     FibreHost *host;
 };
 
-enum { STACK = 64 << 10, STACK_SANITIZED = 256 << 10 };
+enum { STACK = 64 << 10, STACK_SANITIZED = 256 << 10, KEPT_MOST = 1024 };
 
 /* ---- sanitizers ---- */
 
@@ -235,6 +235,38 @@ void fibre_host_open(FibreHost *host, void (*body)(void *arg), void *arg) {
         host->race_context = tools.race_current();
 }
 
+/* Stacks that the next launch uses again; none where a sanitizer keeps account of them. */
+static struct {
+    pthread_mutex_t lock;
+    Fibre *first;
+    int32_t n;
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool keep(Fibre *f) {
+    if (fibre_sees_errors())
+        return false;
+    pthread_mutex_lock(&kept.lock);
+    bool fits = kept.n < KEPT_MOST;
+    if (fits) {
+        f->next = kept.first;
+        kept.first = f;
+        kept.n++;
+    }
+    pthread_mutex_unlock(&kept.lock);
+    return fits;
+}
+
+static Fibre *take_kept(void) {
+    pthread_mutex_lock(&kept.lock);
+    Fibre *f = kept.first;
+    if (f) {
+        kept.first = f->next;
+        kept.n--;
+    }
+    pthread_mutex_unlock(&kept.lock);
+    return f;
+}
+
 static void destroy(Fibre *f) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     if (tools.race_destroy && f->race_context)
@@ -248,11 +280,13 @@ static void destroy(Fibre *f) {
 void fibre_host_close(FibreHost *host) {
     for (Fibre *f = host->all, *next; f; f = next) {
         next = f->next;
-        destroy(f);
+        if (!keep(f))
+            destroy(f);
     }
 }
 
-static Fibre *create(FibreHost *host) {
+/* A stack alone; NULL: no memory. */
+static Fibre *map_stack(void) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), size = stack_size();
     Fibre *f = calloc(1, sizeof *f);
     char *at = mmap(NULL, size + page, PROT_READ | PROT_WRITE,
@@ -264,12 +298,17 @@ static Fibre *create(FibreHost *host) {
         return NULL;
     }
     f->base = at + page;
+    return f;
+}
+
+static Fibre *create(FibreHost *host) {
+    Fibre *f = take_kept();
+    if (!f && !(f = map_stack()))
+        return NULL;
     f->host = host;
     f->next = host->all;
     host->all = f;
-    if (!prepare(f))
-        return NULL;
-    return f;
+    return prepare(f) ? f : NULL;
 }
 
 Fibre *fibre_take(FibreHost *host) {
