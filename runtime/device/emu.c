@@ -197,7 +197,9 @@ static DeviceStatus emu_compile_text(Device *d, const char *text, size_t len, vo
                                      size_t *code_len, char **log) {
     if (emu_compile(&state_of(d)->options, text, len, code, code_len, log))
         return DEVICE_OK;
-    return failed(d, "%s could not compile device text", emu_compiler(NULL));
+    const char *error = *log ? strstr(*log, "error: ") : NULL;
+    return failed(d, "%s could not compile device text%s%.*s", emu_compiler(NULL),
+                  error ? ": " : "", error ? (int)strcspn(error, "\n") : 0, error ? error : "");
 }
 
 static const char *emu_key(Device *d) {

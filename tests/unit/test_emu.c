@@ -188,6 +188,44 @@ static void test_modules(void **state) {
     device_emu.unload(d, m2);
 }
 
+/* What the compiler says of a mistake in a text is told. */
+static void test_text_with_a_mistake(void **state) {
+    (void)state;
+    static const char text[] = "int f() { return nothing; }\n";
+    void *code;
+    size_t len;
+    char *log;
+    assert_int_equal(device_emu.compile(d, text, strlen(text), &code, &len, &log), DEVICE_FAILED);
+    assert_non_null(strstr(log, "device text:1"));
+    assert_non_null(strstr(d->error, "error: "));
+    assert_non_null(strstr(d->error, "nothing"));
+    free(log);
+}
+
+/* Work is done when somebody waits for it, and what it fails with is told then, once. */
+static void test_late_work(void **state) {
+    (void)state;
+    static const char text[] =
+        "struct out { i32 *at; };\nGX_KERNEL(wait, out) { if (threadIdx.x < 5) gx_sync_warp(); }\n";
+    DeviceModule *m = module_of(text);
+    DevicePtr at = block_of(4);
+    DeviceGrid grid = {.blocks = {1, 1, 1}, .threads = 32};
+    unsigned char bytes[4] = {0};
+    ok(device_emu.fill(d, 1, at, 9, 4));
+    ok(device_emu.copy_out(d, 1, bytes, at, 4));
+    ok(device_emu.sync(d, 0));
+    assert_int_equal(bytes[0], 0);
+    ok(device_emu.order(d, 1, 0));
+    assert_int_equal(bytes[0], 9);
+    ok(device_emu.launch(d, 0, func_of(m, "wait"), &grid, &at, sizeof at));
+    ok(device_emu.sync(d, 1));
+    assert_int_equal(device_emu.sync(d, 0), DEVICE_FAILED);
+    assert_non_null(strstr(d->error, "kernel wait, block (0, 0, 0), thread 5: "));
+    ok(device_emu.sync(d, 0));
+    device_emu.free(d, at);
+    device_emu.unload(d, m);
+}
+
 static int open_device(void **state) {
     (void)state;
     GactError error;
@@ -212,6 +250,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_exhaustion, open_device, close_device),
         cmocka_unit_test_setup_teardown(test_map, open_device, close_device),
         cmocka_unit_test_setup_teardown(test_sum, open_device, close_device),
+        cmocka_unit_test_setup_teardown(test_text_with_a_mistake, open_device, close_device),
+        cmocka_unit_test_setup_teardown(test_late_work, open_device, close_device),
         cmocka_unit_test_setup_teardown(test_modules, open_device, close_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
