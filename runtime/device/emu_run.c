@@ -20,7 +20,7 @@
 #include <time.h>
 
 enum { WARP = 32, MEETINGS = 8, SEEN = 8, RESIDENT_SEEDED = 4 };
-enum { STUCK_ALONE = 1, STUCK = 5 }; /* seconds that an OS thread waits if it is alone, or not */
+enum { STUCK_ALONE = 1, STUCK = 5, STUCK_TURNS = 1000 }; /* seconds, of an OS thread alone or not */
 
 typedef struct Block Block;
 typedef struct Host Host;
@@ -91,7 +91,7 @@ struct Host {
     EmuShared *shared; /* kept for the next block */
     Block *alive[RESIDENT_SEEDED];
     int32_t nalive;
-    int64_t steps_seen, stuck_since;
+    int64_t steps_seen, stuck_since, stuck_turns;
 };
 
 static Lane *lane_of(GxThread *t) {
@@ -484,7 +484,9 @@ static void wait_for_others(Host *host) {
     if (steps != host->steps_seen) {
         host->steps_seen = steps;
         host->stuck_since = now;
-    } else if (now - host->stuck_since > host->grid->patience) {
+        host->stuck_turns = 0;
+    } else if (++host->stuck_turns > STUCK_TURNS &&
+               now - host->stuck_since > host->grid->patience) {
         fail_host(host, "its threads wait for memory that no thread changes");
     }
     sched_yield();
