@@ -4,7 +4,7 @@
 # What packing and running a kit share; read by scripts/gpu-test. A kit is a folder with
 #   bin/           gactrun, device_copy, and libgact
 #   lib/           the shared libraries that they need
-#   images/        program images; NAME of the list's FOLDER/NAME is in images/FOLDER
+#   images/        program images by the names of the list, compressed: code for GPUs shrinks to a fifth
 #   list           a line for each run: NAME, IMAGE, OPTIONS and ARGUMENTS of gactrun, with tabs between
 #   expect/        for each run on the host NAME.out, NAME.err and NAME.status
 #   files/         where programs run, with the examples' data
@@ -51,7 +51,7 @@ make_inputs() {
             file=$1/$(echo "$value" | tr ',=' '_-').npy
             # Words each.
             # shellcheck disable=SC2046
-            [ -f "$file" ] || "$gactrun" --device=host "$kit/images/inputs.gactx" "${value%%,*}" \
+            [ -f "$file" ] || "$gactrun" --device=host "$images/inputs.gactx" "${value%%,*}" \
                 $(echo "${value#*,}" | tr ',' '\n' | sed 's/^/--in=/') --out="y=$file" || return 1
             given="$given --in=${input%%=*}=$file"
             ;;
@@ -73,7 +73,7 @@ run_array() {
     make_inputs "$work/inputs" || return
     # Words each.
     # shellcheck disable=SC2046,SC2086
-    $before "$gactrun" --device="$1" --metrics-file="$work/metrics" "$kit/images/arrays/$2.gactx" run \
+    $before "$gactrun" --device="$1" --metrics-file="$work/metrics" "$images/arrays/$2.gactx" run \
         $given $(taken "$work/outputs") || return
     (cd "$work/outputs" && cksum ./*) && rm -r "$work/outputs"
 }
@@ -85,7 +85,7 @@ run_program() {
     : "$pictures $bytes"
     cd "$work/files" || return
     eval "$before \"\$gactrun\" --device=\"\$1\" --metrics-file=\"\$work/metrics\" $4 \
-        \"\$kit/images/\$3.gactx\" $5"
+        \"\$images/\$3.gactx\" $5"
 }
 
 # run_line DEVICE NAME IMAGE OPTIONS ARGUMENTS: a run of the list, behind the command in `before`, with

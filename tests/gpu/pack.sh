@@ -48,7 +48,7 @@ find_gpu_compiler() {
 
 # compile IMAGE FILE OPTION…: false, and a remark, where it cannot be compiled.
 compile() {
-    made=$kit/images/$1.gactx source=$2
+    made=$images/$1.gactx source=$2
     shift 2
     mkdir -p "${made%/*}"
     "$GACTC" --cpu=$cpu "$@" "$source" -o "$made" >"$work/log" 2>&1 && return
@@ -96,7 +96,7 @@ pack_examples() {
         case $program in '' | '#'*) continue ;; esac
         image=examples/${program%.gact} name=examples/${program%.gact} count=1
         chosen "$image" || continue
-        [ -f "$kit/images/$image.gactx" ] || compile "$image" "examples/$program" $gpu || continue
+        [ -f "$images/$image.gactx" ] || compile "$image" "examples/$program" $gpu || continue
         while [ -f "$kit/expect/$name.out" ]; do count=$((count + 1)) name=$image-$count; done
         note "$name" "$image" "" "$arguments"
     done <examples/demo.list
@@ -128,6 +128,7 @@ pack() {
     # Bytes of a program, for the example that counts bytes.
     head -c 2000000 "$GACTRUN" >"$kit/files/data/bytes"
     : >"$kit/list"
+    images=$kit/images
     gactrun=$GACTRUN before="timeout 120"
     open_files
     compile inputs tests/gpu/inputs.gact || { cat "$work/log"; exit 1; }
@@ -136,6 +137,7 @@ pack() {
     pack_blocks
     pack_examples
     pack_arrays
+    find "$images" -name '*.gactx' -exec gzip {} +
     mib=$(du -sm "$kit" | cut -f 1)
     echo "$kit: $(wc -l <"$kit/list") programs, $mib MiB"
     [ "$mib" -le "$most_mib" ] || die "the kit has more than $most_mib MiB"

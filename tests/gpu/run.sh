@@ -23,6 +23,9 @@ find_kit() {
         LD_LIBRARY_PATH=$work/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
         export LD_LIBRARY_PATH
     fi
+    images=$work/images
+    cp -r "$kit/images" "$images"
+    gunzip -r "$images"
     XDG_CACHE_HOME=$work/cache
     export XDG_CACHE_HOME
     begun=$(date +%s)
@@ -154,6 +157,7 @@ run_sanitizers() {
             late || sanitize $tool "$name"
         done
     done
+    [ "$found" = 0 ] || say ""
     say "memcheck, racecheck and synccheck: $runs runs, $found with findings."
     say ""
     [ "$found" = 0 ] || failed=$((${failed:-0} + found))
@@ -166,7 +170,7 @@ start_row() {
     rm -rf "$work/cache"
     for turn in first 1 2 3 4 5; do
         begin=$(now)
-        "$gactrun" --device="$2" "$kit/images/$3.gactx" run --in 'spot=[42, 30]' --in 'strike=[40, 31]' \
+        "$gactrun" --device="$2" "$images/$3.gactx" run --in 'spot=[42, 30]' --in 'strike=[40, 31]' \
             --in 'years=[0.5, 1]' >/dev/null || return
         took=$(($(now) - begin))
         if [ $turn = first ]; then
@@ -182,7 +186,7 @@ start_row() {
 tiny() {
     label=$1 dag=$2
     shift 2
-    "$gactrun" --device="$device" --profile=200 --profile-json="$work/tiny.json" "$kit/images/start/tiny.gactx" \
+    "$gactrun" --device="$device" --profile=200 --profile-json="$work/tiny.json" "$images/start/tiny.gactx" \
         "$dag" --in 'x=[1, 2, 3]' "$@" >/dev/null 2>&1 || return
     counts <"$work/tiny.json" | {
         read -r least mean running _ _ launched
@@ -239,7 +243,7 @@ profile() {
     # Words each.
     # shellcheck disable=SC2046,SC2086
     timeout $most_seconds "$gactrun" --device="$1" --profile="$2" --profile-json="$work/profile.json" \
-        "$kit/images/arrays/$3.gactx" run $given $(taken "$4") >"$work/out" 2>"$work/err"
+        "$images/arrays/$3.gactx" run $given $(taken "$4") >"$work/out" 2>"$work/err"
 }
 
 # bench_row NAME: a row of the table.
@@ -282,7 +286,7 @@ run_bench() {
     say "| workload | device | run | copies | host | launches | GB/s | of copy | GFLOP/s | all host | same |"
     say "|---|---|---|---|---|---|---|---|---|---|---|"
     rm -f "$kit/gact.jsonl"
-    for image in "$kit"/images/arrays/*.gactx; do
+    for image in "$images"/arrays/*.gactx; do
         name=$(basename "$image" .gactx)
         [ -f "$image" ] || continue
         if late; then say "| $name | not run: too late |"; else bench_row "$name"; fi
