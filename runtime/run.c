@@ -528,7 +528,8 @@ GactStatus gact_configure(const GactOptions *options, GactError *error) {
     if (options->memory_limit < 0 || options->device_memory < 0)
         return error_set(error, GACT_BAD_INPUT, "the memory limit must not be negative");
     GactStatus status = pool_configure(options->threads, options->pin, error);
-    residence_stop(); /* the device that has it may be closed */
+    residence_stop(); /* the device that has these may be closed */
+    device_code_stop();
     residence_limit(options->device_memory);
     if (!status)
         status = device_use(options->device, error);
@@ -544,6 +545,7 @@ GactStatus gact_configure(const GactOptions *options, GactError *error) {
 GactStatus gact_shutdown(GactError *error) {
     pool_stop();
     residence_stop();
+    device_code_stop();
     device_stop();
     GactStatus status = trace_write(error);
     profile_on = false;

@@ -82,6 +82,8 @@ void rt_to_host(GactCtx *ctx, GactBuf *buf, int32_t writes);
 int32_t rt_on_device(GactCtx *ctx, int64_t points);
 /* Frees what a program has on the device. */
 void device_code_free(GactProgram *program);
+/* Drops the code of all programs; the device is about to be closed, and no run is under way. */
+void device_code_stop(void);
 int32_t rt_launch(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *words, GactSlot *results);
 
 /* ---- device/library.c: GactApi.library ---- */

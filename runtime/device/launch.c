@@ -42,12 +42,16 @@ int32_t rt_on_device(GactCtx *ctx, int64_t points) {
 
 /* The functions of a program's kernels, phase by phase, once they have been compiled. */
 typedef struct DeviceCode {
+    GactProgram *program;
     Device *d;
+    struct DeviceCode *next;
     DeviceModule *module;
     DeviceFunc **funcs; /* by kernel and phase */
     int32_t *first;     /* of each kernel */
     bool has_failed;
 } DeviceCode;
+
+static DeviceCode *codes; /* of all programs, on the device in use; under the residence's lock */
 
 static DeviceStatus find_functions(Residence *r, const GactImage *image, DeviceCode *code) {
     for (int64_t k = 0; k < image->nkernels; k++) {
@@ -90,30 +94,42 @@ static DeviceStatus compile_image(Residence *r, const GactImage *image, DeviceCo
     return status ? status : find_functions(r, image, code);
 }
 
-void device_code_free(GactProgram *program) {
-    DeviceCode *code = program->device_code;
-    if (!code)
-        return;
-    if (code->module && code->d == runtime_device())
+static void code_free(DeviceCode *code) {
+    DeviceCode **link = &codes;
+    while (*link != code)
+        link = &(*link)->next;
+    *link = code->next;
+    if (code->module)
         code->d->table->unload(code->d, code->module);
+    code->program->device_code = NULL;
     free(code->funcs);
     free(code->first);
     free(code);
-    program->device_code = NULL;
+}
+
+void device_code_free(GactProgram *program) {
+    residence_lock();
+    if (program->device_code)
+        code_free(program->device_code);
+    residence_unlock();
+}
+
+void device_code_stop(void) {
+    residence_lock();
+    while (codes)
+        code_free(codes);
+    residence_unlock();
 }
 
 static DeviceStatus code_of(Launch *l, DeviceFunc ***funcs) {
     GactProgram *program = (GactProgram *)l->run->program;
     DeviceCode *code = program->device_code;
-    if (code && code->d != l->r->d) {
-        device_code_free(program);
-        code = NULL;
-    }
     if (!code) {
         program->device_code = code = calloc(1, sizeof *code);
         if (!code)
             return DEVICE_NO_MEMORY;
-        code->d = l->r->d;
+        *code = (DeviceCode){.program = program, .d = l->r->d, .next = codes};
+        codes = code;
         DeviceStatus status = compile_image(l->r, program->image, code);
         code->has_failed = status != DEVICE_OK;
         if (status)
