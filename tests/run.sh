@@ -11,9 +11,13 @@
 #           AVX-512 is given, before LLVM's passes
 #   run     .out: the standard output of gactrun and, unless it is 0, the exit status; .err: its
 #           diagnostics, where the file exists; .args: the arguments after the image. Run at -O0
-#           and -O2, on one thread and on two: the results must be equal.
+#           and -O2, on one thread, on two and on the emulated device: the results must be equal,
+#           on the device the diagnostics, too.
 #   explain .remarks: what --explain says
-#   blocks  the test blocks of the file pass at -O0 and -O2; no golden file
+#   blocks  the test blocks of the file pass at -O0 and -O2, there on the emulated device, too; no
+#           golden file
+# The emulated device is left out where there is no C++ compiler. What that made is kept in
+# GACT_TEST_CACHE, if it is set.
 set -u
 stage=$1 file=$2 base=${2%.gact}
 : "${GACTC:?the compiler to test}" "${BLESS:=}"
@@ -43,13 +47,25 @@ emit() {
     compare "$base.$2" "$work/out"
 }
 
-# run_once LEVEL THREADS: fills $work/out and $work/err
+# Can the emulated device be used here? Says so where it cannot.
+has_emulation() {
+    XDG_CACHE_HOME=${GACT_TEST_CACHE:-$work}
+    export XDG_CACHE_HOME
+    for compiler in ${GACT_EMU_CXX:-c++ g++ clang++ clang++-19}; do
+        if command -v "$compiler" >/dev/null; then return 0; fi
+    done
+    echo "left out: the emulated device, as there is no C++ compiler"
+    return 1
+}
+
+# run_once LEVEL THREADS [DEVICE]: fills $work/out and $work/err
 run_once() {
     [ -f "$work/$1.gactx" ] || "$GACTC" "-$1" "$file" -o "$work/$1.gactx" || exit 1
-    eval "set -- $1 $2 $(cat "$base.args" 2>/dev/null)"
-    level=$1 threads=$2
-    shift 2
-    "$GACTRUN" --threads="$threads" "$work/$level.gactx" "$@" >"$work/out" 2>"$work/log" </dev/null
+    eval "set -- $1 $2 ${3:-host} $(cat "$base.args" 2>/dev/null)"
+    level=$1 threads=$2 device=$3
+    shift 3
+    "$GACTRUN" --threads="$threads" --device="$device" "$work/$level.gactx" "$@" \
+        >"$work/out" 2>"$work/log" </dev/null
     status=$?
     # The sanitizer's own remark on stacks that programs switch.
     grep -v '^==[0-9]*==WARNING: ASan' "$work/log" >"$work/err"
@@ -65,11 +81,19 @@ run() {
                 compare "$base.out" "$work/out"
                 if [ -f "$base.err" ]; then compare "$base.err" "$work/err"; fi
                 cp "$work/out" "$work/first"
-            elif ! diff -u --label "-O0 on one thread" --label "-$level on $threads" \
-                "$work/first" "$work/out"; then
-                exit 1
+            else
+                diff -u --label "-O0 on one thread" --label "-$level on $threads" \
+                    "$work/first" "$work/out" || exit 1
             fi
         done
+        cp "$work/err" "$work/$level.err"
+    done
+    has_emulation || return 0
+    for level in O0 O2; do
+        run_once "$level" 2 emu
+        diff -u --label "the host" --label "the device at -$level" "$work/first" "$work/out" &&
+            diff -u --label "the host" --label "the device at -$level" "$work/$level.err" "$work/err" ||
+            exit 1
     done
 }
 
@@ -114,9 +138,15 @@ explain)
     compare "$base.remarks" "$work/out"
     ;;
 blocks)
+    : "${GACTRUN:?the runtime to test}"
     for level in -O0 -O2; do
-        "$GACTC" test $level "$file" || { echo "$file fails at $level"; exit 1; }
+        "$GACTC" $level --tests "$file" -o "$work/x.gactx" && "$GACTRUN" --tests "$work/x.gactx" ||
+            { echo "$file fails at $level"; exit 1; }
     done
+    if has_emulation; then
+        "$GACTRUN" --device=emu --tests "$work/x.gactx" ||
+            { echo "$file fails on the emulated device"; exit 1; }
+    fi
     ;;
 *)
     echo "run.sh: no stage $stage" >&2
