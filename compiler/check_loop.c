@@ -211,7 +211,8 @@ static void carry_retval(Checker *ck, Loop *loop) {
 }
 
 static void run_loop(Checker *ck, Loop *loop) {
-    int n = loop->carried.len;
+    int n = loop->carried.len, returned = ck->fn->returned;
+    Val has_returned = returned >= 0 ? ck->locals.at[returned].val : (Val){0};
     loop->init = NEW_ARRAY(ck->arena, Val, n + 2);
     for (int k = 0; k < n; k++)
         loop->init[k] = ck->locals.at[loop->carried.at[k]].val;
@@ -245,6 +246,8 @@ static void run_loop(Checker *ck, Loop *loop) {
         if (!type_is_flat(type_of(ck, init)))
             assume_kept(ck, loop, k, id, 0, init.type, init.id);
     }
+    if (returned >= 0 && !loop->exits) /* loops inside have tested it, but no round sets it */
+        ck->locals.at[returned].val = has_returned;
 }
 
 /* The locals a body may change: what it assigns, an actor's state, and the exit flags. */

@@ -1,5 +1,6 @@
-/* Writes a random gact program to the standard output: generate SEED. The program is typed, ends,
-   and prints what it computes; lines that begin with "check" must end in "true".
+/* Writes a random gact program to the standard output: generate SEED [DAGS]. The program is typed,
+   ends, and prints what it computes; lines that begin with "check" must end in "true". With a number
+   it is one of so many dags and a test block for each.
 
    Array sizes are symbolic classes, so that arrays which are combined have equal shapes; what may
    fault stands in a try. A budget on the product of loop counts keeps programs short-running. */
@@ -116,6 +117,8 @@ static void write_digest(void) {
         printf("fn number(v: %s) -> i64 = i64(v)\n", elem_name(e));
     }
     printf(
+        "fn number(v: f16) -> i64 = i64(f32(v) * 1000)\n"
+        "fn number(v: bf16) -> i64 = i64(f32(v) * 1000)\n"
         "fn number(v: f32) -> i64 = i64(v * 1000)\n"
         "fn number(v: f64) -> i64 = i64(v * 1000)\n"
         "fn number(v: R) -> i64 = number(v.a) * 7 + number(v.b) * 5 + number(v.c)\n"
@@ -180,8 +183,8 @@ static void write_main(const Function *dags, const int *outputs, Type results[][
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2) {
-        fprintf(stderr, "usage: generate SEED\n");
+    if (argc != 2 && argc != 3) {
+        fprintf(stderr, "usage: generate SEED [DAGS]\n");
         return 2;
     }
     start_choices(strtoull(argv[1], NULL, 0) * 0x2545f4914f6cdd1du);
@@ -193,6 +196,10 @@ int main(int argc, char **argv) {
     write_digest();
     for (int i = 0, count = 1 + pick(3); i < count; i++) {
         write_function(i);
+    }
+    if (argc == 3) {
+        write_dags(atoi(argv[2]));
+        return 0;
     }
     enum { MAX_DAGS = 2 };
     Function dags[MAX_DAGS];

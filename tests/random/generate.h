@@ -27,6 +27,8 @@ typedef enum {
     E_U16,
     E_U32,
     E_U64,
+    E_F16,
+    E_BF16,
     E_F32,
     E_F64,
     E_REC,
@@ -136,5 +138,10 @@ char *call(const Function *f, int class_id, int depth);
 char *statements(int count, int depth, const char *indent);
 /* Checks that must print true, over an array of integers. */
 char *relations(void);
+
+/* ---- dags, in dags.c ---- */
+
+/* So many dags, and a test block for each. */
+void write_dags(int count);
 
 #endif

@@ -66,7 +66,7 @@ bool is_int(Elem e) {
 }
 
 bool is_float(Elem e) {
-    return e == E_F32 || e == E_F64;
+    return e >= E_F16 && e <= E_F64;
 }
 
 bool is_signed(Elem e) {
@@ -76,8 +76,8 @@ bool is_signed(Elem e) {
 const char *elem_name(Elem e) {
     static const char *const names[E_COUNT] = {
         [E_BOOL] = "bool", [E_I8] = "i8",   [E_I16] = "i16", [E_I32] = "i32", [E_I64] = "i64",
-        [E_U8] = "u8",     [E_U16] = "u16", [E_U32] = "u32", [E_U64] = "u64", [E_F32] = "f32",
-        [E_F64] = "f64",   [E_REC] = "R",   [E_SUM] = "S",
+        [E_U8] = "u8",     [E_U16] = "u16", [E_U32] = "u32", [E_U64] = "u64", [E_F16] = "f16",
+        [E_BF16] = "bf16", [E_F32] = "f32", [E_F64] = "f64", [E_REC] = "R",   [E_SUM] = "S",
     };
     if (e == E_TUP) {
         return text("(%s, %s)", elem_name(st.shapes.tuple[0]), elem_name(st.shapes.tuple[1]));
