@@ -150,6 +150,9 @@ static IrId copied(Fuse *z, IrId id) {
     for (int i = 0; i < op->kernel->rank; i++)
         if (read->args[1 + i] != body->params.at[i])
             return IR_NONE;
+    for (int i = 0; i < body->ops.len; i++)
+        if (ir_may_fault(z->f, body->ops.at[i])) /* what hangs on this kernel hangs on the fault */
+            return IR_NONE;
     IrId array = read->args[0], kernel = IR_NONE;
     if (!fuse_sink_of(z, array, &kernel) || ir_type(z->f, array) != op->type ||
         !fuse_place_fits(z->f, op, ir_op(z->f, kernel)) || !has_its_space(z, id, array))
