@@ -1,6 +1,6 @@
 #!/bin/sh
 # Random dags (random/dags.c), in programs of 25 with a test block each, must print the same at -O0, at -O2 and on the
-# emulated device, faults included: random_dags.sh PROGRAM. RANDOM_DAGS (300) is how many there are, RANDOM_SEED (1) the
+# emulated device, there every fourth program at -O0, too, faults included: random_dags.sh PROGRAM. RANDOM_DAGS (300) is how many there are, RANDOM_SEED (1) the
 # first seed. A program that fails is left in build/random. Without a C++ compiler there is no emulated device.
 set -u
 : "${GACTC:?the compiler to test}" "${GACTRUN:?the runtime to test}"
@@ -23,6 +23,16 @@ run_once() {
     }
 }
 
+# on_device LEVEL: runs the image, which prints what the host has.
+on_device() {
+    run_once "$1" emu emu || return 1
+    diff "$work/$1" "$work/emu" | cut -c 1-300 | head -n 20 >"$work/log"
+    [ -s "$work/log" ] || return 0
+    echo "the host and the device differ at -$1:"
+    cat "$work/log"
+    return 1
+}
+
 # one_program: compiles and runs $work/program.gact.
 one_program() {
     for level in O0 O2; do
@@ -36,10 +46,8 @@ one_program() {
     diff "$work/O0" "$work/O2" | cut -c 1-300 | head -n 20 >"$work/log"
     [ -s "$work/log" ] && echo "-O0 and -O2 differ:" && cat "$work/log" && return 1
     [ -z "$emulated" ] && return 0
-    run_once O2 emu emu || return 1
-    diff "$work/O2" "$work/emu" | cut -c 1-300 | head -n 20 >"$work/log"
-    [ -s "$work/log" ] && echo "the host and the device differ:" && cat "$work/log" && return 1
-    return 0
+    on_device O2 || return 1
+    if [ $((seed % 4)) = 0 ]; then on_device O0; fi
 }
 
 emulated=
