@@ -856,5 +856,5 @@ CudaKernel *cuda_kernel(Kernel *k) {
 void cuda_print(Buf *out, const Emit *e) {
     buf_puts(out, device_prelude);
     for (int k = 0; k < e->kernels.len; k++)
-        buf_printf(out, "\n%s", e->kernels.at[k]->text);
+        buf_printf(out, "\n// kernel %s\n%s", e->kernels.at[k]->name, e->kernels.at[k]->text);
 }
