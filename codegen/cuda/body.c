@@ -311,7 +311,7 @@ static void op_flat(Cu *cu, IrId id) {
     cu_set(cu, id, out, l->nslots);
 }
 
-/* A list of scalars that the thread keeps. */
+/* A list of scalars that the thread keeps: in a variable, outside of the branches it may be made in. */
 static void op_list(Cu *cu, IrId id) {
     const IrOp *op = ir_op(cu->ir, id);
     Layout *l = cu_layout(cu, id);
@@ -328,8 +328,16 @@ static void op_list(Cu *cu, IrId id) {
             Text *v = cu_value(cu, op->args[k]);
             buf_printf(&text, "%s(%s)%s", k ? ", " : "", cu_col_type(cu, &l->cols[c]), v->s ? v->s[c] : "0");
         }
-        cu_line(cu, "const %s %s[%d] = {%s};", cu_col_type(cu, &l->cols[c]), name, op->nargs,
-                buf_text(&text));
+        const char *type = cu_col_type(cu, &l->cols[c]);
+        if (cu->lists) {
+            buf_printf(cu->lists, "%*s%s %s[%d];\n", 4 * cu->lists_indent, "", type, name, op->nargs);
+            for (int k = 0; k < op->nargs; k++) {
+                const Text *v = &cu->values[op->args[k]];
+                cu_line(cu, "%s[%d] = (%s)(%s);", name, k, type, v->s ? v->s[c] : "0");
+            }
+        } else {
+            cu_line(cu, "const %s %s[%d] = {%s};", type, name, op->nargs, buf_text(&text));
+        }
         out[layout_col_slot(l, c) + 1] = name;
     }
     cu_set(cu, id, out, l->nslots);
@@ -405,7 +413,7 @@ static void set_joined(Cu *cu, IrId id, const char **const *names, const IrId *l
     cu_set(cu, id, s, l->nslots);
 }
 
-static void op_if(Cu *cu, IrId id) {
+static void branches(Cu *cu, IrId id) {
     const IrOp *op = ir_op(cu->ir, id);
     const IrRegion *then = op->regions[0];
     const char *cond = cu_scalar(cu, op->args[0]);
@@ -421,6 +429,22 @@ static void op_if(Cu *cu, IrId id) {
     set_joined(cu, id, (const char **const *)names, then->results.at, n);
 }
 
+/* The lists that the branches of the outermost `if` make outlive them: they are declared before it. */
+static void op_if(Cu *cu, IrId id) {
+    Buf code = {.arena = cu->arena}, lists = {.arena = cu->arena}, *outer = cu->code;
+    if (cu->lists) {
+        branches(cu, id);
+        return;
+    }
+    cu->code = &code;
+    cu->lists = &lists;
+    cu->lists_indent = cu->indent;
+    branches(cu, id);
+    cu->code = outer;
+    cu->lists = NULL;
+    buf_printf(outer, "%s%s", lists.len ? buf_text(&lists) : "", code.len ? buf_text(&code) : "");
+}
+
 /* Variables with the initial values of a loop, bound to the parameters of a region. */
 static const char ***carry(Cu *cu, const IrId *init, int n, const IrRegion *region, int first) {
     const char ***names = NEW_ARRAY(cu->arena, const char **, n + 1);
@@ -429,6 +453,10 @@ static const char ***carry(Cu *cu, const IrId *init, int n, const IrRegion *regi
         if (!v->s)
             return names;
         Layout *l = cu_layout(cu, init[k]);
+        if (layout_is_array(l->type)) { /* the next round's would lie where this one's does */
+            cu_no(cu, ir_op(cu->ir, init[k])->span, "a loop of it carries an array");
+            return names;
+        }
         names[k] = declare(cu, l, v->s);
         cu_set(cu, region->params.at[first + k], names[k], l->nslots);
     }
@@ -499,6 +527,7 @@ void cu_count_uses(Cu *cu, const IrRegion *region, int weight) {
 Cu cu_enter(Cu *cu, const IrFunc *ir, Buf *code) {
     Cu inner = *cu;
     inner.code = code;
+    inner.lists = NULL;
     inner.indent = 1;
     inner.is_wide = inner.is_warp = false;
     if (ir == cu->ir)

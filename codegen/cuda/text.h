@@ -22,6 +22,8 @@ typedef struct {
     Buf helpers;   /* functions before the point's */
     Buf *code;     /* where statements go */
     int indent;
+    Buf *lists; /* where lists are declared; NULL: where they are made */
+    int lists_indent;
     Text *values;  /* by IrId */
     int *uses;     /* by IrId, in the kernel: more than one forbids to write it in place */
     char *inner;   /* by IrId: defined in the kernel */
