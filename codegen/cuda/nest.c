@@ -164,8 +164,12 @@ static int64_t constant_points(Cu *cu, const IrOp *op) {
 static const char **local_columns(Cu *cu, const Layout *l, int64_t n) {
     const char **data = cu_slots(cu, l->ncols);
     for (int c = 0; c < l->ncols; c++) {
+        const char *type = cu_col_type(cu, &l->cols[c]);
         data[c] = cu_name(cu, "row");
-        cu_line(cu, "%s %s[%d];", cu_col_type(cu, &l->cols[c]), data[c], (int)n);
+        if (cu->lists)
+            buf_printf(cu->lists, "%*s%s %s[%d];\n", 4 * cu->lists_indent, "", type, data[c], (int)n);
+        else
+            cu_line(cu, "%s %s[%d];", type, data[c], (int)n);
     }
     return data;
 }
