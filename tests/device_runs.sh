@@ -4,7 +4,6 @@
 #   orders     some programs of golden/run with threads and blocks in three other orders (GACT_EMU_SEED)
 #   address    all of golden/run with device text under the sanitizers of addresses and undefined behaviour; gactrun must
 #              have been built with them
-#   thread     some of them with device text under the thread sanitizer, likewise
 #   examples   the runs of examples/demo.list
 set -u
 mode=$1
@@ -59,7 +58,6 @@ example() {
 
 case $mode in
 orders) for name in $some; do for seed in 1 2 3; do golden $name GACT_EMU_SEED=$seed; done; done ;;
-thread) for name in $some; do golden $name GACT_EMU_SAN=thread; done ;;
 address)
     for file in tests/golden/run/*.gact; do
         if grep -q '^// needs' "$file"; then continue; fi
