@@ -521,25 +521,12 @@ static IrId keep_check(Fuse *z, IrBuilder *b, IrId v, IrId check) {
     return ir_check(b, v, op.args[1], op.fault, op.args + 2, op.nargs - 2);
 }
 
-/* May computing a number, without the arrays it looks into, fault? Looks at *budget ops. */
-static bool made_with_faults(const Fuse *z, IrId v, int *budget) {
-    const IrOp *op = ir_op(z->f, v);
-    if (op->type->kind == TYPE_ARRAY || op->kind == IR_DIM || op->kind == IR_PARAM)
-        return false;
-    if (--*budget <= 0 || ir_op_may_fault(z->f, op))
-        return true;
-    for (int k = 0; k < op->nargs; k++)
-        if (op->args[k] && made_with_faults(z, op->args[k], budget))
-            return true;
-    return false;
-}
-
 /* v, which faults where computing the indices of op, an INDEX or a SLICE that needs no check, does.
  */
 static IrId keep_faults(Fuse *z, IrBuilder *b, IrId v, const IrOp *op) {
     for (int k = 1; k < op->nargs; k++) {
         IrId at = op->args[k];
-        if (!made_with_faults(z, at, &(int){32}) || hangs_on(z, v, at))
+        if (!ir_made_with_faults(z->f, at) || hangs_on(z, v, at))
             continue;
         IrId ok = ir_binary(b, IR_GE, at, ir_int(b, ir_op(z->f, at)->type, 0));
         IrId nums[] = {at, ir_dim(b, op->args[0], op->kind == IR_INDEX ? k - 1 : 0)};

@@ -592,6 +592,23 @@ bool ir_may_fault(const IrFunc *f, IrId id) {
     return ir_op_may_fault(f, ir_op(f, id));
 }
 
+static bool made_with_faults(const IrFunc *f, IrId v, int *budget) {
+    const IrOp *op = ir_op(f, v);
+    if (ir_type(f, v)->kind == TYPE_ARRAY || op->kind == IR_DIM || op->kind == IR_PARAM)
+        return false;
+    if (--*budget <= 0 || ir_op_may_fault(f, op))
+        return true;
+    for (int k = 0; k < op->nargs; k++)
+        if (op->args[k] && made_with_faults(f, op->args[k], budget))
+            return true;
+    return false;
+}
+
+bool ir_made_with_faults(const IrFunc *f, IrId v) {
+    enum { MOST_OPS = 32 };
+    return made_with_faults(f, v, &(int){MOST_OPS});
+}
+
 bool ir_has_effect(const IrFunc *f, IrId id) {
     const IrOp *op = ir_op(f, id);
     if (op->kind == IR_CALL && op->callee->has_effect)

@@ -405,6 +405,8 @@ bool ir_difference(const IrFunc *f, IrId a, IrId b, int64_t *difference);
 /* May evaluating this op (regions included) fault? */
 bool ir_may_fault(const IrFunc *f, IrId id);
 bool ir_op_may_fault(const IrFunc *f, const IrOp *op); /* of an op that has no id yet */
+/* May computing a number, without the arrays it looks into, fault? If it takes many ops, maybe. */
+bool ir_made_with_faults(const IrFunc *f, IrId v);
 /* Has it (regions, callees included) an effect besides faulting? */
 bool ir_has_effect(const IrFunc *f, IrId id);
 /* Does the code of `region` read single elements of an array only, inside `kernel` (one of its ops) only

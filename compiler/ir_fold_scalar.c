@@ -68,15 +68,9 @@ static IrId fold_add(Fold *s) {
     return IR_NONE;
 }
 
-/* Would dropping v drop a fault: a division or an index that is not known to be right? */
-static bool hides_fault(const Fold *s, IrId v, int depth) {
-    const IrOp *op = op_of(s, v);
-    if (op->flags & (IRF_CHECKED | IRF_CHECKED_ZERO))
-        return true;
-    for (int k = 0; depth < 6 && ir_is_scalar_op(op->kind) && k < op->nargs; k++)
-        if (hides_fault(s, op->args[k], depth + 1))
-            return true;
-    return false;
+/* Would dropping v drop a fault? */
+static bool hides_fault(const Fold *s, IrId v) {
+    return ir_made_with_faults(s->b->func, v);
 }
 
 static IrId fold_sub(Fold *s) {
@@ -87,7 +81,7 @@ static IrId fold_sub(Fold *s) {
     if (s->y_const)
         return ir_binary(s->b, IR_ADD, s->x, constant(s, (int64_t)(0 - (uint64_t)s->c)));
     int64_t difference;
-    if (ir_difference(s->b->func, s->x, s->y, &difference) && !hides_fault(s, s->x, 0))
+    if (ir_difference(s->b->func, s->x, s->y, &difference) && !hides_fault(s, s->x))
         return constant(s, difference);
     const IrOp *x = op_of(s, s->x), *y = op_of(s, s->y);
     if (x->kind == IR_ADD && x->args[0] == s->y)
@@ -111,7 +105,7 @@ static IrId fold_mul(Fold *s) {
     if (!s->is_int || !s->y_const)
         return IR_NONE;
     if (s->c == 0)
-        return hides_fault(s, s->x, 0) ? IR_NONE : s->y;
+        return hides_fault(s, s->x) ? IR_NONE : s->y;
     IrOp inner = *op_of(s, s->x);
     int64_t more;
     if (inner.kind == IR_MUL && ir_const_int(s->b->func, inner.args[1], &more))
@@ -136,7 +130,7 @@ static IrId fold_divide(Fold *s) {
     if (!is_one(s) || (s->is_float && s->op->kind != IR_DIV))
         return IR_NONE;
     bool quotient = s->op->kind == IR_DIV || s->op->kind == IR_FDIV;
-    return quotient ? s->x : hides_fault(s, s->x, 0) ? IR_NONE : constant(s, 0);
+    return quotient ? s->x : hides_fault(s, s->x) ? IR_NONE : constant(s, 0);
 }
 
 static IrId fold_power(Fold *s) {
@@ -148,7 +142,7 @@ static IrId fold_power(Fold *s) {
     if (!s->y_const || !type_is_int(exponent))
         return IR_NONE;
     if (s->c == 0)
-        return hides_fault(s, s->x, 0) ? IR_NONE : constant(s, 1);
+        return hides_fault(s, s->x) ? IR_NONE : constant(s, 1);
     if (s->c == 1)
         return s->x;
     return s->c == 2 ? ir_binary(s->b, IR_MUL, s->x, s->x) : IR_NONE;
@@ -159,15 +153,15 @@ static IrId fold_bits(Fold *s) {
     if (same && s->op->kind != IR_BITXOR)
         return s->x;
     if (same)
-        return hides_fault(s, s->x, 0) ? IR_NONE : constant(s, 0);
+        return hides_fault(s, s->x) ? IR_NONE : constant(s, 0);
     if (!s->y_const || s->is_float)
         return IR_NONE;
     int64_t ones = ir_wrap(s->type->kind, -1);
     switch (s->op->kind) {
     case IR_BITAND:
-        return s->c == ones ? s->x : s->c == 0 && !hides_fault(s, s->x, 0) ? s->y : IR_NONE;
+        return s->c == ones ? s->x : s->c == 0 && !hides_fault(s, s->x) ? s->y : IR_NONE;
     case IR_BITOR:
-        return s->c == 0 ? s->x : s->c == ones && !hides_fault(s, s->x, 0) ? s->y : IR_NONE;
+        return s->c == 0 ? s->x : s->c == ones && !hides_fault(s, s->x) ? s->y : IR_NONE;
     case IR_BITXOR: return s->c == 0 ? s->x : IR_NONE;
     default: return IR_NONE;
     }
@@ -216,8 +210,8 @@ static IrId fold_equality(Fold *s) {
     if (s->type->kind == TYPE_BOOL && s->y_const)
         return s->c == wanted ? s->x : ir_unary(s->b, IR_BITNOT, s->x);
     if (s->x == s->y && ir_is_intlike(s->type->kind))
-        return truth(s, wanted);
-    if (s->is_int && ir_difference(s->b->func, s->x, s->y, &difference))
+        return hides_fault(s, s->x) ? IR_NONE : truth(s, wanted);
+    if (s->is_int && ir_difference(s->b->func, s->x, s->y, &difference) && !hides_fault(s, s->x))
         return truth(s, (difference == 0) == wanted);
     return IR_NONE;
 }
@@ -228,7 +222,8 @@ static IrId fold_order(Fold *s) {
     if (!s->is_int)
         return IR_NONE;
     IrKind kind = s->op->kind;
-    if (ir_difference(s->b->func, s->x, s->y, &difference) && difference == 0)
+    if (ir_difference(s->b->func, s->x, s->y, &difference) && difference == 0 &&
+        !hides_fault(s, s->x))
         return truth(s, kind == IR_LE || kind == IR_GE);
     bool floor = !type_is_signed(s->type) ||
                  (s->type->kind == TYPE_I64 && ir_is_non_negative(s->b->func, s->x));

@@ -7,7 +7,8 @@
 typedef struct {
     Range *r;
     IrBuilder b;
-    IrId *map; /* by id of an op of the original */
+    IrId *map;  /* by id of an op of the original */
+    IrId first; /* ops before it are made whatever the copy drops */
     int decided;
 } Copy;
 
@@ -63,7 +64,7 @@ static IrId reduced_modulo(Copy *c, const IrOp *op) {
 }
 
 /* What an op with operands of the copy is known to be, or IR_NONE. */
-static IrId decide(Copy *c, const IrOp *op) {
+static IrId known_value(Copy *c, const IrOp *op) {
     if (!ir_is_scalar_op(op->kind) || op->nargs != 2 || !range_counts(ir_type(c->b.func, op->args[0])))
         return IR_NONE;
     IrId a = op->args[0], b = op->args[1];
@@ -77,6 +78,24 @@ static IrId decide(Copy *c, const IrOp *op) {
     case IR_MOD: case IR_FMOD: return reduced_modulo(c, op);
     default: return IR_NONE;
     }
+}
+
+/* The value of a CHECK that is proven. */
+static IrId passed(Copy *c, const IrOp *op) {
+    if (op->kind != IR_CHECK || !op->args[0] || !range_is_true(c->r, op->args[1]))
+        return IR_NONE;
+    return range_faults_apart(c->b.func, op->args[1], op->args[0], c->first) ? IR_NONE
+                                                                             : op->args[0];
+}
+
+/* What an op with operands of the copy can be replaced by, or IR_NONE: a fault of an operand that
+   is not needed any more must not be lost. */
+static IrId decide(Copy *c, const IrOp *op) {
+    IrId value = op->kind == IR_CHECK ? passed(c, op) : known_value(c, op);
+    for (int k = 0; value && op->kind != IR_CHECK && k < op->nargs; k++)
+        if (range_faults_apart(c->b.func, op->args[k], value, c->first))
+            return IR_NONE;
+    return value;
 }
 
 /* ---- ops ---- */
@@ -212,6 +231,7 @@ IrRegion *peel_copy(Range *r, const IrOp *kernel, const IrRegion *body, const Li
                     int nbounds, int *decided) {
     Copy c = {.r = r, .b = {.module = r->m, .func = r->f}};
     int len = r->f->ops.len, mark = r->facts.len;
+    c.first = nbounds ? (IrId)len : IR_NONE; /* the body itself stays beside a body of a box */
     c.map = NEW_ARRAY(r->arena, IrId, len);
     for (int id = 0; id < len; id++)
         c.map[id] = (IrId)id;

@@ -29,30 +29,6 @@ static bool not_negative(Walk *w, IrId v) {
     return range_prove(&w->r, lin_add(lin_const(0), lin_of(&w->r, v), -1));
 }
 
-static bool is_true(Walk *w, IrId cond) {
-    const IrOp op = *ir_op(w->r.f, cond);
-    int64_t known;
-    if (ir_const_int(w->r.f, cond, &known))
-        return known != 0;
-    if (op.kind == IR_BITAND && op.type->kind == TYPE_BOOL)
-        return is_true(w, op.args[0]) && is_true(w, op.args[1]);
-    if (op.kind == IR_BITOR && op.type->kind == TYPE_BOOL)
-        return is_true(w, op.args[0]) || is_true(w, op.args[1]);
-    if (op.nargs != 2 || !range_counts(ir_op(w->r.f, op.args[0])->type))
-        return false;
-    switch (op.kind) {
-    case IR_LT: return at_most(w, op.args[0], op.args[1], 1);
-    case IR_LE: return at_most(w, op.args[0], op.args[1], 0);
-    case IR_GT: return at_most(w, op.args[1], op.args[0], 1);
-    case IR_GE: return at_most(w, op.args[1], op.args[0], 0);
-    case IR_NE:
-        return at_most(w, op.args[0], op.args[1], 1) || at_most(w, op.args[1], op.args[0], 1);
-    case IR_EQ:
-        return at_most(w, op.args[0], op.args[1], 0) && at_most(w, op.args[1], op.args[0], 0);
-    default: return false;
-    }
-}
-
 /* ---- checks ---- */
 
 static bool indices_fit(Walk *w, const IrOp *op, int first) {
@@ -115,38 +91,10 @@ static void visit_bounds(Walk *w, IrId id) {
                        : "an index is not known to be within the array");
 }
 
-/* Is `part` v, or among what v is made of? Looks at no more than *budget ops. */
-static bool made_of(const IrFunc *f, IrId v, IrId part, int *budget) {
-    if (v == part)
-        return true;
-    const IrOp *op = ir_op(f, v);
-    for (int k = 0; k < op->nargs && --*budget > 0; k++)
-        if (op->args[k] && made_of(f, op->args[k], part, budget))
-            return true;
-    return false;
-}
-
-/* May making `cond` fault in a way that making v does not? Then a check of cond that guards v must
-   stay though cond is true: what proves it goes with it. Elements of arrays are of no concern. */
-static bool faults_apart(const IrFunc *f, IrId cond, IrId v, int *budget) {
-    const IrOp *op = ir_op(f, cond);
-    if (cond == v || op->kind == IR_DIM)
-        return false;
-    if (--*budget <= 0)
-        return true;
-    if (ir_may_fault(f, cond) && !made_of(f, v, cond, &(int){64}))
-        return true;
-    for (int k = 0; k < op->nargs; k++)
-        if (op->args[k] && ir_op(f, op->args[k])->type->kind != TYPE_ARRAY &&
-            faults_apart(f, op->args[k], v, budget))
-            return true;
-    return false;
-}
-
 static void visit_check(Walk *w, IrId id) {
     const IrOp op = *ir_op(w->r.f, id);
-    bool proven = is_true(w, op.args[1]);
-    if (proven && op.args[0] && faults_apart(w->r.f, op.args[1], op.args[0], &(int){64}))
+    bool proven = range_is_true(&w->r, op.args[1]);
+    if (proven && op.args[0] && range_faults_apart(w->r.f, op.args[1], op.args[0], IR_NONE))
         return;
     if (proven)
         vec_push(w->r.arena, &w->replaced, id);

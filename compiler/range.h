@@ -64,6 +64,12 @@ bool range_prove(Range *r, Lin goal);
 bool range_at_most(Range *r, IrId a, IrId b, int64_t c);
 /* Are the indices of an INDEX or UPDATE, which are its args from `first` on, in bounds? */
 bool range_fits(Range *r, const IrOp *op, int first);
+/* Is a bool true, surely, here? */
+bool range_is_true(Range *r, IrId cond);
+/* May making v fault in a way that making `kept` (or nothing, IR_NONE) does not? Then v must stay
+   though a proof makes it needless: what proves it goes with it. Ops before `first` stay anyway, and
+   elements of arrays are of no concern. */
+bool range_faults_apart(const IrFunc *f, IrId v, IrId kept, IrId first);
 /* Adds what follows from a bool being `truth`. */
 void range_assume(Range *r, IrId cond, bool truth);
 void range_fact(Range *r, Lin fact);

@@ -609,6 +609,29 @@ bool range_at_most(Range *r, IrId a, IrId b, int64_t c) {
     return range_prove(r, lin_add(goal, lin_const(c), 1));
 }
 
+bool range_is_true(Range *r, IrId cond) {
+    const IrOp op = *ir_op(r->f, cond);
+    int64_t known;
+    if (ir_const_int(r->f, cond, &known))
+        return known != 0;
+    if (op.kind == IR_BITAND && op.type->kind == TYPE_BOOL)
+        return range_is_true(r, op.args[0]) && range_is_true(r, op.args[1]);
+    if (op.kind == IR_BITOR && op.type->kind == TYPE_BOOL)
+        return range_is_true(r, op.args[0]) || range_is_true(r, op.args[1]);
+    if (op.nargs != 2 || !range_counts(ir_type(r->f, op.args[0])))
+        return false;
+    IrId a = op.args[0], b = op.args[1];
+    switch (op.kind) {
+    case IR_LT: return range_at_most(r, a, b, 1);
+    case IR_LE: return range_at_most(r, a, b, 0);
+    case IR_GT: return range_at_most(r, b, a, 1);
+    case IR_GE: return range_at_most(r, b, a, 0);
+    case IR_NE: return range_at_most(r, a, b, 1) || range_at_most(r, b, a, 1);
+    case IR_EQ: return range_at_most(r, a, b, 0) && range_at_most(r, b, a, 0);
+    default: return false;
+    }
+}
+
 bool range_fits(Range *r, const IrOp *op, int first) {
     for (int k = first; k < op->nargs; k++) {
         IrId dim = range_dim(r, op->args[0], k - first);
@@ -618,6 +641,40 @@ bool range_fits(Range *r, const IrOp *op, int first) {
     }
     return true;
 }
+
+/* ---- what a proof makes needless ---- */
+
+/* Is `part` v, or among what v is made of? Looks at no more than *budget ops. */
+static bool made_of(const IrFunc *f, IrId v, IrId part, int *budget) {
+    if (v == part)
+        return true;
+    const IrOp *op = ir_op(f, v);
+    for (int k = 0; k < op->nargs && --*budget > 0; k++)
+        if (op->args[k] && made_of(f, op->args[k], part, budget))
+            return true;
+    return false;
+}
+
+static bool faults_apart(const IrFunc *f, IrId v, IrId kept, IrId first, int *budget) {
+    const IrOp *op = ir_op(f, v);
+    if (v == kept || v < first || op->kind == IR_DIM)
+        return false;
+    if (--*budget <= 0)
+        return true;
+    if (ir_may_fault(f, v) && !(kept && made_of(f, kept, v, &(int){64})))
+        return true;
+    for (int k = 0; k < op->nargs; k++)
+        if (op->args[k] && ir_type(f, op->args[k])->kind != TYPE_ARRAY &&
+            faults_apart(f, op->args[k], kept, first, budget))
+            return true;
+    return false;
+}
+
+bool range_faults_apart(const IrFunc *f, IrId v, IrId kept, IrId first) {
+    return faults_apart(f, v, kept, first, &(int){64});
+}
+
+/* ---- places ---- */
 
 /* i < bound. Where i is at least `least`, i < max(x, least) says i < x. */
 static void assume_below(Range *r, Lin i, IrId bound, int64_t least) {
