@@ -78,14 +78,19 @@ run_array() {
     (cd "$work/outputs" && cksum ./*) && rm -r "$work/outputs"
 }
 
-# run_program DEVICE NAME IMAGE OPTIONS ARGUMENTS: any other run of the list.
+# run_program DEVICE NAME IMAGE OPTIONS ARGUMENTS: any other run of the list; then checksums of the
+# pictures among the arguments.
 run_program() {
     # What the arguments of the examples may mention.
     pictures=pictures bytes=data/bytes
     : "$pictures $bytes"
     cd "$work/files" || return
     eval "$before \"\$gactrun\" --device=\"\$1\" --metrics-file=\"\$work/metrics\" $4 \
-        \"\$images/\$3.gactx\" $5"
+        \"\$images/\$3.gactx\" $5" || return
+    # The arguments as they are written.
+    # shellcheck disable=SC2016
+    shown=$(echo "$5" | grep -o '"$pictures/[^"]*"') || return 0
+    eval "cksum $(echo "$shown" | tr '\n' ' ')"
 }
 
 # run_line DEVICE NAME IMAGE OPTIONS ARGUMENTS: a run of the list, behind the command in `before`, with
