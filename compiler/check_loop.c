@@ -239,11 +239,13 @@ static void run_loop(Checker *ck, Loop *loop) {
     IrId zero = counted ? ir_int(&ck->b, basic(ck, TYPE_I64), 0) : IR_NONE;
     IrId done = counted ? ir_for(&ck->b, zero, loop->count, ids, n, at.body)
                         : ir_loop(&ck->b, ids, n + extra, at.cond, at.body);
+    IrKind kind = ir_op(ck->b.func, done)->kind;
+    bool stays = kind == IR_FOR || kind == IR_LOOP; /* else its results are values from elsewhere */
     for (int k = 0; k < n; k++) {
         IrId id = n + extra == 1 ? done : ir_get(&ck->b, done, k + extra);
         Val init = loop->init[k];
         ck->locals.at[loop->carried.at[k]].val = val(init.type, id);
-        if (!type_is_flat(type_of(ck, init)))
+        if (stays && !type_is_flat(type_of(ck, init)))
             assume_kept(ck, loop, k, id, 0, init.type, init.id);
     }
     if (returned >= 0 && !loop->exits) /* loops inside have tested it, but no round sets it */
