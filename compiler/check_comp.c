@@ -401,17 +401,6 @@ static bool visit_mention(const Expr *e, void *ctx) {
     return !m->found;
 }
 
-static void pattern_names(Checker *ck, const Pattern *p, NameList *out) {
-    if (p->kind == PAT_NAME)
-        vec_push(ck->arena, out, p->name);
-    if (p->kind == PAT_TUPLE || p->kind == PAT_OR)
-        for (int i = 0; i < p->items.len; i++)
-            pattern_names(ck, p->items.at[i], out);
-    if (p->kind == PAT_CTOR)
-        for (int i = 0; i < p->ctor.items.len; i++)
-            pattern_names(ck, p->ctor.items.at[i].pattern, out);
-}
-
 /* Does any range of clauses first… use a name that an earlier one binds? */
 static bool is_rectangular(Checker *ck, const Expr *e, int first) {
     NameList names = {0};

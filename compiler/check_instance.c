@@ -11,34 +11,124 @@ typedef struct {
     const Decl *target;
     Module *module;
     VEC(const Decl *) seen;
+    NameList locals; /* parameters and locals in scope: their names are no functions' */
     bool found;
 } Reach;
 
 static void reach_decl(Reach *r, const Decl *d);
 
-static bool visit_reach(const Expr *e, void *ctx) {
-    Reach *r = ctx;
-    if (e->kind != EXPR_NAME && e->kind != EXPR_FIELD)
-        return !r->found;
-    Name name = e->kind == EXPR_NAME ? e->name : e->field.name;
-    Module *m = r->module;
-    if (e->kind == EXPR_FIELD) {
-        if (e->field.base->kind != EXPR_NAME)
-            return !r->found;
-        m = find_import(r->ck, m, e->field.base->name);
-        if (!m)
-            return !r->found;
-    }
+static bool is_local(const Reach *r, Name name) {
+    for (int i = 0; i < r->locals.len; i++)
+        if (r->locals.at[i] == name)
+            return true;
+    return false;
+}
+
+static void reach_name(Reach *r, Module *m, Name name) {
     FnSet *set = find_fnset(r->ck, m, name);
     if (!set)
-        return !r->found;
+        return;
     for (int i = 0; i < set->own.len; i++)
         reach_decl(r, set->own.at[i]);
     for (int i = 0; i < set->imported.len; i++)
         reach_decl(r, set->imported.at[i]);
     for (int i = 0; i < set->prelude.len; i++)
         reach_decl(r, set->prelude.at[i]);
+}
+
+static bool visit_reach(const Expr *e, void *ctx);
+
+static void bind(Reach *r, const Pattern *p) {
+    if (p)
+        pattern_names(r->ck, p, &r->locals);
+}
+
+static void reach_block(Reach *r, const ExprList *block) {
+    for (int i = 0; i < block->len; i++) {
+        walk_expr(block->at[i], visit_reach, r);
+        if (block->at[i]->kind == EXPR_LET)
+            bind(r, block->at[i]->let.pattern);
+    }
+}
+
+/* Clauses see the names of those before them. */
+static void reach_clauses(Reach *r, const ClauseList *clauses) {
+    for (int i = 0; i < clauses->len; i++) {
+        walk_expr(clauses->at[i].source, visit_reach, r);
+        bind(r, clauses->at[i].pattern);
+    }
+}
+
+static void reach_match(Reach *r, const Expr *e) {
+    int mark = r->locals.len;
+    walk_expr(e->match.subject, visit_reach, r);
+    for (int i = 0; i < e->match.arms.len; i++) {
+        bind(r, e->match.arms.at[i].pattern);
+        walk_expr(e->match.arms.at[i].guard, visit_reach, r);
+        walk_expr(e->match.arms.at[i].body, visit_reach, r);
+        r->locals.len = mark;
+    }
+}
+
+static void reach_loop(Reach *r, const Expr *e) {
+    for (int i = 0; i < e->loop.vars.len; i++)
+        walk_expr(e->loop.vars.at[i].init, visit_reach, r);
+    walk_expr(e->loop.source, visit_reach, r);
+    for (int i = 0; i < e->loop.vars.len; i++)
+        bind(r, e->loop.vars.at[i].pattern);
+    bind(r, e->loop.pattern);
+    walk_expr(e->loop.cond, visit_reach, r);
+    walk_expr(e->loop.body, visit_reach, r);
+}
+
+/* What binds names; false for all else. */
+static bool reach_scope(Reach *r, const Expr *e) {
+    int mark = r->locals.len;
+    switch ((int)e->kind) {
+    case EXPR_BLOCK: reach_block(r, &e->block); break;
+    case EXPR_MATCH: reach_match(r, e); break;
+    case EXPR_LOOP: reach_loop(r, e); break;
+    case EXPR_COMPREHENSION:
+        reach_clauses(r, &e->comp.clauses);
+        walk_expr(e->comp.cond, visit_reach, r);
+        walk_expr(e->comp.body, visit_reach, r);
+        break;
+    case EXPR_FOR:
+        reach_clauses(r, &e->for_loop.clauses);
+        walk_expr(e->for_loop.body, visit_reach, r);
+        break;
+    case EXPR_LAMBDA:
+        for (int i = 0; i < e->lambda.params.len; i++)
+            bind(r, e->lambda.params.at[i].pattern);
+        walk_expr(e->lambda.body, visit_reach, r);
+        break;
+    default: return false;
+    }
+    r->locals.len = mark;
+    return true;
+}
+
+static bool visit_reach(const Expr *e, void *ctx) {
+    Reach *r = ctx;
+    if (r->found || reach_scope(r, e))
+        return false;
+    if (e->kind == EXPR_NAME && !is_local(r, e->name))
+        reach_name(r, r->module, e->name);
+    if (e->kind == EXPR_FIELD && e->field.base->kind == EXPR_NAME) {
+        Module *m = find_import(r->ck, r->module, e->field.base->name);
+        if (m)
+            reach_name(r, m, e->field.name);
+    }
     return !r->found;
+}
+
+static void reach_body(Reach *r, const Decl *d) {
+    NameList outer = r->locals;
+    r->locals = (NameList){0};
+    for (int i = 0; i < d->fn.params.len; i++)
+        bind(r, d->fn.params.at[i].pattern);
+    walk_expr(d->fn.body, visit_reach, r);
+    r->locals = outer;
 }
 
 static void reach_decl(Reach *r, const Decl *d) {
@@ -55,7 +145,7 @@ static void reach_decl(Reach *r, const Decl *d) {
     vec_push(r->ck->arena, &r->seen, d);
     Module *outer = r->module;
     r->module = d->module;
-    walk_expr(d->fn.body, visit_reach, r);
+    reach_body(r, d);
     r->module = outer;
 }
 
@@ -65,7 +155,7 @@ static bool is_recursive(Checker *ck, const Decl *d) {
         if (i->decl == d && i->ntypes == -1)
             return i->busy;
     Reach r = {.ck = ck, .target = d, .module = d->module};
-    walk_expr(d->fn.body, visit_reach, &r);
+    reach_body(&r, d);
     Instance *memo = NEW(ck->arena, Instance);
     *memo = (Instance){.decl = d, .ntypes = -1, .busy = r.found, .next = ck->instances};
     ck->instances = memo;
