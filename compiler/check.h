@@ -389,7 +389,7 @@ void check_attrs(Checker *ck, const AttrList *attrs, const char *where);
 const Attr *find_attr(const AttrList *attrs, const char *name);
 void resolve_uncalled(Checker *ck, const Decl *d);
 /* Adds the names that a pattern binds, or may bind. */
-void pattern_names(Checker *ck, const Pattern *p, NameList *out);
+void bound_names(Checker *ck, const Pattern *p, NameList *out);
 /* Ends a root: defaults what no context decided and checks that literals fit. */
 void root_begin(Checker *ck);
 void root_end(Checker *ck);

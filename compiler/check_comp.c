@@ -409,7 +409,7 @@ static bool is_rectangular(Checker *ck, const Expr *e, int first) {
         walk_expr(e->comp.clauses.at[k].source, visit_mention, &m);
         if (m.found)
             return false;
-        pattern_names(ck, e->comp.clauses.at[k].pattern, &names);
+        bound_names(ck, e->comp.clauses.at[k].pattern, &names);
     }
     return true;
 }

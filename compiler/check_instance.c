@@ -40,7 +40,7 @@ static bool visit_reach(const Expr *e, void *ctx);
 
 static void bind(Reach *r, const Pattern *p) {
     if (p)
-        pattern_names(r->ck, p, &r->locals);
+        bound_names(r->ck, p, &r->locals);
 }
 
 static void reach_block(Reach *r, const ExprList *block) {

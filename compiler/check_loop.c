@@ -59,7 +59,8 @@ struct Loop {
     void (*body)(Checker *ck, Loop *loop, IrId i);
     const void *ctx;
     IntList carried;                         /* locals */
-    bool exits; /* break or return: the exit flags are tested before each round */
+    bool exits;   /* break or return: the exit flags are tested before each round */
+    bool returns; /* return, so that its flag and value are carried */
     Span span;
     VEC(Changed) changed; /* the other sizes stay as they are at the start */
     Val *init;
@@ -223,7 +224,7 @@ static void run_loop(Checker *ck, Loop *loop) {
         bool carried = false;
         for (int k = 0; k < loop->carried.len; k++)
             carried |= loop->carried.at[k] == ck->fn->retval;
-        if (loop->exits && typed && !carried && ck->fn->retval >= 0)
+        if (loop->returns && typed && !carried && ck->fn->retval >= 0)
             carry_retval(ck, loop);
         restore_init(ck, loop);
         at = loop_attempt(ck, loop, counted);
@@ -252,8 +253,9 @@ static void run_loop(Checker *ck, Loop *loop) {
         ck->locals.at[returned].val = has_returned;
 }
 
-/* The locals a body may change: what it assigns, an actor's state, and the exit flags. */
-static IntList carried_locals(Checker *ck, const Expr *body, const Expr *cond, bool exits) {
+/* The locals a body may change: what it assigns, an actor's state, and the flags of its exits. A flag
+   that it does not set stays that of the code around, which does not know of this loop. */
+static IntList carried_locals(Checker *ck, const Expr *body, const Expr *cond, Exits exits) {
     Assigned a = {.ck = ck};
     walk_expr(body, visit_assigned, &a);
     walk_expr(cond, visit_assigned, &a);
@@ -261,11 +263,11 @@ static IntList carried_locals(Checker *ck, const Expr *body, const Expr *cond, b
     for (int i = fn->base; fn->actor && i < ck->locals.len; i++)
         if (ck->locals.at[i].is_var && ck->locals.at[i].val.type)
             add_assigned(&a, i);
-    if (exits && fn->returned >= 0)
+    if (exits.returns && fn->returned >= 0)
         add_assigned(&a, fn->returned);
-    if (exits && fn->retval >= 0 && ck->locals.at[fn->retval].val.type)
+    if (exits.returns && fn->retval >= 0 && ck->locals.at[fn->retval].val.type)
         add_assigned(&a, fn->retval);
-    if (exits && fn->brk >= 0)
+    if (exits.breaks && fn->brk >= 0)
         add_assigned(&a, fn->brk);
     return a.list;
 }
@@ -340,8 +342,8 @@ static void for_clause(Checker *ck, const Expr *e, int clause) {
         return;
     Exits x = exits_of(e->for_loop.body);
     Loop loop = {.count = count, .body = for_body, .ctx = c, .span = e->span,
-                 .exits = x.returns || x.breaks};
-    loop.carried = carried_locals(ck, e->for_loop.body, NULL, loop.exits);
+                 .exits = x.returns || x.breaks, .returns = x.returns};
+    loop.carried = carried_locals(ck, e->for_loop.body, NULL, x);
     run_loop(ck, &loop);
 }
 
@@ -374,8 +376,8 @@ static void while_body(Checker *ck, Loop *loop, IrId i) {
 void run_while(Checker *ck, const Expr *e) {
     Exits x = exits_of(e->while_loop.body);
     Loop loop = {.cond = while_cond, .body = while_body, .ctx = e, .span = e->span,
-                 .exits = x.returns || x.breaks};
-    loop.carried = carried_locals(ck, e->while_loop.body, e->while_loop.cond, loop.exits);
+                 .exits = x.returns || x.breaks, .returns = x.returns};
+    loop.carried = carried_locals(ck, e->while_loop.body, e->while_loop.cond, x);
     run_loop(ck, &loop);
 }
 
@@ -454,7 +456,7 @@ Val check_loop(Checker *ck, const Expr *e) {
         return val_poison(ck);
     if (e->loop.cond)
         loop.cond = loop_cond;
-    loop.carried = carried_locals(ck, e->loop.body, e->loop.cond, false);
+    loop.carried = carried_locals(ck, e->loop.body, e->loop.cond, (Exits){0});
     for (int k = 0; k < n; k++)
         vec_push(ck->arena, &loop.carried, l.hidden + k);
     int brk = ck->fn->brk;

@@ -3,17 +3,17 @@
 
 #include <string.h>
 
-void pattern_names(Checker *ck, const Pattern *p, NameList *out) {
+void bound_names(Checker *ck, const Pattern *p, NameList *out) {
     switch (p->kind) {
     case PAT_NAME: vec_push(ck->arena, out, p->name); return;
     case PAT_TUPLE:
     case PAT_OR:
         for (int i = 0; i < p->items.len; i++)
-            pattern_names(ck, p->items.at[i], out);
+            bound_names(ck, p->items.at[i], out);
         return;
     case PAT_CTOR:
         for (int i = 0; i < p->ctor.items.len; i++)
-            pattern_names(ck, p->ctor.items.at[i].pattern, out);
+            bound_names(ck, p->ctor.items.at[i].pattern, out);
         return;
     default: return;
     }
@@ -46,32 +46,32 @@ static bool visit_bound(const Expr *e, void *ctx) {
     Gather *g = ctx;
     switch ((int)e->kind) {
     case EXPR_LET:
-        pattern_names(g->ck, e->let.pattern, g->out);
+        bound_names(g->ck, e->let.pattern, g->out);
         gather_dims(g->ck, e->let.type, g->out);
         break;
     case EXPR_FOR:
         for (int i = 0; i < e->for_loop.clauses.len; i++)
-            pattern_names(g->ck, e->for_loop.clauses.at[i].pattern, g->out);
+            bound_names(g->ck, e->for_loop.clauses.at[i].pattern, g->out);
         break;
     case EXPR_COMPREHENSION:
         for (int i = 0; i < e->comp.clauses.len; i++)
-            pattern_names(g->ck, e->comp.clauses.at[i].pattern, g->out);
+            bound_names(g->ck, e->comp.clauses.at[i].pattern, g->out);
         break;
     case EXPR_LAMBDA:
         for (int i = 0; i < e->lambda.params.len; i++) {
-            pattern_names(g->ck, e->lambda.params.at[i].pattern, g->out);
+            bound_names(g->ck, e->lambda.params.at[i].pattern, g->out);
             gather_dims(g->ck, e->lambda.params.at[i].type, g->out);
         }
         break;
     case EXPR_MATCH:
         for (int i = 0; i < e->match.arms.len; i++)
-            pattern_names(g->ck, e->match.arms.at[i].pattern, g->out);
+            bound_names(g->ck, e->match.arms.at[i].pattern, g->out);
         break;
     case EXPR_LOOP:
         for (int i = 0; i < e->loop.vars.len; i++)
-            pattern_names(g->ck, e->loop.vars.at[i].pattern, g->out);
+            bound_names(g->ck, e->loop.vars.at[i].pattern, g->out);
         if (e->loop.pattern)
-            pattern_names(g->ck, e->loop.pattern, g->out);
+            bound_names(g->ck, e->loop.pattern, g->out);
         break;
     default: break;
     }
@@ -116,7 +116,7 @@ void resolve_uncalled(Checker *ck, const Decl *d) {
     ck->b = (IrBuilder){.module = ck->c->ir, .func = func, .region = func->body, .span = d->span};
     ck->fn = &ctx;
     for (int i = 0; i < d->fn.params.len; i++) {
-        pattern_names(ck, d->fn.params.at[i].pattern, &bound);
+        bound_names(ck, d->fn.params.at[i].pattern, &bound);
         gather_dims(ck, d->fn.params.at[i].type, &bound);
     }
     gather_dims(ck, d->fn.result, &bound);

@@ -377,12 +377,12 @@ static LLVMValueRef *launched(Launch *l) {
 static LLVMValueRef call_launch(Launch *l) {
     Fn *f = l->f;
     Emit *e = f->e;
+    int n = l->c->nresults ? l->c->nresults : 1;
+    l->results = fn_alloca(f, LLVMArrayType2(e->i64, (uint64_t)n), "results");
     LLVMValueRef words = fill_words(l);
     if (!words)
         return LLVMConstNull(e->i1);
     LLVMValueRef row = kernel_row(l->k, l->c);
-    int n = l->c->nresults ? l->c->nresults : 1;
-    l->results = fn_alloca(f, LLVMArrayType2(e->i64, (uint64_t)n), "results");
     LLVMTypeRef params[] = {e->ptr, e->ptr, e->ptr, e->ptr};
     LLVMTypeRef type = LLVMFunctionType(e->i32, params, 4, 0);
     LLVMValueRef args[] = {f->ctx, row, words, l->results};
