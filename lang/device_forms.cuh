@@ -61,6 +61,7 @@ template <class T> struct gx_pairs {
     u64 count;
     template <class Op> GX_DEV_MEMBER void add(T v, Op op) {
         int level = 0;
+        GX_UNROLL1
         for (u64 c = count; c & 1; c >>= 1, level++)
             v = op(kept[level], v);
         kept[level] = v;
@@ -71,6 +72,7 @@ template <class T> struct gx_pairs {
         while (!(count >> level & 1))
             level++;
         T v = kept[level];
+        GX_UNROLL1
         for (level++; count >> level; level++)
             if (count >> level & 1)
                 v = op(kept[level], v);
@@ -101,6 +103,7 @@ template <class T, class Op> GX_DEV T gx_lane_pairs(T v, int n, Op op) {
 template <class T, class Value, class Op>
 GX_DEV T gx_chunk_lanes(i64 lo, i64 hi, T identity, Value value, Op op) {
     T sum = identity;
+    GX_UNROLL1
     for (i64 p = lo + gx_lane(); p < hi; p += 32)
         sum = op(sum, value(p));
     return gx_butterfly(sum, op);
@@ -110,8 +113,11 @@ GX_DEV T gx_chunk_lanes(i64 lo, i64 hi, T identity, Value value, Op op) {
 template <class T, class Value, class Op> GX_DEV T gx_chunk_pieces(i64 lo, i64 hi, Value value, Op op) {
     i64 from = lo + (i64)gx_lane() * GX_PIECE, to = gx_min(from + GX_PIECE, hi);
     T sum{};
-    for (i64 p = from; p < to; p++)
-        sum = p == from ? value(p) : op(sum, value(p));
+    GX_UNROLL1
+    for (i64 p = from; p < to; p++) {
+        T v = value(p);
+        sum = p == from ? v : op(sum, v);
+    }
     return gx_lane_pairs(sum, (int)((hi - lo + GX_PIECE - 1) / GX_PIECE), op);
 }
 
@@ -136,6 +142,7 @@ template <class Beats> struct gx_better_of {
 template <class T, class Value, class Beats>
 GX_DEV gx_picked<T> gx_chunk_pick(i64 lo, i64 hi, gx_picked<T> best, Value value, Beats beats, int stride,
                                   int first) {
+    GX_UNROLL1
     for (i64 p = lo + first; p < hi; p += stride) {
         T v = value(p);
         if (beats(best.v, v))
@@ -149,14 +156,12 @@ GX_DEV gx_picked<T> gx_chunk_pick(i64 lo, i64 hi, gx_picked<T> best, Value value
 template <int W, class T, class Value, class Op>
 GX_DEV T gx_fold_any(i64 n, T zero, T identity, Value value, Op op) {
     T sum = identity;
-    if (W == 1) {
-        for (i64 p = 0; p < n; p++)
-            sum = op(sum, value(p));
-        return op(zero, sum);
-    }
-    for (i64 p = gx_lane(); p < n; p += 32)
+    GX_UNROLL1
+    for (i64 p = W == 1 ? 0 : gx_lane(); p < n; p += W)
         sum = op(sum, value(p));
-    return op(zero, gx_lane_first(gx_butterfly(sum, op)));
+    if constexpr (W > 1)
+        sum = gx_lane_first(gx_butterfly(sum, op));
+    return op(zero, sum);
 }
 
 /* One chunk by one thread: lanes in the order in which the butterfly meets them. */
@@ -164,9 +169,11 @@ template <class T, class Value, class Op>
 GX_DEV T gx_alone_lanes(i64 lo, i64 hi, T identity, Value value, Op op) {
     gx_pairs<T> lanes;
     lanes.count = 0;
+    GX_UNROLL1
     for (int k = 0; k < 32; k++) {
         int lane = (k & 1) << 4 | (k & 2) << 2 | (k & 4) | (k & 8) >> 2 | (k & 16) >> 4;
         T sum = identity;
+        GX_UNROLL1
         for (i64 p = lo + lane; p < hi; p += 32)
             sum = op(sum, value(p));
         lanes.add(sum, op);
@@ -178,18 +185,19 @@ template <int W, class T, class Value, class Op>
 GX_DEV T gx_fold_lanes(i64 n, T zero, T identity, Value value, Op op) {
     if (n <= 0)
         return zero;
-    if (n <= GX_CHUNK) {
-        T sum = W == 1 ? gx_alone_lanes(0, n, identity, value, op)
-                       : gx_lane_first(gx_chunk_lanes(0, n, identity, value, op));
-        return op(zero, sum);
-    }
     gx_pairs<T> chunks;
     chunks.count = 0;
+    GX_UNROLL1
     for (i64 lo = 0; lo < n; lo += GX_CHUNK) {
         i64 hi = gx_min(lo + (i64)GX_CHUNK, n);
-        chunks.add(W == 1 ? gx_alone_lanes(lo, hi, identity, value, op)
-                          : gx_lane_first(gx_chunk_lanes(lo, hi, identity, value, op)),
-                   op);
+        T sum;
+        if constexpr (W == 1)
+            sum = gx_alone_lanes(lo, hi, identity, value, op);
+        else
+            sum = gx_lane_first(gx_chunk_lanes(lo, hi, identity, value, op));
+        if (n <= GX_CHUNK)
+            return op(zero, sum);
+        chunks.add(sum, op);
     }
     return op(zero, chunks.all(op));
 }
@@ -197,11 +205,15 @@ GX_DEV T gx_fold_lanes(i64 n, T zero, T identity, Value value, Op op) {
 template <class T, class Value, class Op> GX_DEV T gx_alone_pieces(i64 lo, i64 hi, Value value, Op op) {
     gx_pairs<T> pieces;
     pieces.count = 0;
+    GX_UNROLL1
     for (i64 from = lo; from < hi; from += GX_PIECE) {
         i64 to = gx_min(from + (i64)GX_PIECE, hi);
-        T sum = value(from);
-        for (i64 p = from + 1; p < to; p++)
-            sum = op(sum, value(p));
+        T sum{};
+        GX_UNROLL1
+        for (i64 p = from; p < to; p++) {
+            T v = value(p);
+            sum = p == from ? v : op(sum, v);
+        }
         pieces.add(sum, op);
     }
     return pieces.all(op);
@@ -212,21 +224,27 @@ template <int W, class T, class Value, class Op> GX_DEV T gx_fold_pieces(i64 n, 
         return zero;
     gx_pairs<T> chunks;
     chunks.count = 0;
+    GX_UNROLL1
     for (i64 lo = 0; lo < n; lo += GX_CHUNK) {
         i64 hi = gx_min(lo + (i64)GX_CHUNK, n);
-        chunks.add(W == 1 ? gx_alone_pieces<T>(lo, hi, value, op)
-                          : gx_lane_first(gx_chunk_pieces<T>(lo, hi, value, op)),
-                   op);
+        T sum;
+        if constexpr (W == 1)
+            sum = gx_alone_pieces<T>(lo, hi, value, op);
+        else
+            sum = gx_lane_first(gx_chunk_pieces<T>(lo, hi, value, op));
+        if (n <= GX_CHUNK)
+            return op(zero, sum);
+        chunks.add(sum, op);
     }
     return op(zero, chunks.all(op));
 }
 
 template <int W, class T, class Value, class Beats> GX_DEV T gx_fold_pick(i64 n, T zero, Value value, Beats beats) {
     gx_picked<T> best = {zero, -1};
-    if (W == 1)
-        return gx_chunk_pick(0, n, best, value, beats, 1, 0).v;
-    best = gx_chunk_pick(0, n, best, value, beats, 32, gx_lane());
-    return gx_lane_first(gx_butterfly(best, gx_better_of<Beats>(beats))).v;
+    best = gx_chunk_pick(0, n, best, value, beats, W, W == 1 ? 0 : (int)gx_lane());
+    if constexpr (W > 1)
+        best = gx_lane_first(gx_butterfly(best, gx_better_of<Beats>(beats)));
+    return best.v;
 }
 
 template <class T> GX_DEV T gx_multiply_add(T a, T b, T c) {
@@ -239,6 +257,7 @@ template <class T> GX_DEV T gx_multiply_add(T a, T b, T c) {
 /* A row times a column whose elements are `step` apart, added in order. */
 template <class T> GX_DEV T gx_dot(const T *row, const T *column, i64 n, i64 step) {
     T sum = gx_convert<T>((i32)0);
+    GX_UNROLL1
     for (i64 k = 0; k < n; k++)
         sum = gx_multiply_add(row[k], column[k * step], sum);
     return sum;
@@ -248,7 +267,9 @@ template <class T> GX_DEV T gx_dot(const T *row, const T *column, i64 n, i64 ste
 
 /* Rows 0 … n - 1, n > 0, as neighbours in pairs, by the threads of one block; the result is row 0. */
 template <class T, class Op> GX_DEV void gx_tree(T *rows, i64 n, Op op) {
+    GX_UNROLL1
     for (i64 d = 1; d < n; d *= 2) {
+        GX_UNROLL1
         for (i64 k = threadIdx.x; k * 2 * d + d < n; k += blockDim.x)
             rows[k * 2 * d] = op(rows[k * 2 * d], rows[k * 2 * d + d]);
         gx_sync();
@@ -260,6 +281,7 @@ template <class T, class Op> GX_DEV void gx_tree(T *rows, i64 n, Op op) {
 /* The prefixes of a group of up to 16 values, combined in pairs. */
 template <class T, class Op> GX_DEV void gx_group_scan(T *v, int n, Op op) {
     for (int bit = 1; bit < GX_GROUP; bit *= 2)
+        GX_UNROLL1
         for (int k = n - 1; k >= 0; k--)
             if (k & bit)
                 v[k] = op(v[(k & ~(2 * bit - 1)) + bit - 1], v[k]);
@@ -269,6 +291,7 @@ template <class T, class Op> GX_DEV void gx_group_scan(T *v, int n, Op op) {
 template <class T, class Op> GX_DEV void gx_fold_groups(T *sums, int n, Op op) {
     gx_sync();
     if (threadIdx.x == 0)
+        GX_UNROLL1
         for (int g = 1; g < n; g++)
             sums[g] = op(sums[g - 1], sums[g]);
     gx_sync();

@@ -213,6 +213,7 @@ static void copy_row(Writer *w, const Out *o, IrId id) {
     if (!v->s)
         return;
     const char *p = cu_name(cu, "p");
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 %s = %s; %s < %s; %s += %d)", p, cu->is_wide ? "gx_lane()" : "0", p, o->part, p,
             cu->is_wide ? 32 : 1);
     cu_line(cu, "{");
@@ -426,6 +427,7 @@ static void open_tables(Writer *w) {
         if (!is_scatter)
             o->part = arg->s ? arg->s[0] : "0";
         cu->out->can_fault = true;
+        cu_line(cu, "GX_UNROLL1");
         cu_line(cu, "for (i64 p = gx_thread(); p < %s; p += gx_threads()) {", o->part);
         for (int c = 0; c < o->l->ncols; c++)
             cu_line(cu, "    %s[p] = %s;", o->data[c],
@@ -438,6 +440,7 @@ static void open_tables(Writer *w) {
 /* After the points: of those at one place the last is stored. */
 static void close_scatters(Writer *w) {
     Cu *cu = &w->cu;
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 p = gx_thread(); p < %s; p += gx_threads()) {", w->total);
     cu->indent++;
     call_point(w, "return;");
@@ -466,6 +469,7 @@ static void write_maps(Writer *w) {
     Cu *cu = &w->cu;
     bool is_warp = cu->is_warp;
     open_phase(w, is_warp ? KERNEL_WAITS : KERNEL_PLAIN, "", is_warp ? GACT_GRID_WARPS : GACT_GRID_POINTS);
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 p = gx_%s(); p < %s; p += gx_%s()) {", is_warp ? "warp" : "thread", w->total,
             is_warp ? "warps" : "threads");
     cu->indent++;
@@ -503,6 +507,7 @@ static void write_strides(Writer *w) {
         if (is_reduction(o->sink->kind) && !is_piecewise(o))
             cu_line(cu, "const auto op%d = %s;", i, o->fold.op);
     }
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 p = lo + gx_lane(); p < hi; p += 32) {");
     cu->indent++;
     call_point(w, "break;");
@@ -536,6 +541,7 @@ static void write_pieces(Writer *w) {
             cu_line(cu, "%s sum%d{};", w->outs[i].fold.type, i);
             cu_line(cu, "const auto op%d = %s;", i, w->outs[i].fold.op);
         }
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 p = from; p < to; p++) {");
     cu->indent++;
     call_point(w, "break;");
@@ -590,6 +596,7 @@ static void write_sums(Writer *w) {
                        w->outs[i].sink->kind != SINK_FILTER;
     }
     open_phase(w, KERNEL_WAITS, "", GACT_GRID_CHUNKS);
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 c = gx_warp(); c < %s; c += gx_warps()) {", w->chunks);
     cu->indent++;
     cu_line(cu, "const i64 lo = c * GX_CHUNK, hi = gx_min(lo + (i64)GX_CHUNK, %s);", w->total);
@@ -616,6 +623,7 @@ static void write_groups(Writer *w, const Out *o) {
     cu_line(cu, "const int n = (int)gx_max(gx_min(hi - from, (i64)GX_GROUP), (i64)0);");
     cu_line(cu, "const int groups = (int)((hi - lo + GX_GROUP - 1) / GX_GROUP);");
     cu_line(cu, "%s v[GX_GROUP];", o->fold.type);
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (int k = 0; k < n; k++) {");
     cu->indent++;
     cu_line(cu, "const i64 p = from + k;");
@@ -635,6 +643,7 @@ static void open_blocks(Writer *w, const Out *o, const char *suffix, const char 
         cu_line(cu, "GX_SHARED_ARRAY(%s, sums, GX_CHUNK / GX_GROUP);", shared);
     if (o->fold.op)
         cu_line(cu, "const auto op = %s;", o->fold.op);
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 c = blockIdx.x; c < %s; c += gridDim.x) {", w->chunks);
     cu->indent++;
 }
@@ -665,6 +674,7 @@ static void write_scan(Writer *w, const Out *o) {
     cu_line(cu, "if (threadIdx.x != 0) return;");
     cu_line(cu, "const auto op = %s;", o->fold.op);
     cu_line(cu, "%s before = %s;", type, o->zero);
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 c = 0; c < %s; c++) {", w->chunks);
     cu_line(cu, "    const %s sum = %s[c];", type, o->rows);
     cu_line(cu, "    %s[c] = before;", o->rows);
@@ -676,6 +686,7 @@ static void write_scan(Writer *w, const Out *o) {
     cu_line(cu, "const %s base = %s[c];", type, o->rows);
     cu_line(cu, "const %s before = threadIdx.x == 0 ? base : op(base, sums[gx_max((int)threadIdx.x - 1, 0)]);",
             type);
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (int k = 0; k < n; k++) {");
     cu->indent++;
     cu_line(cu, "const i64 p = from + k;");
@@ -699,6 +710,7 @@ static void write_kept(Writer *w, const Out *o) {
     cu_line(cu, "const i64 lo = c * GX_CHUNK, hi = gx_min(lo + (i64)GX_CHUNK, %s);", w->total);
     cu_line(cu, "const i64 from = lo + (i64)threadIdx.x * GX_GROUP, to = gx_min(from + (i64)GX_GROUP, hi);");
     cu_line(cu, "i32 kept = 0, all;");
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 p = from; p < to; p++) {");
     cu->indent++;
     call_point(w, "break;");
@@ -718,6 +730,7 @@ static void write_filter(Writer *w, const Out *o) {
     open_phase(w, KERNEL_WAITS, arena_printf(cu->arena, "_before%s", number), GACT_GRID_ONE);
     cu_line(cu, "if (threadIdx.x != 0) return;");
     cu_line(cu, "i64 before = 0;");
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 c = 0; c < %s; c++) {", w->chunks);
     cu_line(cu, "    const i64 n = %s[c];", counts);
     cu_line(cu, "    %s[c] = before;", counts);
@@ -728,6 +741,7 @@ static void write_filter(Writer *w, const Out *o) {
     open_blocks(w, o, arena_printf(cu->arena, "_pack%s", number), NULL);
     write_kept(w, o);
     cu_line(cu, "i64 at = %s[c] + before;", counts);
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 p = from; p < to; p++) {");
     cu->indent++;
     call_point(w, "break;");

@@ -233,6 +233,7 @@ static void fill_rows(Cu *cu, const IrOp *op, const char *const *dims, const cha
     cu->out->can_fault = false;
     Buf code = {.arena = cu->arena}, *outer = cu->code;
     cu->code = &code;
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 %s = %s; %s < %s; %s += %d) {", p, is_wide ? "gx_lane()" : "0", p, total, p,
             is_wide ? 32 : 1);
     Cu inner = *cu;
@@ -266,6 +267,7 @@ void cu_matmul(Cu *cu, IrId id) {
     if (!data)
         return;
     const char *type = cu_type(cu, l->elem), *p = cu_name(cu, "p");
+    cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 %s = %s; %s < %s * %s; %s += %d)", p, is_wide ? "gx_lane()" : "0", p, a->s[0],
             b->s[1], p, is_wide ? 32 : 1);
     cu_line(cu, "    %s[%s] = gx_dot<%s>(%s + %s / %s * %s, %s + %s %% %s, %s, %s);", data[0], p, type, a->s[3],
