@@ -124,11 +124,11 @@ static void narrow(Narrow *n) {
 
 /* ---- copies ---- */
 
-/* Is the space of kernel `copy` all of the array? */
+/* Is the space of kernel `copy` all of the array, or all of its rows? */
 static bool has_its_space(Fuse *z, IrId copy, IrId array) {
     IrRegion scratch = {0};
     IrBuilder b = fuse_builder(z, &scratch, ir_op(z->f, copy));
-    for (int i = 0; i < ir_type(z->f, array)->rank; i++) {
+    for (int i = 0; i < ir_op(z->f, copy)->kernel->rank; i++) {
         int64_t difference;
         IrId dim = ir_dim(&b, array, i);
         if (!ir_difference(z->f, ir_op(z->f, copy)->args[i], dim, &difference) || difference != 0)
