@@ -257,7 +257,7 @@ static Program read_program(Arena *arena, Sources *sources, const char *path) {
 static int verdict(const int *counts, int total) {
     for (int k = 0; k < RESULT_COUNT; k++)
         printf("%6d %s\n", counts[k], result_names[k]);
-    bool few = counts[RESULT_FAR] * 100 <= total * 2 && counts[RESULT_MANY] * 100 <= total;
+    bool few = counts[RESULT_FAR] * 100 <= total * 2 && counts[RESULT_MANY] * 200 <= total * 3;
     return counts[RESULT_CRASH] == 0 && few ? 0 : 1;
 }
 

@@ -16,7 +16,7 @@ fi
 diff $program.out "$work/out" || exit 1
 # A device whose memory is short: the host does some of it.
 for bytes in 30000 70000 130000; do
-    GACT_EMU_MEMORY=$bytes "$GACTRUN" --device=emu "$work/prog.gactx" >"$work/out" 2>&1
+    GACT_EMU_MEMORY=$bytes "$GACTRUN" --device=emu "$work/prog.gactx" >"$work/out" 2>"$work/errors"
     diff $program.out "$work/out" || exit 1
 done
 "$GACTRUN" --device=emu --profile "$work/prog.gactx" >"$work/profile" 2>&1

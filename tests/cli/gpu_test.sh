@@ -32,7 +32,9 @@ expect '^| a loop of 100 steps | .* | 100 | [0-9.]* |$'
 expect '^| chain | [0-9.]* | .* | 1 | .* | yes |$'
 expect '^| filter | .* | yes |$'
 expect '^2[0-9-]*, emulated device'
-cmp "$work/out" "$kit/results.md" || exit 1
+# The sanitizer's own remark on stacks that programs switch may stand in either.
+sed -i '/WARNING: ASan/d' "$work/out" "$kit/results.md"
+diff "$work/out" "$kit/results.md" || exit 1
 
 # Other output, other diagnostics and another exit status are failures; what comes too late is skipped.
 echo 1 >"$kit/expect/arrays/chain.status"
