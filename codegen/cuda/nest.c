@@ -193,6 +193,26 @@ static const char **scratch_columns(Cu *cu, IrId id, const Layout *l) {
     return data;
 }
 
+/* May a number, or with is_size the sizes of an array, differ from point to point? */
+static bool varies(Cu *cu, IrId id, bool is_size) {
+    const IrOp *op = ir_op(cu->ir, id);
+    if (!cu->inner[id] || op->kind == IR_CONST)
+        return false;
+    if (op->kind == IR_DIM)
+        return varies(cu, op->args[0], true);
+    if (is_size && (op->kind == IR_INDEX || op->kind == IR_CHECK))
+        return varies(cu, op->args[0], true);
+    if (is_size && op->kind != IR_KERNEL)
+        return true;
+    if (!is_size && !ir_is_scalar_op(op->kind))
+        return true;
+    int n = is_size ? op->kernel->rank : op->nargs;
+    for (int k = 0; k < n; k++)
+        if (varies(cu, op->args[k], false))
+            return true;
+    return false;
+}
+
 /* Where an array that a point makes goes: to its place in the output, to the thread itself where it is
    small, or to memory of the launch. NULL: nowhere. *is_shared: the lanes of a warp fill it together. */
 static const char **place_array(Cu *cu, IrId id, const Layout *l, int64_t n, bool *is_shared) {
@@ -208,7 +228,9 @@ static const char **place_array(Cu *cu, IrId id, const Layout *l, int64_t n, boo
         *is_shared = false;
         return local_columns(cu, l, n);
     }
-    if (cu->is_nested || cu->in_loop || cu->is_warp != cu->is_wide) {
+    bool is_fixed = op->kind == IR_KERNEL ? !varies(cu, id, true)
+                                          : !varies(cu, op->args[0], true) && !varies(cu, op->args[1], true);
+    if (!is_fixed || cu->is_nested || cu->in_loop || cu->is_warp != cu->is_wide) {
         cu_no(cu, op->span, "it makes arrays inside of a point's loop");
         return NULL;
     }
