@@ -50,6 +50,10 @@ for lasting in '' '+'; do
     echo "$((call - 1)) calls failed${lasting:+ with all after them}"
     [ $call -gt 20 ] || fail "too few calls to be true"
 done
+# The same where nothing is kept, so that compiling can fail.
+for call in 1 2 3 4; do
+    attempt "call $call of a first run" GACT_DEVICE_FAIL_AT=$call XDG_CACHE_HOME="$work/first$call"
+done
 for bytes in 1000 20000 100000 200000 400000 800000; do
     attempt "a device of $bytes bytes" GACT_EMU_MEMORY=$bytes
 done
