@@ -4,7 +4,7 @@
 # to measure, which --metrics-file asks for, is none of the run.
 set -u
 GACTC=${1:-$GACTC}
-command -v c++ >/dev/null || { echo "no C++ compiler for the device emu"; exit 77; }
+"$GACTRUN" --doctor 2>&1 | grep -q "^emu:0" || { echo "skipped: no C++ compiler for the device emu"; exit 77; }
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1

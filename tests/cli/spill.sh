@@ -3,7 +3,7 @@
 # kernels that do not fit at all run there, and results are those of the host.
 set -u
 GACTC=${1:-$GACTC}
-command -v c++ >/dev/null || { echo "no C++ compiler for the device emu"; exit 77; }
+"$GACTRUN" --doctor 2>&1 | grep -q "^emu:0" || { echo "skipped: no C++ compiler for the device emu"; exit 77; }
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
