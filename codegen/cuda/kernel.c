@@ -684,8 +684,8 @@ static void write_scan(Writer *w, const Out *o) {
     open_blocks(w, o, arena_printf(cu->arena, "_scan%s", number), type);
     write_groups(w, o);
     cu_line(cu, "const %s base = %s[c];", type, o->rows);
-    cu_line(cu, "const %s before = threadIdx.x == 0 ? base : op(base, sums[gx_max((int)threadIdx.x - 1, 0)]);",
-            type);
+    cu_line(cu, "const int left = gx_max((int)threadIdx.x - 1, 0);");
+    cu_line(cu, "const %s before = n == 0 || threadIdx.x == 0 ? base : op(base, sums[left]);", type);
     cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (int k = 0; k < n; k++) {");
     cu->indent++;

@@ -217,7 +217,7 @@ GX_DEV u32 sort_equals(u32 digit) {
 
 GX_DEV void clear_counts(u32 (*counts)[SORT_BINS]) {
     for (int d = threadIdx.x; d < SORT_WARPS * SORT_BINS; d += SORT_THREADS)
-        counts[0][d] = 0;
+        counts[d / SORT_BINS][d % SORT_BINS] = 0;
 }
 
 /* Counts the codes of each warp and turns its row into what the rows above it count. Gives the
