@@ -427,19 +427,28 @@ static Val tuple_to_list(Checker *ck, Val v, Type *from, Type *want, bool *ok) {
         Val item = convert_to(ck, get_member(ck, v, i), want->elem, ok);
         if (!*ok)
             return v;
+        if (is_poison(ck, item))
+            return item;
         ids[i] = item.id;
     }
     return val(want, ir_list(&ck->b, want, ids, from->count));
 }
 
+/* A member that is an error stays one, whatever is wanted. */
 static Val tuple_to_tuple(Checker *ck, Val v, Type *from, Type *want, bool *ok) {
     IrId *ids = NEW_ARRAY(ck->arena, IrId, from->count + 1);
+    Type **types = NEW_ARRAY(ck->arena, Type *, from->count + 1);
+    bool poisoned = false;
     for (int i = 0; i < from->count; i++) {
-        ids[i] = convert_to(ck, get_member(ck, v, i), want->items[i], ok).id;
+        Val item = convert_to(ck, get_member(ck, v, i), want->items[i], ok);
         if (!*ok)
             return v;
+        ids[i] = item.id;
+        types[i] = is_poison(ck, item) ? item.type : want->items[i];
+        poisoned = poisoned || types[i] != want->items[i];
     }
-    return val(want, ir_tuple(&ck->b, want, ids, from->count));
+    Type *type = poisoned ? type_tuple(ck->ts, types, want->names, from->count) : want;
+    return val(type, ir_tuple(&ck->b, type, ids, from->count));
 }
 
 static Val to_choice(Checker *ck, Val v, Type *from, Type *want, bool *ok) {
@@ -488,10 +497,6 @@ Val convert_to(Checker *ck, Val v, Type *type, bool *ok) {
     return v;
 }
 
-static bool is_size_value(Checker *ck, Val v) {
-    return ir_op(ck->b.func, v.id)->kind == IR_DIM;
-}
-
 void report_mismatch(Checker *ck, Type *want, Type *got, Span span, const char *what) {
     want = type_resolve(ck->ts, want);
     got = type_resolve(ck->ts, got);
@@ -523,8 +528,6 @@ Val coerce(Checker *ck, Val v, Type *type, Span span, const char *what) {
     if (ok)
         return out;
     report_mismatch(ck, type, type_of(ck, v), span, what);
-    if (is_size_value(ck, v))
-        return val_poison(ck);
     return val_poison(ck);
 }
 

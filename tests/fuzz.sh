@@ -38,7 +38,12 @@ fuzz_one() {
             $known $seeds >>log 2>&1
     status=$?
     echo "$name: $(tail -n 1 log)"
-    [ $status = 0 ] || tail -n 40 log
+    [ $status = 0 ] || {
+        grep -n -A 28 -m 1 'ERROR: ' log
+        for input in crash-* timeout-* oom-* leak-*; do
+            [ ! -f "$input" ] || echo "$input, in base64: $(base64 -w 0 "$input")"
+        done
+    }
     return $status
 }
 
