@@ -265,6 +265,22 @@ template <class T> GX_DEV T gx_dot(const T *row, const T *column, i64 n, i64 ste
 
 /* ---- a kernel's chunks ---- */
 
+/* Is this the last block of the grid to come here? It sees what all others have written. `done` counts
+   them and is 0 again after the last. (Threadfence reduction.) */
+GX_DEV bool gx_last_block(u32 *done) {
+    GX_SHARED(u32, before);
+    gx_fence();
+    gx_sync();
+    if (threadIdx.x == 0) {
+        before = gx_fetch_add(done, 1u);
+        if (before + 1 == gridDim.x)
+            *done = 0;
+    }
+    gx_sync();
+    gx_fence();
+    return before + 1 == gridDim.x;
+}
+
 /* Rows 0 … n - 1, n > 0, as neighbours in pairs, by the threads of one block; the result is row 0. */
 template <class T, class Op> GX_DEV void gx_tree(T *rows, i64 n, Op op) {
     GX_UNROLL1

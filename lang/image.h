@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GACT_ABI_VERSION 6
+#define GACT_ABI_VERSION 7
 #define GACT_MAGIC       "GACTIMG1"
 
 /* ---- values ----
@@ -109,7 +109,8 @@ typedef enum {
     GACT_ARG_OUT,     /* the same, to be written */
     GACT_ARG_SCRATCH, /* memory of the launch: `bytes` for each `unit` */
     GACT_ARG_RESULT,  /* words for the results */
-    GACT_ARG_FAULT    /* an i32 that is not 0 once a point has faulted */
+    GACT_ARG_FAULT,   /* an i32 that is not 0 once a point has faulted */
+    GACT_ARG_DONE     /* a u32 that is 0 when a kernel begins and must be 0 again when it ends */
 } GactArgKind;
 typedef enum {
     GACT_UNIT_ONE,

@@ -38,7 +38,7 @@ typedef struct {
     Out *outs;
     int nouts, nslots; /* of all yields together */
     const char *total, *chunks;
-    const char *result, *fault;
+    const char *result, *fault, *done;
     Buf text;
 } Writer;
 
@@ -504,8 +504,6 @@ static void write_strides(Writer *w) {
             cu_line(cu, "gx_picked<%s> sum%d = {%s, -1};", o->fold.type, i, o->zero);
         else if (o->sink->kind == SINK_REDUCE && !is_piecewise(o))
             cu_line(cu, "%s sum%d = %s;", o->fold.type, i, o->fold.identity);
-        if (is_reduction(o->sink->kind) && !is_piecewise(o))
-            cu_line(cu, "const auto op%d = %s;", i, o->fold.op);
     }
     cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 p = lo + gx_lane(); p < hi; p += 32) {");
@@ -537,10 +535,8 @@ static void write_pieces(Writer *w) {
     Cu *cu = &w->cu;
     cu_line(cu, "const i64 from = lo + (i64)gx_lane() * GX_PIECE, to = gx_min(from + (i64)GX_PIECE, hi);");
     for (int i = 0; i < w->nouts; i++)
-        if (is_piecewise(&w->outs[i])) {
+        if (is_piecewise(&w->outs[i]))
             cu_line(cu, "%s sum%d{};", w->outs[i].fold.type, i);
-            cu_line(cu, "const auto op%d = %s;", i, w->outs[i].fold.op);
-        }
     cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 p = from; p < to; p++) {");
     cu->indent++;
@@ -558,17 +554,16 @@ static void write_pieces(Writer *w) {
                     i, i);
 }
 
-/* One block combines the chunks and writes the results. */
+/* The last block combines the chunks and writes the results. */
 static void write_tree(Writer *w) {
     Cu *cu = &w->cu;
-    open_phase(w, KERNEL_WAITS, "_tree", GACT_GRID_ONE);
+    cu_line(cu, "if (!gx_last_block(%s)) return;", w->done);
     for (int i = 0; i < w->nouts; i++) {
         const Out *o = &w->outs[i];
         int n = o->result;
         if (!is_reduction(o->sink->kind))
             continue;
         bool is_pick = o->sink->kind == SINK_PICK;
-        cu_line(cu, "const auto op%d = %s;", i, o->fold.op);
         cu_line(cu, is_pick ? "gx_tree(%s, %s, gx_better_of(op%d));" : "gx_tree(%s, %s, op%d);", o->rows,
                 w->chunks, i);
         cu_line(cu, "if (threadIdx.x == 0) {");
@@ -584,7 +579,6 @@ static void write_tree(Writer *w) {
         cu->indent--;
         cu_line(cu, "}");
     }
-    close_phase(w);
 }
 
 static void write_sums(Writer *w) {
@@ -596,6 +590,9 @@ static void write_sums(Writer *w) {
                        w->outs[i].sink->kind != SINK_FILTER;
     }
     open_phase(w, KERNEL_WAITS, "", GACT_GRID_CHUNKS);
+    for (int i = 0; i < w->nouts; i++)
+        if (is_reduction(w->outs[i].sink->kind))
+            cu_line(cu, "const auto op%d = %s;", i, w->outs[i].fold.op);
     cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 c = gx_warp(); c < %s; c += gx_warps()) {", w->chunks);
     cu->indent++;
@@ -609,8 +606,8 @@ static void write_sums(Writer *w) {
             cu_line(cu, "if (gx_lane() == 0) %s[c] = sum%d;", w->outs[i].rows, i);
     cu->indent--;
     cu_line(cu, "}");
-    close_phase(w);
     write_tree(w);
+    close_phase(w);
 }
 
 /* ---- scans ---- */
@@ -860,6 +857,8 @@ CudaKernel *cuda_kernel(Kernel *k) {
     out->nresults = result_words(w);
     if (out->nresults)
         w->result = cu_field(cu, "u64 *", "result", (GactDeviceArg){.kind = GACT_ARG_RESULT});
+    if (count_kind(k, SINK_REDUCE) || count_kind(k, SINK_PICK))
+        w->done = cu_field(cu, "u32 *", "done", (GactDeviceArg){.kind = GACT_ARG_DONE});
     Buf loops = {.arena = e->arena};
     cu->code = &loops;
     write_loops(w);

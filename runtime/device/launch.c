@@ -255,6 +255,7 @@ static DeviceStatus fill_args(Launch *l) {
             break;
         case GACT_ARG_RESULT: *at = l->report + 8; break;
         case GACT_ARG_FAULT: *at = l->report; break;
+        case GACT_ARG_DONE: *at = residence_zero(l->r); break;
         }
     }
     return status;

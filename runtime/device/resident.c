@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+enum { ZEROS = 64 /* more than kernels run at a time */ };
+
 typedef enum { ON_BOTH, ON_DEVICE } MirrorState;
 
 typedef struct Mirror {
@@ -92,6 +94,19 @@ static int64_t spill(void *owner, const DeviceAccount *account, int64_t bytes) {
     return freed;
 }
 
+static DeviceStatus take_zeros(Residence *r, Device *d) {
+    DeviceStatus status = device_pool_alloc(r->pool, NULL, ZEROS * 4, &r->zeros);
+    if (!status)
+        status = d->table->fill(d, 0, r->zeros, 0, ZEROS * 4);
+    if (status)
+        device_pool_close(r->pool);
+    return status;
+}
+
+DevicePtr residence_zero(Residence *r) {
+    return r->zeros + r->zeros_used++ % ZEROS * 4;
+}
+
 Residence *residence_take(GactError *error) {
     Residence *r = &all.r;
     Device *d = runtime_device();
@@ -101,6 +116,8 @@ Residence *residence_take(GactError *error) {
     DeviceStatus status = d->table->info(d, &r->info);
     if (!status)
         status = device_pool_open(d, &options, &r->pool);
+    if (!status)
+        status = take_zeros(r, d);
     if (status) {
         error_set(error, GACT_INTERNAL, "the device cannot be used: %s", d->error);
         return NULL;

@@ -12,12 +12,16 @@ typedef struct {
     Device *d;
     DevicePool *pool;
     DeviceInfo info;
+    DevicePtr zeros; /* of residence_zero, in turn */
+    uint32_t zeros_used;
     struct DeviceLib *library; /* of library.c; NULL: not opened yet */
 } Residence;
 
 /* The process's device with its memory, opened when it is first asked for; NULL with a text where that
    fails. To be called with the lock held. */
 Residence *residence_take(GactError *error);
+/* The address of a u32 that is 0, for a kernel that leaves it so. */
+DevicePtr residence_zero(Residence *r);
 void residence_lock(void);
 void residence_unlock(void);
 /* The bytes of the device's memory that may be taken from the next residence_take on; 0: all. */
