@@ -1,6 +1,7 @@
 /* gactc: reads the command line, drives one compilation, says how it went by the exit status. The
    back end is a library that is loaded when code is wanted; nothing here links LLVM. */
 #include "../codegen/codegen.h"
+#include "../tools/format.h"
 #include "cache.h"
 #include "compiler.h"
 #include "fuse.h"
@@ -440,8 +441,8 @@ static void set_up_diags(Compiler *c, const Settings *s) {
         c->diags.width = size.ws_col;
 }
 
-/* One compilation from start to end; prints its diagnostics. */
-static int compile_file(const Settings *s) {
+/* One use of the compiler from start to end; prints its diagnostics. */
+static int with_compiler(const Settings *s, int (*act)(Compiler *c, const Settings *s)) {
     Arena arena = {0};
     Compiler c = {.arena = &arena,
                   .sources = {.arena = &arena, .next = 1},
@@ -452,11 +453,15 @@ static int compile_file(const Settings *s) {
     c.names = names_new(&arena);
     c.types = types_new(&arena, c.names);
     set_up_diags(&c, s);
-    int status = compile(&c, s);
+    int status = act(&c, s);
     fflush(stdout);
     diags_print(&c.diags, stderr);
     arena_free(&arena);
     return status;
+}
+
+static int compile_file(const Settings *s) {
+    return with_compiler(s, compile);
 }
 
 /* ---- subcommands ---- */
@@ -515,6 +520,41 @@ static int check_file(const Settings *s, const char *file) {
     Settings own = *s;
     own.input = file;
     return compile_file(&own);
+}
+
+/* Formats s->input in its place, the standard input to the standard output; with --check only names
+   what is not formatted. */
+static int format_input(Compiler *c, const Settings *s) {
+    Source *source = source_read(&c->sources, s->input);
+    if (!source) {
+        complain("cannot read %s: %s", s->input, strerror(errno));
+        return STATUS_USAGE;
+    }
+    Buf out = {.arena = c->arena};
+    FormatStatus status = format_source(c->arena, c->names, &c->diags, source, &out);
+    if (status == FORMAT_ERRORS)
+        return STATUS_ERRORS;
+    if (status == FORMAT_BROKEN) {
+        complain("internal error: %s would not be the same program", s->input);
+        return STATUS_INTERNAL;
+    }
+    bool is_formatted = out.len == source->len && memcmp(out.at, source->text, out.len) == 0;
+    if (s->check_only && !is_formatted)
+        printf("%s\n", s->input);
+    if (s->check_only)
+        return is_formatted ? STATUS_OK : STATUS_ERRORS;
+    if (strcmp(s->input, "-") == 0)
+        return write_buf(NULL, &out);
+    if (is_formatted || replace_file(c->arena, s->input, out.at, out.len))
+        return STATUS_OK;
+    complain("cannot write %s: %s", s->input, strerror(errno));
+    return STATUS_USAGE;
+}
+
+static int format_file(const Settings *s, const char *file) {
+    Settings own = *s;
+    own.input = file;
+    return with_compiler(&own, format_input);
 }
 
 static int bad_usage(const char *text) {
@@ -648,6 +688,8 @@ static int act(Settings *s) {
         return explain_codes(s);
     if (s->command == CMD_TEST)
         return each_file(s, test_file);
+    if (s->command == CMD_FMT)
+        return each_file(s, format_file);
     if (s->check_only)
         return each_file(s, check_file);
     if (s->nfiles > 1)

@@ -81,6 +81,7 @@ typedef struct {
     int block; /* brackets open around it, up to the innermost brace */
     int depth; /* brackets open around it */
 } Token;
+typedef VEC(Token) TokenList;
 
 /* An open bracket: `(` `[` `{`, '"' for the hole of a string, '@' for `@name(`, and 'A' for the
    brace of an actor. */
@@ -114,7 +115,7 @@ typedef struct Parser {
     Name wildcard; /* "_" */
     /* scanner */
     const char *cur, *tok, *end; /* its place, the start of the token, the end of the text */
-    VEC(Token) queue;            /* scanned and not yet given to the parser */
+    TokenList queue;             /* scanned and not yet given to the parser */
     int taken;                   /* tokens of the queue that the parser has */
     Token last;                  /* the newest in the queue so far */
     int before_last;             /* the kind before that */
@@ -156,6 +157,12 @@ int yylex(Value *value, Span *span, Parser *p);
 Parser *parser_new(Arena *arena, NameTable *names, Diags *diags, Module *module);
 /* The text that a span covers. */
 const char *parse_text(const Parser *p, Span span, int *len);
+
+/* For tools: all tokens up to the end of the file; may an operand end with this token; does a newline
+   between these two end a statement (where the innermost bracket is a brace or none)? */
+TokenList tokens_read(Parser *p);
+bool token_ends_operand(int kind);
+bool token_ends_line(int kind, int next);
 
 /* A syntax error stands at a place. */
 void parse_mark_error(Parser *p, Span at);

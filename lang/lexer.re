@@ -1001,6 +1001,24 @@ int yylex(Value *value, Span *span, Parser *p) {
     return t.kind;
 }
 
+/* ---- tokens for tools ---- */
+
+bool token_ends_operand(int kind) {
+    return ends_operand(kind) || is_soft(kind);
+}
+
+bool token_ends_line(int kind, int next) {
+    return can_end(kind) && can_begin(next);
+}
+
+TokenList tokens_read(Parser *p) {
+    TokenList tokens = {0};
+    do
+        vec_push(p->arena, &tokens, next_token(p));
+    while (tokens.at[tokens.len - 1].kind != YYEOF);
+    return tokens;
+}
+
 /* ---- --emit=tokens ---- */
 
 static void print_text(Buf *out, const char *text, int len) {

@@ -3,6 +3,7 @@
 # program; BLESS=1 writes that file instead. A line `// needs PATH` in the program skips the test
 # (status 77) where PATH is absent.
 #   lex .tokens  parse .ast  check .types  ir .ir  error .err
+#   fmt     .formatted: the program as `gactc fmt` writes it
 #   math    .ir: the program with the library's code for exp, log, …
 #   fuse    .kernels: the counts of kernels, array reads and writes of each entry, after fusion
 #   peel    .ir, after the passes peel and sweep
@@ -113,6 +114,10 @@ bits)
     "$GACTC" --emit=fused --dump-after=bits "$file" >"$work/out" 2>"$work/err" ||
         { cat "$work/err"; exit 1; }
     compare "$base.ir" "$work/out"
+    ;;
+fmt)
+    "$GACTC" fmt - <"$file" >"$work/out" 2>&1
+    compare "$base.formatted" "$work/out"
     ;;
 error)
     "$GACTC" --check "$file" >"$work/out" 2>&1

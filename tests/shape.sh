@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 functions=$(mktemp) || exit 1
 trap 'rm -f "$functions"' EXIT
-folders="lang compiler codegen runtime packaging tests"
+folders="lang compiler tools codegen runtime packaging tests"
 
 # Folder, lines, "flat" or "code", and the place of every function.
 # shellcheck disable=SC2086
