@@ -102,11 +102,11 @@ static FormatStatus format(Arena *arena, const Program *p, const char *text, siz
 
 static int fail(const Program *p, const char *what, const char *text) {
     printf("%s: %s\n", p->path, what);
-    FILE *out = fopen("format.failed", "w");
+    FILE *out = fopen("build/format.gact", "w");
     if (out) {
         fputs(text, out);
         fclose(out);
-        printf("the program is in format.failed\n");
+        printf("the program is in build/format.gact\n");
     }
     return 1;
 }
@@ -215,7 +215,7 @@ static int try_program(const Program *p, bool *parses) {
     Buf text = {.arena = &arena}, result = {.arena = &arena};
     buf_add(&text, p->text, p->len);
     int failed = try_text(&arena, p, &text, parses, &result);
-    if (!failed && *parses && strlen(p->text) == p->len)
+    if (!failed && *parses && strlen(p->text) == p->len && *p->text != '#')
         failed = try_respaced(&arena, p, &result);
     arena_free(&arena);
     return failed;

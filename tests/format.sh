@@ -12,6 +12,7 @@ for k in 1 2 3 4 5 6 7 8 9 10 11 12; do
     "$generate" $((seed * 1000 + k)) >"$work/random$k.gact" || exit 1
 done
 find stdlib examples tests -name '*.gact' ! -name '*[" ]*' | sort >"$work/files"
+mkdir -p build
 # No name holds a blank.
 # shellcheck disable=SC2046
 "$check" "$seed" "${FORMAT_EDITS:-1500}" "$work"/random*.gact $(cat "$work/files")
