@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every operation on every basic type and class of shape, against the results that ops.c computes:
-# run.sh OPS [TYPE…]. Each program is compiled at -O0 and -O2 and run on one thread and on two.
+# run.sh OPS [TYPE…]. Each program is compiled at -O0 and -O2 and run on one thread and on two, and at
+# -O2 on the emulated device, which is left out where there is no C++ compiler.
 set -u
 : "${GACTC:?the compiler to test}" "${GACTRUN:?the runtime to test}"
 ops=$1
@@ -9,11 +10,19 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 "$ops" write "$work" || exit 1
 
-# run_case CASE IMAGE THREADS: compares what the case's dag gives.
+emulated=
+for compiler in ${GACT_EMU_CXX:-c++ g++ clang++ clang++-19}; do
+    if command -v "$compiler" >/dev/null; then emulated=emu; fi
+done
+[ -n "$emulated" ] || echo "left out: the emulated device, as there is no C++ compiler"
+XDG_CACHE_HOME=${GACT_TEST_CACHE:-$work}
+export XDG_CACHE_HOME
+
+# run_case CASE IMAGE THREADS DEVICE: compares what the case's dag gives.
 run_case() {
-    dir=$1 image=$2 threads=$3
+    dir=$1 image=$2
     read -r dag <"$dir/dag"
-    set -- "--threads=$threads" "$image" "$dag"
+    set -- "--threads=$3" "--device=$4" "$image" "$dag"
     for input in "$dir"/in.*.npy; do
         name=${input##*/in.}
         set -- "$@" --in "${name%.npy}=$input"
@@ -35,11 +44,15 @@ run_type() {
     "$GACTC" "-$2" "$work/$1/ops.gact" -o "$image" || return 1
     for dir in "$work/$1"/*/; do
         for threads in 1 2; do
-            run_case "${dir%/}" "$image" "$threads" || {
+            run_case "${dir%/}" "$image" "$threads" host || {
                 echo "$1 ${dir#"$work"/*/} fails at -$2 on $threads threads"
                 status=1
             }
         done
+        [ "$2$emulated" != O2emu ] || run_case "${dir%/}" "$image" 1 emu || {
+            echo "$1 ${dir#"$work"/*/} fails on the emulated device"
+            status=1
+        }
     done
     return $status
 }
