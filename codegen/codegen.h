@@ -22,8 +22,13 @@ enum { MOST_GPU_ARCHS = 16 };
 
 /* Tells of a kernel at the top where it can run: on a device too if why is NULL, else on the host alone,
    because of what stands at `where`. */
-typedef void (*CodegenPlaceFn)(void *data, const IrFunc *func, const IrOp *kernel, const char *why,
-                               Span where);
+typedef struct {
+    const char *why; /* it cannot run on a device, because …; NULL: it can */
+    Span where;
+    int ops, bytes; /* of a point, about */
+} CodegenPlace;
+typedef void (*CodegenPlaceFn)(void *data, const IrFunc *func, const IrOp *kernel,
+                               const CodegenPlace *place);
 
 typedef struct {
     CodegenEmit emit;

@@ -109,6 +109,8 @@ static const char *describe_file(const Listing *l, const StoreFile *file, char *
         *text = strdup(r && r->source ? r->source : "of an earlier version");
         return "program";
     }
+    if (store_ends(file->name, ".cost"))
+        return "timings";
     if (!store_ends(file->name, ".code"))
         return "unfinished";
     if (store_peek(&l->store, file->name, &content, &len, text))

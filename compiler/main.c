@@ -271,21 +271,23 @@ static int emit_code(Compiler *c, const Settings *s) {
 
 /* ---- places ---- */
 
-static void note_place(void *data, const IrFunc *func, const IrOp *kernel, const char *why, Span where) {
+static void note_place(void *data, const IrFunc *func, const IrOp *kernel, const CodegenPlace *place) {
     Compiler *c = data;
     const IrNode *node = kernel->node ? &func->nodes.at[kernel->node] : NULL;
     bool is_pinned = node && node->place == PLACE_GPU;
     Span span = kernel->span.from ? kernel->span : func->span;
-    if (!why) {
-        compiler_remark(c, REMARK_PLACE, span, "it can run on a GPU%s",
-                        node && node->place == PLACE_HOST ? ", but @host keeps it on the host" : "");
+    if (!place->why) {
+        compiler_remark(c, REMARK_PLACE, span,
+                        "it can run on a GPU%s; about %d operations and %d bytes a point",
+                        node && node->place == PLACE_HOST ? ", but @host keeps it on the host" : "",
+                        place->ops, place->bytes);
         return;
     }
-    compiler_remark(c, REMARK_PLACE, span, "it runs on the host, as %s", why);
+    compiler_remark(c, REMARK_PLACE, span, "it runs on the host, as %s", place->why);
     if (!is_pinned)
         return;
-    diag_report(&c->diags, DIAG_NOT_ON_GPU, where.from ? where : span,
-                "the node `%s` cannot run on a GPU: %s", node->name, why);
+    diag_report(&c->diags, DIAG_NOT_ON_GPU, place->where.from ? place->where : span,
+                "the node `%s` cannot run on a GPU: %s", node->name, place->why);
 }
 
 /* Might a node be pinned? Then --check has to go on until its place is known. */

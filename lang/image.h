@@ -276,6 +276,7 @@ struct GactKernelInfo {
     const char *ops;  /* what was fused into it: "map map reduce" */
     int32_t file;
     uint32_t from, to;
+    int32_t work, flops; /* operations of a point, about; those on floats among them, 0: not known */
 };
 
 typedef struct {

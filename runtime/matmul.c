@@ -430,7 +430,7 @@ static void matmul_float(Thread *t, int32_t kind, Product *p) {
         matmul_tiled(t, kernel, p);
 }
 
-static const GactKernelInfo info_matmul = {.name = "matmul", .ops = "fma", .file = -1};
+static const GactKernelInfo info_matmul = {.name = "matmul", .ops = "fma", .file = -1, .flops = 2};
 static const int8_t kind_bytes[] = {
     [GACT_I8] = 1,   [GACT_U8] = 1,  [GACT_I16] = 2,     [GACT_U16] = 2, [GACT_F16] = 2,
     [GACT_BF16] = 2, [GACT_I32] = 4, [GACT_U32] = 4,     [GACT_F32] = 4, [GACT_I64] = 8,
@@ -440,7 +440,7 @@ void rt_matmul(GactCtx *ctx, int32_t kind, const void *a, const void *b, void *c
                int64_t k, int64_t m) {
     Thread *t = thread_of(ctx);
     Product p = {a, b, c, n, k, m};
-    int64_t begin = profile_wants(t) ? clock_ns() : 0;
+    int64_t begin = profile_wants(t) || t->declined.cost ? clock_ns() : 0;
     if (n == 0 || m == 0)
         return;
     if (kind == GACT_F16 || kind == GACT_BF16)
@@ -449,5 +449,7 @@ void rt_matmul(GactCtx *ctx, int32_t kind, const void *a, const void *b, void *c
         matmul_float(t, kind, &p);
     else
         matmul_rows(t, kind, &p);
+    if (t->declined.cost)
+        place_host_ran(t, NULL, clock_ns() - begin);
     profile_call(t, &info_matmul, begin, n * k * m, (n * k + k * m + n * m) * kind_bytes[kind]);
 }

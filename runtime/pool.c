@@ -437,5 +437,6 @@ void rt_parallel(GactCtx *ctx, const GactKernelInfo *info, GactRangeFn fn, void 
     int64_t ns = clock_ns() - begin;
     int64_t cost = 1000 * (busy_ns ? busy_ns : ns) / (work > 0 ? work : 1);
     atomic_store_explicit(&stat->cost, cost > 0 ? cost : 1, memory_order_relaxed);
-    profile_count(t, stat, "kernel", begin, work, bytes);
+    profile_count(t, stat, "kernel", begin, work, bytes, info ? work * info->flops : 0);
+    place_host_ran(t, info, ns);
 }

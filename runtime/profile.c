@@ -66,18 +66,18 @@ KernelStat *profile_kernel(const GactKernelInfo *info) {
 }
 
 void profile_count(const Thread *t, KernelStat *stat, const char *category, int64_t begin_ns,
-                   int64_t work, int64_t bytes) {
+                   int64_t work, int64_t bytes, int64_t flops) {
     if (trace_on)
         trace_event(category, stat->name, t->id, begin_ns);
     if (!profile_on)
         return;
-    side_count(&stat->host, clock_ns() - begin_ns, work, bytes, 0);
+    side_count(&stat->host, clock_ns() - begin_ns, work, bytes, flops);
 }
 
 void profile_call(const Thread *t, const GactKernelInfo *info, int64_t begin_ns, int64_t work,
                   int64_t bytes) {
     if (profile_wants(t))
-        profile_count(t, profile_kernel(info), "runtime", begin_ns, work, bytes);
+        profile_count(t, profile_kernel(info), "runtime", begin_ns, work, bytes, info ? work * info->flops : 0);
 }
 
 void profile_forget(const void *from, const void *to) {
@@ -107,7 +107,8 @@ KernelStat **profile_rows(int *count) {
     *count = 0;
     for (int i = 0; list && i <= ROWS; i++) {
         KernelStat *row = i < ROWS ? &rows[i] : &rest;
-        if (atomic_load(&row->host.calls) || atomic_load(&row->device.calls))
+        if (atomic_load(&row->host.calls) || atomic_load(&row->device.calls) ||
+            atomic_load(&row->chosen[0]) || atomic_load(&row->chosen[1]))
             list[(*count)++] = row;
     }
     return list;
@@ -155,6 +156,7 @@ void profile_restart(void) {
     for (int i = 0; i <= ROWS; i++) {
         KernelStat *row = i < ROWS ? &rows[i] : &rest;
         row->host = row->device = (KernelSide){0};
+        row->chosen[0] = row->chosen[1] = 0;
     }
     whole = (Spread){0};
     pthread_mutex_unlock(&row_lock);

@@ -194,6 +194,23 @@ static void print_place(Table *t, const Lines *l, const char *place, const char 
             print_line(t, &l->lines[i], strcmp(place, "host") ? 0 : t->peak);
 }
 
+/* Where kernels were put and what they were thought to take; nothing where nobody chose. */
+static void print_choices(FILE *out) {
+    int count, printed = 0;
+    KernelStat **rows = profile_rows(&count);
+    for (int i = 0; rows && i < count; i++) {
+        const KernelStat *row = rows[i];
+        if (!row->chosen[0] && !row->chosen[1])
+            continue;
+        if (!printed++)
+            fprintf(out, "%-24s %8s %8s %14s %14s\n", "placed by cost", "host", "device", "ms on host",
+                    "ms on device");
+        fprintf(out, "%-24.24s %8" PRId64 " %8" PRId64 " %14.3f %14.3f  %s\n", row->name, row->chosen[0],
+                row->chosen[1], (double)row->estimate[0] / 1e6, (double)row->estimate[1] / 1e6, row->ops);
+    }
+    free(rows);
+}
+
 void profile_print(FILE *out) {
     double read, copy;
     const Spread *whole = profile_rounds();
@@ -208,6 +225,7 @@ void profile_print(FILE *out) {
         print_spread(out, whole);
         fputc('\n', out);
     }
+    print_choices(out);
     metrics_print(out);
     fprintf(out, "machine: %.1f GB/s read, %.1f GB/s copied, %d threads\n", read, copy,
             pool_threads());
@@ -236,6 +254,11 @@ static void json_line(FILE *out, const Line *line) {
             ", \"place\": \"%s\", \"calls\": %" PRId64 ", \"ns\": %" PRId64
             ", \"elements\": %" PRId64 ", \"bytes\": %" PRId64 ", \"flops\": %" PRId64 ", ",
             line->place, line->calls, line->ns, line->work, line->bytes, line->flops);
+    fprintf(out, "\"gb_per_s\": %.4g, \"gflop_per_s\": %.4g, ", rate(line->bytes, line->ns),
+            rate(line->flops, line->ns));
+    if (line->row->chosen[0] || line->row->chosen[1])
+        fprintf(out, "\"host_estimate_ns\": %" PRId64 ", \"device_estimate_ns\": %" PRId64 ", ",
+                line->row->estimate[0], line->row->estimate[1]);
     json_spread(out, &line->side->rounds);
     fputc('}', out);
 }
@@ -274,6 +297,7 @@ static void lines_merge(Lines *l) {
         to->calls += from->calls;
         to->ns += from->ns;
         to->bytes += from->bytes;
+        to->flops += from->flops;
     }
     l->count = count;
 }
@@ -308,6 +332,10 @@ static double line_bytes(const Line *line) {
     return (double)line->bytes;
 }
 
+static double line_flops(const Line *line) {
+    return (double)line->flops;
+}
+
 void profile_print_prometheus(FILE *out) {
     Lines l = lines_take(by_name);
     lines_merge(&l);
@@ -315,6 +343,8 @@ void profile_print_prometheus(FILE *out) {
         print_samples(out, &l, "calls_total", "Calls of kernels", line_calls, 0);
         print_samples(out, &l, "seconds_total", "Time spent in kernels", line_seconds, 9);
         print_samples(out, &l, "bytes_total", "Bytes that kernels moved, by estimate", line_bytes,
+                      0);
+        print_samples(out, &l, "flops_total", "Operations on floats in kernels, by estimate", line_flops,
                       0);
     }
     free(l.lines);

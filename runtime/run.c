@@ -415,8 +415,10 @@ static GactStatus call_run(GactCall *call, HeapCache *cache, bool serial, GactEr
     if (ran)
         each_output(call, detach_buffer, NULL);
     run_free_since(run, 0);
-    if (run->main.ctx.device)
+    if (run->main.ctx.device) {
+        place_end_run(&run->main);
         residence_end_run(run);
+    }
     run->main.cache = &run->main.own;
     if (trace_on)
         trace_event("entry", call->entry->name, 0, begin);

@@ -86,6 +86,13 @@ void device_code_free(GactProgram *program);
 void device_code_stop(void);
 int32_t rt_launch(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *words, GactSlot *results);
 
+/* ---- device/place.c ---- */
+
+/* The host has spent so long on what a kernel that the device declined does. */
+void place_host_ran(Thread *t, const GactKernelInfo *info, int64_t ns);
+/* A run of t is over: what it measured is noted. */
+void place_end_run(Thread *t);
+
 /* ---- device/library.c: GactApi.library ---- */
 
 int32_t rt_library(GactCtx *ctx, const GactSite *site, const GactLibraryCall *call);
@@ -145,6 +152,11 @@ struct Thread {
     bool in_part;                /* runs a part of a kernel */
     char *guard_from, *guard_to; /* the guard pages under this thread's stack */
     Fault pending;               /* the fault that was caught last */
+    struct {
+        void *cost;                 /* of the kernel that the device has declined last, or NULL */
+        const GactKernelInfo *info; /* its info; NULL: a sort or a product */
+        int64_t points, ns;         /* and what the host took for it so far */
+    } declined;                     /* see device/place.h */
     HeapCache *cache;            /* `own`, or that of the worker that runs the whole call */
     HeapCache own;
 };
@@ -264,12 +276,14 @@ typedef struct {
     char *name, *ops; /* copies: they outlive the image */
     KernelSide host, device;
     _Atomic int64_t cost; /* last measured picoseconds of one thread for one element; 0: not yet */
+    _Atomic int64_t chosen[2];   /* how often the host and the device were chosen for it */
+    _Atomic int64_t estimate[2]; /* nanoseconds that its last call was thought to take there */
 } KernelStat;
 /* The row of a kernel; never NULL (a shared row when the table is full). */
 KernelStat *profile_kernel(const GactKernelInfo *info);
 /* Adds a call that ran from begin to now to the profile and to the trace, if they are on. */
 void profile_count(const Thread *t, KernelStat *stat, const char *category, int64_t begin_ns,
-                   int64_t work, int64_t bytes);
+                   int64_t work, int64_t bytes, int64_t flops);
 /* The same for a call of the runtime's own; a part of a kernel is not counted. */
 void profile_call(const Thread *t, const GactKernelInfo *info, int64_t begin_ns, int64_t work,
                   int64_t bytes);

@@ -415,7 +415,7 @@ static const GactKernelInfo info_sort_by = {.name = "sort_by", .ops = "merge", .
 void rt_sort(GactCtx *ctx, int32_t kind, void *keys, int64_t n, int32_t descending, int64_t *perm) {
     Thread *t = thread_of(ctx);
     SortCoding coding = sort_coding(kind, descending, perm != NULL);
-    int64_t begin = profile_wants(t) ? clock_ns() : 0;
+    int64_t begin = profile_wants(t) || t->declined.cost ? clock_ns() : 0;
     if (n <= 0)
         return;
     if (perm)
@@ -424,6 +424,8 @@ void rt_sort(GactCtx *ctx, int32_t kind, void *keys, int64_t n, int32_t descendi
         sort_by_counts(t, &coding, keys, n);
     else
         sort_keys(t, coding, keys, n);
+    if (t->declined.cost)
+        place_host_ran(t, NULL, clock_ns() - begin);
     profile_call(t, &info_sort, begin, n, n * (perm ? coding.width + 8 : 2 * coding.width));
 }
 

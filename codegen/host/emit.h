@@ -114,6 +114,12 @@ LLVMValueRef table_string(Emit *e, const char *text); /* NULL gives a null point
 LLVMValueRef table_type(Emit *e, Type *type);
 LLVMValueRef table_site(Emit *e, const char *kind, const char *text, const IrFunc *f,
                         const IrOp *op);
+/* weight.c: the operations of a point, about, and those on floats among them; flops is 0 where it depends
+   on sizes that are not known. */
+typedef struct {
+    int ops, flops;
+} KernelWeight;
+KernelWeight kernel_weight(const IrFunc *ir, const IrOp *op);
 LLVMValueRef table_info(Emit *e, const IrFunc *f, const IrOp *op);
 LLVMValueRef table_bytes(Emit *e, const char *bytes, size_t len);
 LLVMValueRef table_global(Emit *e, LLVMValueRef init, const char *name);

@@ -95,7 +95,7 @@ static void make_types(Emit *e) {
     e->type_type = named(e, "type", (LLVMTypeRef[]){i, i, p, p, p, i, i, i, i, p, p, p}, 12);
     e->ctor_type = named(e, "ctor", (LLVMTypeRef[]){p, p}, 2);
     e->value_type = named(e, "value", (LLVMTypeRef[]){p, p}, 2);
-    e->info_type = named(e, "info", (LLVMTypeRef[]){p, p, i, i, i}, 5);
+    e->info_type = named(e, "info", (LLVMTypeRef[]){p, p, i, i, i, i, i}, 7);
     e->rt_fn = LLVMFunctionType(e->vd, (LLVMTypeRef[]){p, p, p, i, p, p}, 6, 0);
     e->range_fn = LLVMFunctionType(e->vd, (LLVMTypeRef[]){p, p, e->i64, e->i64}, 4, 0);
     e->body_fn = LLVMFunctionType(e->vd, (LLVMTypeRef[]){p, p}, 2, 0);

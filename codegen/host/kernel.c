@@ -464,7 +464,7 @@ void kernel_run(Kernel *k, LLVMValueRef fn, LLVMValueRef env) {
     LLVMTypeRef params[] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64};
     LLVMTypeRef type = LLVMFunctionType(e->vd, params, 7, 0);
     LLVMValueRef all[] = {f->ctx,
-                          table_info(e, f->ir, k->op),
+                          k->info ? k->info : table_info(e, f->ir, k->op),
                           fn,
                           env,
                           k->nchunks,

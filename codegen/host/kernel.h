@@ -80,6 +80,7 @@ typedef struct Kernel {
     bool is_outlined; /* chunks run as a function of their own, else one chunk is all */
     bool is_cut;      /* its chunks matter to a sum's tree */
     bool is_swept;    /* it is the step of a loop that sweep.c emits */
+    LLVMValueRef info; /* its table, or NULL: it gets one when it is wanted */
     LLVMValueRef whole; /* see Dest, of what it writes to; or NULL */
     Sink *sinks;
     Fn *f;

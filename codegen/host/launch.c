@@ -181,10 +181,11 @@ static LLVMValueRef kernel_row(Kernel *k, const CudaKernel *c) {
     Emit *e = k->f->e;
     const IrNode *node = &k->f->ir->nodes.at[k->op->node];
     int pinned = k->op->node ? (int)node->place : PLACE_AUTO;
+    k->info = table_info(e, k->f->ir, k->op);
     LLVMValueRef fields[] = {
         table_string(e, c->name),
         table_string(e, c->text),
-        table_info(e, k->f->ir, k->op),
+        k->info,
         site_memory(k->f, k->op),
         args_table(e, c),
         phases_table(e, c),
@@ -478,6 +479,18 @@ void launch_either(Fn *f, IrId id, LLVMValueRef points, void (*on_device)(Fn *f,
     join(f, id, slots, ends);
 }
 
+/* Tells whoever asks where the kernel can run. */
+static void tell_place(const Launch *l) {
+    const CodegenOptions *options = l->f->e->options;
+    if (!options->place)
+        return;
+    CodegenPlace place = {.why = l->c->why,
+                          .where = l->c->where,
+                          .ops = kernel_weight(l->f->ir, l->k->op).ops,
+                          .bytes = kernel_point_bytes(l->k)};
+    options->place(options->place_data, l->f->ir, l->k->op, &place);
+}
+
 bool launch_kernel(Fn *f, IrId id) {
     Emit *e = f->e;
     if (f->in_kernel || f->is_host || !e->options->has_device)
@@ -485,8 +498,7 @@ bool launch_kernel(Fn *f, IrId id) {
     Kernel kernel;
     kernel_open(&kernel, f, id);
     Launch launch = {.k = &kernel, .f = f, .c = cuda_kernel(&kernel)}, *l = &launch;
-    if (e->options->place)
-        e->options->place(e->options->place_data, f->ir, kernel.op, l->c->why, l->c->where);
+    tell_place(l);
     if (l->c->why) {
         value_set(f, id, host_code(f, &kernel), value_layout(f, id)->nslots);
         return true;
@@ -521,6 +533,7 @@ bool launch_kernel(Fn *f, IrId id) {
     fn_at(f, host);
     Kernel again;
     kernel_open(&again, f, id);
+    again.info = kernel.info; /* so that both places have one row in the profile */
     slots[1] = host_code(f, &again);
     ends[1] = fn_here(f);
     fn_br(f, done);

@@ -222,12 +222,15 @@ LLVMValueRef table_info(Emit *e, const IrFunc *f, const IrOp *op) {
     int file;
     uint32_t from, to;
     table_place(e, op->span, &file, &from, &to);
+    KernelWeight weight = kernel_weight(f, op);
     LLVMValueRef fields[] = {
         table_string(e, *name ? name : f->name),
         table_string(e, buf_text(&ops)),
         i32(e, file),
         i32(e, from),
         i32(e, to),
+        i32(e, weight.ops),
+        i32(e, weight.flops),
     };
     return table_global(e, strukt(e, e->info_type, fields), "info");
 }

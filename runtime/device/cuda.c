@@ -29,7 +29,10 @@ enum {
     CU_OUT_OF_MEMORY = 2,
     CU_STREAM_NON_BLOCKING = 1,
     CU_EVENT_DISABLE_TIMING = 2,
+    CU_CLOCK_KHZ = 13,
     CU_UNITS = 16,
+    CU_MEMORY_KHZ = 36,
+    CU_BUS_BITS = 37,
     CU_THREADS_PER_UNIT = 39,
     CU_ARCH_MAJOR = 75,
     CU_ARCH_MINOR = 76,
@@ -289,6 +292,19 @@ static DeviceStatus attribute(Device *d, int which, int32_t *value) {
     return status;
 }
 
+/* What placement begins with; a driver that does not tell leaves a guess. */
+static void read_speeds(Device *d, DeviceInfo *info) {
+    enum { SLOW_KHZ = 1000000 };
+    int32_t memory_khz = 0, bits = 0;
+    if (attribute(d, CU_CLOCK_KHZ, &info->clock) || info->clock <= 0)
+        info->clock = SLOW_KHZ;
+    if (attribute(d, CU_MEMORY_KHZ, &memory_khz) || attribute(d, CU_BUS_BITS, &bits))
+        memory_khz = 0;
+    info->bandwidth = (int64_t)memory_khz * 1000 * 2 * (bits / 8); /* two words a cycle */
+    if (info->bandwidth <= 0)
+        info->bandwidth = (int64_t)200 * 1000000000;
+}
+
 static DeviceStatus cuda_info(Device *d, DeviceInfo *info) {
     Cuda *c = cuda_of(d);
     size_t unused = 0, total = 0;
@@ -305,6 +321,8 @@ static DeviceStatus cuda_info(Device *d, DeviceInfo *info) {
         status = CU(d, MemGetInfo, &unused, &total);
     info->memory = (int64_t)total;
     info->free = (int64_t)unused;
+    if (!status)
+        read_speeds(d, info);
     return status;
 }
 

@@ -40,27 +40,36 @@ static DeviceStatus open_table(const DeviceTable *table, int32_t ordinal, Device
     return status;
 }
 
-DeviceStatus device_open(const char *spec, Device **d, GactError *error) {
+/* Is it left to the runtime what runs there? Then *name is the device's name, "" for any. */
+static bool is_auto(const char *spec, const char **name) {
+    bool is = !strncmp(spec, "auto", 4) && (!spec[4] || spec[4] == ':');
+    *name = is ? spec + 4 + (spec[4] == ':') : spec;
+    return is;
+}
+
+DeviceStatus device_open(const char *given, Device **d, GactError *error) {
+    const char *spec;
+    bool is_any = is_auto(given, &spec) && !*spec;
     size_t len = strcspn(spec, ":");
     const DeviceTable *table = find_table(spec, len);
     int32_t ordinal = read_ordinal(spec + len);
     *d = NULL;
     if (!strcmp(spec, "host"))
         return DEVICE_OK;
-    if (!strcmp(spec, "auto")) {
+    if (is_any) {
         if (device_cuda.count(NULL) == 0 || open_table(&device_cuda, 0, d, NULL))
             *d = NULL;
         return DEVICE_OK;
     }
     if (!table || ordinal < 0) {
         error_set(error, GACT_BAD_INPUT,
-                  "there is no device `%s`: it is host, cuda, cuda:N, emu or auto", spec);
+                  "there is no device `%s`: it is host, cuda, cuda:N, emu or auto", given);
         return DEVICE_FAILED;
     }
     GactError why = {0};
     DeviceStatus status = open_table(table, ordinal, d, &why);
     if (status)
-        error_set(error, GACT_BAD_INPUT, "device %s cannot be used: %s", spec, why.text);
+        error_set(error, GACT_BAD_INPUT, "device %s cannot be used: %s", given, why.text);
     return status;
 }
 
@@ -86,7 +95,8 @@ static GactStatus settle(const char *spec, GactError *error) {
         spec = given && *given ? given : "host";
     device_close(used.device);
     used.device = NULL;
-    used.is_forced = strcmp(spec, "auto") != 0;
+    const char *name;
+    used.is_forced = !is_auto(spec, &name);
     used.settled = !device_open(spec, &used.device, error);
     return used.settled ? GACT_OK : GACT_BAD_INPUT;
 }

@@ -34,6 +34,8 @@ typedef struct {
     int32_t units;  /* multiprocessors */
     int32_t threads_per_unit, shared_per_block;
     int64_t memory, free; /* bytes */
+    int64_t bandwidth;    /* of its memory, bytes a second, about */
+    int32_t clock;        /* kHz */
     int32_t driver;       /* 13000 for CUDA 13.0; 0 for emu */
 } DeviceInfo;
 
@@ -90,7 +92,8 @@ struct Device {
 
 extern const DeviceTable device_cuda, device_emu;
 
-/* "cuda", "cuda:1", "emu", "host" (no device: *d is NULL), "auto" (the first GPU, else none). */
+/* "cuda", "cuda:1", "emu", "host" (no device: *d is NULL), "auto" (the first GPU, else none); "auto:" and
+   the name of a device: that one, used where it pays. */
 DeviceStatus device_open(const char *spec, Device **d, GactError *error);
 void device_close(Device *d); /* NULL is ignored */
 

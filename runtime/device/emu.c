@@ -7,6 +7,7 @@
    GACT_EMU_THREADS  OS threads a large launch is spread over (at most 64)
    GACT_EMU_SAN      address, undefined or thread: compiles with that sanitizer
    GACT_EMU_MEMORY   bytes of device memory
+   GACT_EMU_SPEED    how many times as fast as it is it says that it is (tests of placement)
 
    Copies to the device read what they copy at once; all other work waits in its stream
    (emu_work.c). */
@@ -23,7 +24,7 @@ typedef struct {
     EmuOptions options;
     EmuMemory *memory;
     EmuStreams *streams;
-    int64_t memory_bytes;
+    int64_t memory_bytes, speed;
 } State;
 
 struct DeviceModule {
@@ -96,6 +97,7 @@ static DeviceStatus emu_open(int32_t ordinal, Device **out, GactError *error) {
     }
     s->options = options_from_environment();
     s->memory_bytes = number_from("GACT_EMU_MEMORY", (int64_t)4 << 30);
+    s->speed = number_from("GACT_EMU_SPEED", 1);
     s->memory = emu_memory_new(s->memory_bytes);
     s->streams = emu_streams_new(s->options.seed);
     *d = (Device){.table = &device_emu, .ordinal = ordinal, .state = s};
@@ -110,7 +112,10 @@ static DeviceStatus emu_open(int32_t ordinal, Device **out, GactError *error) {
 
 static DeviceStatus emu_info(Device *d, DeviceInfo *info) {
     State *s = state_of(d);
+    /* A tenth of a gigabyte and of a billion operations a second for each thread. */
     *info = (DeviceInfo){.units = s->options.threads, .threads_per_unit = 2048,
+                         .clock = (int32_t)(1600 * s->speed),
+                         .bandwidth = 100000000 * s->options.threads * s->speed,
                          .shared_per_block = EMU_SHARED_BYTES, .memory = s->memory_bytes,
                          .free = emu_memory_left(s->memory)};
     snprintf(info->name, sizeof info->name, "emulated device");

@@ -3,12 +3,13 @@
 
 #include "metrics.h"
 
+#include "../../lang/store.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 256, WARPS = BLOCK / 32, MOST_SCRATCH = 16, WAVES = 8, SCRATCH_BYTES = 1 << 28,
-       LAUNCH_BYTES = 1 << 20 /* that kernels read and write which are worth a launch */ };
+enum { BLOCK = 256, WARPS = BLOCK / 32, MOST_SCRATCH = 16, WAVES = 8, SCRATCH_BYTES = 1 << 28 };
 
 typedef struct {
     Residence *r;
@@ -20,23 +21,8 @@ typedef struct {
     int64_t scratch_bytes[MOST_SCRATCH];
     int32_t nscratch;
     DevicePtr report; /* the fault's flag, then the results */
+    CostKernel *cost; /* NULL: it is not asked what it costs */
 } Launch;
-
-/* ---- placement ---- */
-
-/* Does the device win? Only what is large enough to pay for the launch, and for moving what is not there. */
-static bool pays(const Launch *l) {
-    int64_t total = l->words[l->kernel->total].i;
-    if (l->kernel->pinned)
-        return l->kernel->pinned == 2;
-    return runtime_device_is_forced() || total * l->kernel->bytes >= LAUNCH_BYTES;
-}
-
-int32_t rt_on_device(GactCtx *ctx, int64_t points) {
-    enum { POINT_BYTES = 8 };
-    (void)ctx;
-    return runtime_device_is_forced() || points >= LAUNCH_BYTES / POINT_BYTES;
-}
 
 /* ---- code ---- */
 
@@ -48,7 +34,9 @@ typedef struct DeviceCode {
     DeviceModule *module;
     DeviceFunc **funcs; /* by kernel and phase */
     int32_t *first;     /* of each kernel */
-    bool has_failed;
+    bool is_compiled, has_failed;
+    CostKernel *costs; /* by kernel, or NULL */
+    char kept[STORE_NAME]; /* what they are kept under */
 } DeviceCode;
 
 static DeviceCode *codes; /* of all programs, on the device in use; under the residence's lock */
@@ -99,11 +87,17 @@ static void code_free(DeviceCode *code) {
     while (*link != code)
         link = &(*link)->next;
     *link = code->next;
+    if (code->costs) {
+        device_meter_settle(code->d);
+        residence_forget(code->costs, code->program->image->nkernels);
+        place_keep(code->costs, code->program->image, code->kept);
+    }
     if (code->module)
         code->d->table->unload(code->d, code->module);
     code->program->device_code = NULL;
     free(code->funcs);
     free(code->first);
+    free(code->costs);
     free(code);
 }
 
@@ -121,16 +115,29 @@ void device_code_stop(void) {
     residence_unlock();
 }
 
-static DeviceStatus code_of(Launch *l, DeviceFunc ***funcs) {
+/* The code of the launch's program, nothing of which is compiled at first; NULL: no memory. */
+static DeviceCode *code_of(const Launch *l) {
     GactProgram *program = (GactProgram *)l->run->program;
     DeviceCode *code = program->device_code;
-    if (!code) {
-        program->device_code = code = calloc(1, sizeof *code);
-        if (!code)
-            return DEVICE_NO_MEMORY;
-        *code = (DeviceCode){.program = program, .d = l->r->d, .next = codes};
-        codes = code;
-        DeviceStatus status = compile_image(l->r, program->image, code);
+    if (code)
+        return code;
+    program->device_code = code = calloc(1, sizeof *code);
+    if (!code)
+        return NULL;
+    *code = (DeviceCode){.program = program, .d = l->r->d, .next = codes};
+    codes = code;
+    if (!runtime_device_is_forced())
+        code->costs = place_load(code->d, program->image, code->kept);
+    return code;
+}
+
+static DeviceStatus functions_of(const Launch *l, DeviceFunc ***funcs) {
+    DeviceCode *code = code_of(l);
+    if (!code)
+        return DEVICE_NO_MEMORY;
+    if (!code->is_compiled) {
+        code->is_compiled = true;
+        DeviceStatus status = compile_image(l->r, code->program->image, code);
         code->has_failed = status != DEVICE_OK;
         if (status)
             return status;
@@ -220,11 +227,16 @@ static int64_t elements_of(const Launch *l, const GactDeviceArg *arg) {
     return n > 0 ? offsets[n] : 0;
 }
 
+/* Bytes of an array that is read or written. */
+static int64_t bytes_of(const Launch *l, const GactDeviceArg *arg) {
+    int64_t n = arg->kind == GACT_ARG_IN ? elements_of(l, arg) : l->words[arg->count].i;
+    return (n + (arg->one_more && n > 0)) * arg->bytes;
+}
+
 static DeviceStatus fill_array(Launch *l, const GactDeviceArg *arg, uint64_t *at) {
     GactBuf *buf = l->words[arg->at].p;
     void *data = l->words[arg->at + 1].p;
-    int64_t n = arg->kind == GACT_ARG_IN ? elements_of(l, arg) : l->words[arg->count].i;
-    int64_t bytes = (n + (arg->one_more && n > 0)) * arg->bytes;
+    int64_t bytes = bytes_of(l, arg);
     return arg->kind == GACT_ARG_IN ? residence_read(l->r, l->run, buf, data, bytes, at)
                                     : residence_write(l->r, buf, data, bytes, at);
 }
@@ -261,17 +273,70 @@ static DeviceStatus fill_args(Launch *l) {
     return status;
 }
 
+/* ---- placement ---- */
+
+/* What the launch is to placement. */
+static CostCall describe(const Launch *l) {
+    const GactDeviceKernel *kernel = l->kernel;
+    int64_t total = l->words[kernel->total].i;
+    CostCall call = {.points = total,
+                     .bytes = total * kernel->bytes,
+                     .ops = total * kernel->info->work,
+                     .launches = kernel->nphases,
+                     .waits = kernel->nresults || kernel->can_fault};
+    for (int32_t k = 0; k < kernel->nargs; k++) {
+        const GactDeviceArg *arg = &kernel->args[k];
+        if (arg->kind == GACT_ARG_OUT)
+            call.out_bytes += bytes_of(l, arg);
+        else if (arg->kind == GACT_ARG_IN)
+            residence_where(l->run, l->words[arg->at].p, l->words[arg->at + 1].p, bytes_of(l, arg),
+                            &call.in_bytes, &call.away_bytes);
+    }
+    return call;
+}
+
+/* Does the device win? */
+static bool pays(Launch *l, Thread *t) {
+    const DeviceCode *code;
+    if (l->kernel->pinned)
+        return l->kernel->pinned == 2;
+    if (runtime_device_is_forced())
+        return true;
+    code = code_of(l);
+    if (!code || !code->costs)
+        return false;
+    CostCall call = describe(l);
+    l->cost = &code->costs[l->kernel->index];
+    return place_wins(&l->r->placement, t, l->cost, l->kernel->info, &call);
+}
+
+int32_t rt_on_device(GactCtx *ctx, int64_t points) {
+    (void)ctx;
+    if (runtime_device_is_forced())
+        return 1;
+    residence_lock();
+    const Residence *r = residence_take(NULL);
+    bool wins = r && place_would_win(&r->placement, points);
+    residence_unlock();
+    return wins;
+}
+
 /* ---- phases ---- */
 
 static DeviceStatus run_phases(Launch *l, DeviceFunc **funcs) {
     Device *d = l->r->d;
     DeviceStatus status = DEVICE_OK;
     int64_t total = l->words[l->kernel->total].i;
-    device_meter_kernel(d, l->kernel->info, total, total * l->kernel->bytes, 0);
+    int64_t begin = l->cost ? clock_ns() : 0;
+    device_meter_kernel(d, l->kernel->info, total, total * l->kernel->bytes, total * l->kernel->info->flops);
+    device_meter_cost(d, l->cost, total);
     for (int32_t p = 0; p < l->kernel->nphases && !status; p++) {
         DeviceGrid grid = grid_of(l, (GactGridKind)l->kernel->phases[p].grid);
         status = d->table->launch(d, 0, funcs[p], &grid, l->args, 8 * (size_t)l->kernel->nargs);
     }
+    device_meter_cost(d, NULL, 0);
+    if (l->cost)
+        cost_issued(&l->r->placement.machine, l->kernel->nphases, clock_ns() - begin);
     return status;
 }
 
@@ -297,13 +362,13 @@ static DeviceStatus read_report(Launch *l, GactSlot *results, bool *faulted) {
 static void note_written(const Launch *l) {
     for (int32_t k = 0; k < l->kernel->nargs; k++)
         if (l->kernel->args[k].kind == GACT_ARG_OUT)
-            residence_written(l->words[l->kernel->args[k].at].p);
+            residence_written(l->words[l->kernel->args[k].at].p, l->cost);
 }
 
 static DeviceStatus launch(Launch *l, GactSlot *results, bool *faulted) {
     DeviceFunc **funcs;
     *faulted = false;
-    DeviceStatus status = code_of(l, &funcs);
+    DeviceStatus status = functions_of(l, &funcs);
     if (!status)
         status = fill_args(l);
     if (!status)
@@ -328,7 +393,7 @@ int32_t rt_launch(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *
     residence_lock();
     l.r = residence_take(&error);
     DeviceStatus status = DEVICE_OK;
-    bool runs = l.r && pays(&l);
+    bool runs = l.r && pays(&l, thread_of(ctx));
     if (runs) {
         status = launch(&l, results, &faulted);
         if (status == DEVICE_FAILED)

@@ -4,8 +4,6 @@
 #include "metrics.h"
 #include "resident.h"
 
-enum { LAUNCH_BYTES = 1 << 20 }; /* of memory that is moved: what pays for a launch */
-
 static const int8_t kind_bytes[] = {
     [GACT_BOOL] = 1, [GACT_I8] = 1,  [GACT_I16] = 2, [GACT_I32] = 4, [GACT_I64] = 8,
     [GACT_U8] = 1,   [GACT_U16] = 2, [GACT_U32] = 4, [GACT_U64] = 8, [GACT_F16] = 2,
@@ -17,6 +15,8 @@ typedef struct {
     Run *run;
     const GactLibraryCall *call;
     int64_t width; /* bytes of an element */
+    CostKernel *cost; /* NULL: it is not asked what it costs */
+    int64_t points;
 } Call;
 
 static DeviceStatus take_scratch(void *env, int64_t bytes, DevicePtr *p) {
@@ -40,11 +40,33 @@ static int64_t operations(const Call *c) {
     return l->op == GACT_LIBRARY_MATMUL ? 2 * l->n * l->k * l->m : 0;
 }
 
+/* What the call is to placement. */
+static CostCall describe(const Call *c) {
+    const GactLibraryCall *l = c->call;
+    bool is_product = l->op == GACT_LIBRARY_MATMUL;
+    int64_t points = is_product ? l->n * l->k * l->m : l->n;
+    CostCall call = {.points = points,
+                     .bytes = bytes_moved(c),
+                     .ops = is_product ? 2 * points : points * c->width,
+                     .out_bytes = is_product ? l->n * l->m * c->width : l->n * c->width,
+                     .launches = is_product ? 1 : 2 + (int32_t)c->width};
+    int64_t a = is_product ? l->n * l->k : l->n;
+    residence_where(c->run, l->a.buf, l->a.data, a * c->width, &call.in_bytes, &call.away_bytes);
+    if (is_product)
+        residence_where(c->run, l->b.buf, l->b.data, l->k * l->m * c->width, &call.in_bytes, &call.away_bytes);
+    return call;
+}
+
 /* Does the device win? */
-static bool pays(const Call *c) {
+static bool pays(Call *c, Thread *t) {
     if (c->call->pinned)
         return c->call->pinned == 2;
-    return runtime_device_is_forced() || bytes_moved(c) + operations(c) / 8 >= LAUNCH_BYTES;
+    if (runtime_device_is_forced())
+        return true;
+    CostCall call = describe(c);
+    c->points = call.points;
+    c->cost = &c->r->placement.library[c->call->op][c->call->kind];
+    return place_wins(&c->r->placement, t, c->cost, NULL, &call);
 }
 
 static DeviceStatus run_sort(const Call *c) {
@@ -88,9 +110,11 @@ static DeviceStatus run_call(const Call *c) {
     if (st)
         return st;
     device_meter_kernel(r->d, &infos[c->call->op], c->call->n, bytes_moved(c), operations(c));
+    device_meter_cost(r->d, c->cost, c->points);
     st = c->call->op == GACT_LIBRARY_MATMUL ? run_matmul(c) : run_sort(c);
+    device_meter_cost(r->d, NULL, 0);
     if (!st)
-        residence_written(c->call->out.buf);
+        residence_written(c->call->out.buf, c->cost);
     residence_unpin(r);
     return st;
 }
@@ -104,7 +128,7 @@ int32_t rt_library(GactCtx *ctx, const GactSite *site, const GactLibraryCall *ca
         return 0;
     residence_lock();
     c.r = residence_take(&error);
-    bool runs = c.r && pays(&c);
+    bool runs = c.r && pays(&c, thread_of(ctx));
     if (runs)
         st = run_call(&c);
     if (st == DEVICE_FAILED)

@@ -2,7 +2,8 @@
 
    What a call costs on the device is the time between two marks around it. They are read when the
    host waits for the device, or when there are no more marks, so that measuring makes nobody wait
-   while it goes on; a wait for one stream is a wait for all meanwhile. */
+   while it goes on; a wait for one stream is a wait for all meanwhile. They are set while a profile or a
+   trace is taken, and around what placement wants to know. */
 #include "metrics.h"
 
 #include <stdlib.h>
@@ -29,12 +30,21 @@ typedef struct {
     int32_t stream;
     int64_t bytes;
     KernelStat *kernel;
+    CostKernel *cost; /* that is told of this, or NULL */
+    int64_t call, points;
 } Work;
 
 typedef struct DeviceMeter {
     DeviceTable table;
     const DeviceTable *real;
     KernelStat *kernel; /* what is launched, or NULL */
+    CostKernel *cost;   /* that wants to know, or NULL */
+    int64_t call, points;
+    CostMachine *machine;
+    struct {
+        CostKernel *cost; /* NULL: none */
+        int64_t call, points, ns;
+    } sum; /* of the works of a call so far */
     Work pending[MOST_PENDING];
     int32_t count;
     int64_t host_ns; /* when the first was issued */
@@ -46,7 +56,29 @@ static bool measures(void) {
 
 /* ---- reading the marks ---- */
 
-static void note(const DeviceMeter *m, const Work *w, int64_t begin, int64_t ns) {
+static void tell_sum(DeviceMeter *m) {
+    if (m->sum.cost)
+        cost_ran(m->sum.cost, COST_DEVICE, m->sum.points, m->sum.ns);
+    m->sum.cost = NULL;
+}
+
+static void tell(DeviceMeter *m, const Work *w, int64_t ns) {
+    if (m->machine && (w->kind == WORK_IN || w->kind == WORK_OUT))
+        cost_moved(m->machine, w->kind == WORK_IN, w->bytes, ns);
+    if (!w->cost)
+        return;
+    if (w->call != m->sum.call)
+        tell_sum(m);
+    m->sum.ns = ns + (m->sum.cost ? m->sum.ns : 0);
+    m->sum.cost = w->cost;
+    m->sum.call = w->call;
+    m->sum.points = w->points;
+}
+
+static void note(DeviceMeter *m, const Work *w, int64_t begin, int64_t ns) {
+    tell(m, w, ns);
+    if (!measures())
+        return;
     metric_add(work_kinds[w->kind].ns, ns);
     if (w->kernel)
         atomic_fetch_add_explicit(&w->kernel->device.ns, ns, memory_order_relaxed);
@@ -64,12 +96,22 @@ static void settle(Device *d) {
             note(m, &m->pending[k], begin, ns);
     }
     m->count = 0;
+    if (!m->cost)
+        tell_sum(m);
+}
+
+/* Does placement want to know how long this takes? */
+static bool is_wanted(const DeviceMeter *m, WorkKind kind, int64_t bytes) {
+    if (kind == WORK_KERNEL)
+        return m->cost != NULL;
+    return m->machine && (kind == WORK_IN || kind == WORK_OUT) &&
+           cost_wants_move(m->machine, kind == WORK_IN, bytes);
 }
 
 /* Sets the mark before a call on a stream; -1 when it is not measured. */
-static int32_t begin_work(Device *d, int32_t stream) {
+static int32_t begin_work(Device *d, WorkKind kind, int32_t stream, int64_t bytes) {
     DeviceMeter *m = d->meter;
-    if (!measures())
+    if (!measures() && !is_wanted(m, kind, bytes))
         return -1;
     if (m->count == MOST_PENDING)
         settle(d);
@@ -97,37 +139,39 @@ static DeviceStatus end_work(Device *d, int32_t at, Work work, DeviceStatus stat
 
 static DeviceStatus meter_copy_in(Device *d, int32_t stream, DevicePtr to, const void *from,
                                   int64_t bytes) {
-    int32_t at = begin_work(d, stream);
-    return end_work(d, at, (Work){WORK_IN, stream, bytes, NULL},
+    int32_t at = begin_work(d, WORK_IN, stream, bytes);
+    return end_work(d, at, (Work){.kind = WORK_IN, .stream = stream, .bytes = bytes},
                     d->meter->real->copy_in(d, stream, to, from, bytes));
 }
 
 static DeviceStatus meter_copy_out(Device *d, int32_t stream, void *to, DevicePtr from,
                                    int64_t bytes) {
-    int32_t at = begin_work(d, stream);
-    return end_work(d, at, (Work){WORK_OUT, stream, bytes, NULL},
+    int32_t at = begin_work(d, WORK_OUT, stream, bytes);
+    return end_work(d, at, (Work){.kind = WORK_OUT, .stream = stream, .bytes = bytes},
                     d->meter->real->copy_out(d, stream, to, from, bytes));
 }
 
 static DeviceStatus meter_copy(Device *d, int32_t stream, DevicePtr to, DevicePtr from,
                                int64_t bytes) {
-    int32_t at = begin_work(d, stream);
-    return end_work(d, at, (Work){WORK_WITHIN, stream, bytes, NULL},
+    int32_t at = begin_work(d, WORK_WITHIN, stream, bytes);
+    return end_work(d, at, (Work){.kind = WORK_WITHIN, .stream = stream, .bytes = bytes},
                     d->meter->real->copy(d, stream, to, from, bytes));
 }
 
 static DeviceStatus meter_fill(Device *d, int32_t stream, DevicePtr to, uint8_t byte,
                                int64_t bytes) {
-    int32_t at = begin_work(d, stream);
-    return end_work(d, at, (Work){WORK_FILL, stream, bytes, NULL},
+    int32_t at = begin_work(d, WORK_FILL, stream, bytes);
+    return end_work(d, at, (Work){.kind = WORK_FILL, .stream = stream, .bytes = bytes},
                     d->meter->real->fill(d, stream, to, byte, bytes));
 }
 
 static DeviceStatus meter_launch(Device *d, int32_t stream, DeviceFunc *f, const DeviceGrid *grid,
                                  const void *args, size_t bytes) {
-    int32_t at = begin_work(d, stream);
-    return end_work(d, at, (Work){WORK_KERNEL, stream, 0, d->meter->kernel},
-                    d->meter->real->launch(d, stream, f, grid, args, bytes));
+    const DeviceMeter *m = d->meter;
+    int32_t at = begin_work(d, WORK_KERNEL, stream, 0);
+    Work work = {.kind = WORK_KERNEL, .stream = stream, .kernel = m->kernel, .cost = m->cost,
+                 .call = m->call, .points = m->points};
+    return end_work(d, at, work, m->real->launch(d, stream, f, grid, args, bytes));
 }
 
 static DeviceStatus meter_sync(Device *d, int32_t stream) {
@@ -175,4 +219,25 @@ void device_meter_kernel(Device *d, const GactKernelInfo *info, int64_t work, in
     d->meter->kernel = stat;
     if (stat)
         side_count(&stat->device, 0, work, bytes, flops);
+}
+
+void device_meter_cost(Device *d, CostKernel *cost, int64_t points) {
+    DeviceMeter *m = d->meter;
+    if (!m)
+        return;
+    m->cost = cost && cost_wants(cost, points) ? cost : NULL;
+    m->points = points;
+    m->call++;
+}
+
+void device_meter_moves(Device *d, CostMachine *machine) {
+    if (!d->meter)
+        return;
+    settle(d);
+    d->meter->machine = machine;
+}
+
+void device_meter_settle(Device *d) {
+    if (d->meter)
+        settle(d);
 }

@@ -4,6 +4,7 @@
 #ifndef GACT_DEVICE_METRICS_H
 #define GACT_DEVICE_METRICS_H
 
+#include "cost.h"
 #include "pool.h"
 
 typedef enum {
@@ -43,5 +44,12 @@ void device_meter(Device *d);
    of that call (0: not known). */
 void device_meter_kernel(Device *d, const GactKernelInfo *info, int64_t work, int64_t bytes,
                          int64_t flops);
+/* What is launched until the next call is one call of a kernel over so many points, whose time is told to
+   cost (NULL: to nobody) where that is worth it. */
+void device_meter_cost(Device *d, CostKernel *cost, int64_t points);
+/* Tells machine about copies that are worth it from now on; NULL: nobody. */
+void device_meter_moves(Device *d, CostMachine *machine);
+/* What was told of before is: nothing is kept of a kernel that is no more. */
+void device_meter_settle(Device *d);
 
 #endif

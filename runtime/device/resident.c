@@ -18,6 +18,7 @@ typedef struct Mirror {
     int64_t bytes;
     MirrorState state;
     bool is_pinned;
+    CostKernel *writer; /* of the newest content, or NULL */
     struct Mirror *newer, *older; /* by their last use */
 } Mirror;
 
@@ -75,8 +76,12 @@ static DeviceStatus bring(Mirror *m) {
     DeviceStatus status = d->table->copy_out(d, 0, m->buf + 1, m->p, bytes);
     if (!status)
         status = d->table->sync(d, 0);
-    if (!status)
+    if (!status) {
         m->state = ON_BOTH;
+        if (m->writer)
+            m->writer->returned += bytes;
+        m->writer = NULL;
+    }
     return status;
 }
 
@@ -123,6 +128,8 @@ Residence *residence_take(GactError *error) {
         return NULL;
     }
     metrics_watch(r->pool);
+    place_open(&r->placement, &r->info);
+    device_meter_moves(d, runtime_device_is_forced() ? NULL : &r->placement.machine);
     r->d = d;
     return r;
 }
@@ -138,6 +145,7 @@ void residence_stop(void) {
     while (all.newest)
         drop(all.newest);
     if (all.r.d) {
+        device_meter_moves(all.r.d, NULL);
         device_lib_close(all.r.library);
         metrics_unwatch(all.r.pool);
         device_pool_close(all.r.pool);
@@ -241,9 +249,25 @@ DeviceStatus residence_write(Residence *r, GactBuf *buf, const void *data, int64
     return DEVICE_OK;
 }
 
-void residence_written(GactBuf *buf) {
+void residence_written(GactBuf *buf, CostKernel *writer) {
     Mirror *m = buf->mirror;
     m->state = ON_DEVICE;
+    m->writer = writer;
+}
+
+void residence_forget(const CostKernel *from, int64_t n) {
+    for (Mirror *m = all.newest; m; m = m->older)
+        if (m->writer >= from && m->writer < from + n)
+            m->writer = NULL;
+}
+
+void residence_where(const Run *run, const GactBuf *buf, const void *data, int64_t bytes, int64_t *in,
+                     int64_t *away) {
+    const Mirror *m = is_counted(buf) ? buf->mirror : find_copy(run, data, bytes);
+    if (!m)
+        *in += is_counted(buf) ? buf->bytes : bytes;
+    else if (m->state == ON_DEVICE)
+        *away += m->bytes < buf->bytes ? m->bytes : buf->bytes;
 }
 
 void residence_unpin(Residence *r) {

@@ -6,6 +6,7 @@
 #ifndef GACT_DEVICE_RESIDENT_H
 #define GACT_DEVICE_RESIDENT_H
 
+#include "place.h"
 #include "pool.h"
 
 typedef struct {
@@ -15,6 +16,7 @@ typedef struct {
     DevicePtr zeros; /* of residence_zero, in turn */
     uint32_t zeros_used;
     struct DeviceLib *library; /* of library.c; NULL: not opened yet */
+    Placement placement;       /* unless the device was asked for by name */
 } Residence;
 
 /* The process's device with its memory, opened when it is first asked for; NULL with a text where that
@@ -35,8 +37,14 @@ DeviceStatus residence_read(Residence *r, Run *run, GactBuf *buf, const void *da
                             DevicePtr *p);
 /* The address of `data` in buf, which has room for `bytes` bytes and is going to be written anew. */
 DeviceStatus residence_write(Residence *r, GactBuf *buf, const void *data, int64_t bytes, DevicePtr *p);
-/* What was to be written has been: the device has the newest content. */
-void residence_written(GactBuf *buf);
+/* What was to be written has been: the device has the newest content. writer learns how much of it the
+   host reads later; NULL: nobody. */
+void residence_written(GactBuf *buf, CostKernel *writer);
+/* Writers from `from` on, n of them, are no more. */
+void residence_forget(const CostKernel *from, int64_t n);
+/* Adds the bytes that residence_read would copy to *in, and those that are on the device alone to *away. */
+void residence_where(const Run *run, const GactBuf *buf, const void *data, int64_t bytes, int64_t *in,
+                     int64_t *away);
 void residence_unpin(Residence *r);
 /* A run is over: its copies of uncounted memory go. */
 void residence_end_run(Run *run);

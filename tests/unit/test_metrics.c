@@ -405,6 +405,44 @@ static void traces_streams(void **state) {
     cJSON_Delete(json);
 }
 
+/* ---- placement ---- */
+
+/* A call of two launches, and copies that are long enough to tell something, with no profile on. */
+static void tells_placement(void **state) {
+    (void)state;
+    CostMachine machine;
+    CostKernel kernel = {0}, other = {0};
+    cost_open(&machine, &(CostPriors){.bandwidth = 1e12, .rate = 1e12, .threads = 1});
+    start(false);
+    device_meter_moves(d, &machine);
+    device_meter_cost(d, &kernel, 100);
+    launch(0);
+    launch(0);
+    device_meter_cost(d, &other, 10);
+    launch(0);
+    device_meter_cost(d, NULL, 0);
+    launch(0);
+    d->table->copy_in(d, 0, 1, NULL, 1 << 20);
+    assert_int_equal(fake.reads, 0);
+    d->table->sync(d, 0);
+    assert_int_equal(kernel.sides[COST_DEVICE].count[3], 1);
+    assert_true(kernel.sides[COST_DEVICE].point_ns[3] == 2.0 * LAUNCH_NS / 100);
+    assert_int_equal(other.sides[COST_DEVICE].count[1], 1);
+    assert_true(other.sides[COST_DEVICE].point_ns[1] == LAUNCH_NS / 10.0);
+    assert_true(machine.in_ns == (double)COPY_NS / (1 << 20));
+    assert_int_equal(machine.moves[false], 0);
+    assert_int_equal(counted(METRIC_KERNEL_NS), 0); /* nobody asked for a profile */
+    device_meter_moves(d, NULL);
+    for (int k = 0; k < 100; k++) { /* what is known well is measured seldom */
+        kernel.calls = k + 1;
+        device_meter_cost(d, &kernel, 100);
+        launch(0);
+        device_meter_cost(d, NULL, 0);
+        d->table->sync(d, 0);
+    }
+    assert_in_range(kernel.sides[COST_DEVICE].count[3], 4, 10);
+}
+
 #define METERED(test) cmocka_unit_test_setup_teardown(test, open_metered, close_metered)
 
 int main(void) {
@@ -414,7 +452,7 @@ int main(void) {
         METERED(adds_up_pools),        cmocka_unit_test(spreads),
         METERED(measures_rounds),      METERED(prints_a_table),
         METERED(prints_json),          METERED(prints_for_prometheus),
-        METERED(traces_streams),
+        METERED(traces_streams),       METERED(tells_placement),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 
 static const GactSite site = {
     .kind = "assert", .text = "chunk {} failed", .node = "", .file = -1, .other_file = -1};
-static const GactKernelInfo kernel = {"kernel", "map", -1, 0, 0};
+static const GactKernelInfo kernel = {.name = "kernel", .ops = "map", .file = -1};
 static Run run;
 
 static int open_run(void **state) {

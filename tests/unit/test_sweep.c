@@ -9,7 +9,7 @@
 
 enum { MOST = 3000 };
 
-static const GactKernelInfo kernel = {"kernel", "map", -1, 0, 0};
+static const GactKernelInfo kernel = {.name = "kernel", .ops = "map", .file = -1};
 static Run run;
 
 /* A chunk is one cell, made of its neighbours on a ring. */
