@@ -36,6 +36,8 @@ struct bf16 { u16 bits; };
 #define GX_DEV static __device__ __forceinline__
 #define GX_UNROLL _Pragma("unroll")
 #define GX_UNROLL1 _Pragma("unroll 1")
+#define GX_PRAGMA(text) _Pragma(#text)
+#define GX_UNROLL_BY(n) GX_PRAGMA(unroll (n))
 #define GX_FIRST(first, ...) first
 #define GX_SECOND(first, second, ...) second
 #define GX_THIRD(first, second, third, ...) third

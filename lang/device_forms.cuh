@@ -12,7 +12,7 @@
 #define GX_DEV_MEMBER __device__ __forceinline__
 #endif
 
-enum { GX_CHUNK = 4096, GX_PIECE = 128, GX_GROUP = 16 };
+enum { GX_CHUNK = 4096, GX_PIECE = 128, GX_GROUP = 16, GX_BLOCK = 256 };
 
 #define GX_ARG alignas(8) /* of arguments and of members of records: a word each */
 
@@ -292,48 +292,153 @@ template <class T, class Op> GX_DEV void gx_tree(T *rows, i64 n, Op op) {
     }
 }
 
-/* ---- scans: a block of 256 threads does a chunk, a thread a group of 16 points ---- */
+/* ---- scans whose order shows: a block of 256 threads does a chunk, a thread a group of 16 points ---- */
 
-/* The prefixes of a group of up to 16 values, combined in pairs. */
+/* What a block needs of shared memory. Points are read and written by neighbouring threads at
+   neighbouring places and meet their groups in `stage`, where a group is one longer, so that those of
+   a warp are in different banks; values that are too large for that are read where they are. */
+template <class T> struct gx_scan_block {
+    static constexpr bool is_staged = sizeof(T) <= 8;
+    T sums[GX_CHUNK / GX_GROUP];
+    T stage[is_staged ? GX_CHUNK / GX_GROUP * (GX_GROUP + 1) : 1];
+};
+
+/* The prefixes of a group of n <= 16 values, combined in pairs. */
 template <class T, class Op> GX_DEV void gx_group_scan(T *v, int n, Op op) {
-    for (int bit = 1; bit < GX_GROUP; bit *= 2)
+    if constexpr (gx_scan_block<T>::is_staged) { /* in registers */
+        GX_UNROLL
+        for (int bit = 1; bit < GX_GROUP; bit *= 2)
+            GX_UNROLL
+            for (int k = GX_GROUP - 1; k >= 0; k--)
+                if (k & bit && k < n)
+                    v[k] = op(v[(k & ~(2 * bit - 1)) + bit - 1], v[k]);
+    } else {
         GX_UNROLL1
-        for (int k = n - 1; k >= 0; k--)
-            if (k & bit)
-                v[k] = op(v[(k & ~(2 * bit - 1)) + bit - 1], v[k]);
+        for (int bit = 1; bit < GX_GROUP; bit *= 2)
+            GX_UNROLL1
+            for (int k = n - 1; k >= 0; k--)
+                if (k & bit)
+                    v[k] = op(v[(k & ~(2 * bit - 1)) + bit - 1], v[k]);
+    }
 }
 
-/* sums[g] = op of groups 0 … g, from left to right, by thread 0. */
-template <class T, class Op> GX_DEV void gx_fold_groups(T *sums, int n, Op op) {
+/* v[k] = what stands before it, or that with it, for k from `from` to n - 1; by one thread, from left to
+   right. Gives what all add up to. Some values are read at once, as only the operator has to wait. */
+template <bool exclusive, class T, class Op>
+GX_DEV T gx_fold_in_order(T *v, int from, int n, T sum, Op op) {
+    const int ahead = gx_scan_block<T>::is_staged ? 8 : 1;
+    GX_UNROLL1
+    for (int k = from; k < n; k += ahead) {
+        T part[ahead];
+        GX_UNROLL
+        for (int j = 0; j < ahead; j++)
+            if (k + j < n)
+                part[j] = v[k + j];
+        GX_UNROLL
+        for (int j = 0; j < ahead; j++)
+            if (k + j < n) {
+                T upto = op(sum, part[j]);
+                v[k + j] = exclusive ? sum : upto;
+                sum = upto;
+            }
+    }
+    return sum;
+}
+
+/* The prefixes inside of this thread's group of points lo … hi - 1 in v, and in shared.sums what groups
+   0 … g add up to; how many points the thread has. `flight` loads are under way at a time. */
+template <int flight, class T, class Load, class Op>
+GX_DEV int gx_scan_groups(gx_scan_block<T> &shared, i64 lo, i64 hi, T *v, Load load, Op op) {
+    const int first = threadIdx.x * GX_GROUP, count = (int)(hi - lo);
+    const int n = gx_max(gx_min(count - first, (int)GX_GROUP), 0);
+    gx_sync();
+    if constexpr (gx_scan_block<T>::is_staged) {
+        GX_UNROLL_BY(flight)
+        for (int j = threadIdx.x; j < count; j += blockDim.x)
+            shared.stage[j + j / GX_GROUP] = load(lo + j);
+        gx_sync();
+        GX_UNROLL
+        for (int k = 0; k < GX_GROUP; k++)
+            if (k < n)
+                v[k] = shared.stage[threadIdx.x * (GX_GROUP + 1) + k];
+    } else {
+        GX_UNROLL1
+        for (int k = 0; k < n; k++)
+            v[k] = load(lo + first + k);
+    }
+    gx_group_scan(v, n, op);
+    GX_UNROLL
+    for (int k = 0; k < GX_GROUP; k++)
+        if (k == n - 1)
+            shared.sums[threadIdx.x] = v[k];
     gx_sync();
     if (threadIdx.x == 0)
-        GX_UNROLL1
-        for (int g = 1; g < n; g++)
-            sums[g] = op(sums[g - 1], sums[g]);
+        gx_fold_in_order<false>(shared.sums, 1, (count + GX_GROUP - 1) / GX_GROUP, shared.sums[0], op);
     gx_sync();
+    return n;
 }
 
-/* The sum of v over the threads before this one in a block of 256, and of all in *total. */
-GX_DEV i32 gx_count_before(i32 v, i32 *total) {
-    GX_SHARED_ARRAY(i32, warps, 8);
-    i32 sum = v;
-    for (int d = 1; d < 32; d *= 2) {
-        i32 left = gx_shfl_up(sum, (u32)d);
-        if ((int)gx_lane() >= d)
-            sum += left;
+/* First phase: rows[c] = what chunk c adds up to. */
+template <int flight, class T, class Load, class Op>
+GX_DEV void gx_scan_sums(gx_scan_block<T> &shared, T *rows, i64 total, Load load, Op op) {
+    GX_UNROLL1
+    for (i64 lo = (i64)blockIdx.x * GX_CHUNK; lo < total; lo += (i64)gridDim.x * GX_CHUNK) {
+        const i64 hi = gx_min(lo + (i64)GX_CHUNK, total);
+        T v[GX_GROUP];
+        gx_scan_groups<flight>(shared, lo, hi, v, load, op);
+        if (threadIdx.x == 0)
+            rows[lo / GX_CHUNK] = shared.sums[(hi - lo - 1) / GX_GROUP];
     }
-    gx_sync();
-    if (gx_lane() == 31)
-        warps[threadIdx.x >> 5] = sum;
-    gx_sync();
-    i32 before = 0, all = 0;
-    for (int w = 0; w < 8; w++) {
-        if (w == (int)(threadIdx.x >> 5))
-            before = all;
-        all += warps[w];
+}
+
+/* Then, by one block: rows[c] = zero and the chunks before c, from left to right. All threads
+   move them, one adds. */
+template <class T, class Op> GX_DEV void gx_scan_before(T *rows, i64 n, T zero, Op op) {
+    const int room = sizeof(T) < 64 ? 8192 / sizeof(T) : 128;
+    GX_SHARED_ARRAY(T, stage, room);
+    GX_UNROLL1
+    for (i64 lo = 0; lo < n; lo += room) {
+        const int count = (int)gx_min(n - lo, (i64)room);
+        for (int j = threadIdx.x; j < count; j += blockDim.x)
+            stage[j] = rows[lo + j];
+        gx_sync();
+        if (threadIdx.x == 0)
+            zero = gx_fold_in_order<true>(stage, 0, count, zero, op);
+        gx_sync();
+        for (int j = threadIdx.x; j < count; j += blockDim.x)
+            rows[lo + j] = stage[j];
+        gx_sync();
     }
-    *total = all;
-    return before + sum - v;
+}
+
+/* Second phase: each point gets op(op(before its chunk, groups before), prefix in its group). */
+template <bool exclusive, int flight, class T, class Load, class Store, class Op>
+GX_DEV void gx_scan_points(gx_scan_block<T> &shared, const T *rows, i64 total, Load load, Store store, Op op) {
+    GX_UNROLL1
+    for (i64 lo = (i64)blockIdx.x * GX_CHUNK; lo < total; lo += (i64)gridDim.x * GX_CHUNK) {
+        const i64 hi = gx_min(lo + (i64)GX_CHUNK, total);
+        const T base = rows[lo / GX_CHUNK];
+        T v[GX_GROUP];
+        const int n = gx_scan_groups<flight>(shared, lo, hi, v, load, op);
+        const T before = n == 0 || threadIdx.x == 0 ? base : op(base, shared.sums[threadIdx.x - 1]);
+        if constexpr (gx_scan_block<T>::is_staged) {
+            T *const own = shared.stage + threadIdx.x * (GX_GROUP + 1);
+            GX_UNROLL
+            for (int k = 0; k < GX_GROUP; k++)
+                if (k < n)
+                    own[k] = !exclusive ? op(before, v[k]) : k ? op(before, v[k - 1]) : before;
+            gx_sync();
+            GX_UNROLL1
+            for (int j = threadIdx.x; j < (int)(hi - lo); j += blockDim.x)
+                store(lo + j, shared.stage[j + j / GX_GROUP]);
+        } else {
+            const i64 from = lo + (i64)threadIdx.x * GX_GROUP;
+            GX_UNROLL1
+            for (int k = 0; k < n; k++)
+                store(from + k, exclusive && k == 0 ? before : op(before, v[exclusive ? k - 1 : k]));
+        }
+        gx_sync();
+    }
 }
 
 /* ---- results, as the host has them in slots ---- */

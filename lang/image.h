@@ -124,7 +124,7 @@ typedef struct {
     int32_t bytes; /* of an element, or of a unit's scratch memory */
     int32_t unit;  /* GactUnit */
     int32_t zeroed; /* scratch memory is 0 at first */
-    int32_t one_more; /* IN: an element more than that, as offsets have */
+    int32_t one_more; /* IN: an element more than that, as offsets have; SCRATCH: a unit more */
     int32_t pad;
 } GactDeviceArg;
 

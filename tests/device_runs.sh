@@ -18,7 +18,7 @@ for compiler in ${GACT_EMU_CXX:-c++ g++ clang++ clang++-19}; do
 done
 [ -n "$found" ] || { echo "skipped: no C++ compiler"; exit 77; }
 
-some="faults_of_kernels scans filters selections short_sums reductions_by_member shared_by_rows transpositions"
+some="faults_of_kernels scans one_pass filters selections short_sums reductions_by_member shared_by_rows transpositions"
 failures=0
 
 # golden NAME [VARIABLE=VALUE]: runs a program of golden/run, compiled at -O2, on the device.

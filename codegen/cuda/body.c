@@ -549,6 +549,7 @@ void cu_leave(Cu *cu, Cu *inner) {
     cu->functions.len = inner->functions.len;
     cu->functions.cap = inner->functions.cap;
     cu->counter = inner->counter;
+    cu->fault = inner->fault;
 }
 
 /* Writes a called function of scalars; its name. */
@@ -617,7 +618,17 @@ static void op_call(Cu *cu, IrId id) {
     cu_set(cu, id, s, l->nslots);
 }
 
+static bool may_fault(const IrFunc *ir, const IrRegion *region) {
+    for (int k = 0; k < region->ops.len; k++)
+        if (ir_may_fault(ir, region->ops.at[k]))
+            return true;
+    return false;
+}
+
 const char *cu_operator(Cu *cu, const IrRegion *op, const Layout *l, bool is_bool) {
+    bool may = may_fault(cu->ir, op);
+    if (may && !cu->fault)
+        cu->fault = cu_field(cu, "i32 *", "fault", (GactDeviceArg){.kind = GACT_ARG_FAULT});
     Buf code = {.arena = cu->arena};
     const char *name = arena_printf(cu->arena, "%s_op%d", cu->name, ++cu->counter);
     const char *type = cu_struct(cu, l);
@@ -630,10 +641,9 @@ const char *cu_operator(Cu *cu, const IrRegion *op, const Layout *l, bool is_boo
         cu_set(&inner, op->params.at[k], s, l->nslots);
     }
     bool could = cu->out->can_fault;
-    cu->out->can_fault = false;
+    if (may) /* it gives anything, as the host runs the kernel again */
+        inner.fail = arena_printf(cu->arena, "{ *%s = 1; return %s; }", cu->fault, is_bool ? "false" : "x");
     cu_ops(&inner, op);
-    if (cu->out->can_fault)
-        cu_no(cu, (Span){0}, "its operator may fault");
     cu->out->can_fault = could;
     if (!cu->out->why) {
         Text *v = cu_value(&inner, op->results.at[0]);

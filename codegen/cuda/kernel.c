@@ -2,45 +2,16 @@
    space, which depend on what becomes of the yields.
 
    Maps alone: a thread a point, or a warp where the point has long loops. With sums and selections: a
-   warp a chunk of 4096 points, then one block that combines the chunks. Scans and filters: a block a
-   chunk finds what the chunk adds up to, one block what is before each, and the blocks do their chunks
-   again with that. Tables of exact operators: atomics.
+   warp a chunk of 4096 points, then one block that combines the chunks. Scans and filters: pass.c.
+   Tables of exact operators: atomics.
 
    A point that faults says so in a flag and is left; nobody waits for it. The host then runs the kernel
    itself and finds the first fault. */
-#include "text.h"
+#include "writer.h"
 
 #include <string.h>
 
 extern const char device_prelude[]; /* lang/device.cuh and lang/device_forms.cuh */
-
-#define KERNEL_PLAIN "GX_KERNEL_PLAIN"
-#define KERNEL_WAITS "GX_KERNEL"
-
-typedef struct {
-    const IrSink *sink;
-    Layout *l, *yield;
-    Type *row_elem; /* of a row's elements, or NULL */
-    bool is_row;
-    const char **data;  /* columns of the output */
-    const char *part;
-    CuFold fold;
-    const char *rows; /* scratch */
-    const char *zero; /* as one variable */
-    const char *last;  /* SCATTER: which point comes last at each place, or NULL */
-    const char *count; /* FILTER: of each chunk */
-    int result;        /* FILTER: the first of its words among the results */
-    int first;         /* among the y of a point: its first slot */
-} Out;
-
-typedef struct {
-    Cu cu;
-    Out *outs;
-    int nouts, nslots; /* of all yields together */
-    const char *total, *chunks;
-    const char *result, *fault, *done;
-    Buf text;
-} Writer;
 
 /* ---- what is wanted ---- */
 
@@ -48,7 +19,7 @@ static bool is_reduction(SinkKind kind) {
     return kind == SINK_REDUCE || kind == SINK_PICK;
 }
 
-static int count_kind(const Kernel *k, SinkKind kind) {
+int writer_count(const Kernel *k, SinkKind kind) {
     int n = 0;
     for (int i = 0; i < k->nsinks; i++)
         n += k->sinks[i].sink->kind == kind;
@@ -138,8 +109,8 @@ static void open_output(Writer *w, Out *o, int i) {
         o->part = cu_word_field(cu, "row", "i64", WORD_PART, 0, 0, i);
 }
 
-static const char *scratch(Writer *w, const char *type, const char *name, int bytes, GactUnit unit) {
-    GactDeviceArg arg = {.kind = GACT_ARG_SCRATCH, .bytes = bytes, .unit = (int)unit};
+const char *writer_scratch(Writer *w, const char *type, const char *name, GactDeviceArg arg) {
+    arg.kind = GACT_ARG_SCRATCH;
     return cu_field(&w->cu, arena_printf(w->cu.arena, "%s *", type), name, arg);
 }
 
@@ -171,10 +142,8 @@ static void open_sink(Writer *w, Out *o, int i) {
         open_output(w, o, i);
     if (cu->out->why || kind == SINK_MAP)
         return;
-    if (kind == SINK_FILTER) {
-        o->count = scratch(w, "i64", "kept", 8, GACT_UNIT_CHUNK);
+    if (kind == SINK_FILTER)
         return;
-    }
     if (kind == SINK_SCATTER) {
         open_scatter(w, o);
         return;
@@ -189,8 +158,8 @@ static void open_sink(Writer *w, Out *o, int i) {
     const char *type = o->fold.type;
     if (kind == SINK_PICK)
         type = arena_printf(cu->arena, "gx_picked<%s>", type);
-    if (kind != SINK_HIST)
-        o->rows = scratch(w, type, "chunk", bytes, GACT_UNIT_CHUNK);
+    if (kind != SINK_HIST && !pass_takes(o))
+        o->rows = writer_scratch(w, type, "chunk", (GactDeviceArg){.bytes = bytes, .unit = GACT_UNIT_CHUNK});
 }
 
 static void open_arguments(Writer *w) {
@@ -202,6 +171,8 @@ static void open_arguments(Writer *w) {
     w->nouts = k->nsinks;
     for (int i = 0; i < k->nsinks && !cu->out->why; i++)
         open_sink(w, &w->outs[i], i);
+    if (!cu->out->why)
+        pass_open(w);
 }
 
 /* ---- the function of a point ---- */
@@ -276,11 +247,6 @@ static void set_result(Writer *w, const Slot *slot, const char *text) {
     cu_line(&w->cu, "y%d = %s;", w->nslots++, text ? text : "0");
 }
 
-static void declare_result(Writer *w, const Slot *slot, const char *text) {
-    (void)text;
-    cu_line(&w->cu, "%s y%d;", cu_slot_type(&w->cu, slot), w->nslots++);
-}
-
 /* Calls visit for the slots of all sinks; notes where each begins. */
 static void each_result(Writer *w, void (*visit)(Writer *w, const Slot *slot, const char *text)) {
     w->nslots = 0;
@@ -327,27 +293,70 @@ static void write_point(Writer *w) {
 
 /* ---- loops ---- */
 
-/* A call of the point's function for point p; `leave` is what follows a fault. */
-static void call_point(Writer *w, const char *leave) {
+static int region_weight(const IrFunc *ir, const IrRegion *region) {
+    int n = region->ops.len;
+    for (int k = 0; k < region->ops.len; k++) {
+        const IrOp *op = ir_op(ir, region->ops.at[k]);
+        if (op->kind == IR_CALL && !op->callee->is_recursive)
+            n += region_weight(op->callee, op->callee->body);
+        for (int r = 0; r < op->nregions; r++)
+            n += region_weight(ir, op->regions[r]);
+    }
+    return n;
+}
+
+int writer_weight(const Writer *w) {
+    return region_weight(w->cu.ir, w->cu.k->body);
+}
+
+void writer_declare(Writer *w, const char *(*init)(Writer *w, const Out *o, int slot)) {
     Cu *cu = &w->cu;
-    each_result(w, declare_result);
-    Buf call = {.arena = cu->arena};
-    buf_printf(&call, "%s_point(a, p", cu->name);
+    for (int i = 0; i < w->nouts; i++) {
+        const Out *o = &w->outs[i];
+        int n = 0, yields = o->is_row ? 0 : ir_sink_yields(o->sink->kind);
+        for (int k = 0; k < yields; k++) {
+            Layout *l = cu_layout(cu, cu->k->body->results.at[o->sink->yield + k]);
+            for (int j = 0; j < l->nslots; j++, n++) {
+                const char *value = init ? init(w, o, n) : NULL;
+                cu_line(cu, "%s y%d%s%s;", cu_slot_type(cu, &l->slots[j]), o->first + n, value ? " = " : "",
+                        value ? value : "");
+            }
+        }
+    }
+}
+
+/* The point's function for point p, where what it gives is declared. */
+static const char *point_call(Writer *w) {
+    Buf call = {.arena = w->cu.arena};
+    buf_printf(&call, "%s_point(a, p", w->cu.name);
     for (int i = 0; i < w->nslots; i++)
         buf_printf(&call, ", y%d", i);
     buf_puts(&call, ")");
+    return buf_text(&call);
+}
+
+void writer_call(Writer *w, const char *leave) {
+    Cu *cu = &w->cu;
     if (!cu->point_faults) {
-        cu_line(cu, "%s;", buf_text(&call));
+        cu_line(cu, "%s;", point_call(w));
         return;
     }
-    cu_line(cu, "if (!%s) {", buf_text(&call));
-    cu_line(cu, "    *%s = 1;", w->fault);
+    if (!leave) {
+        cu_line(cu, "if (!%s) *%s = 1;", point_call(w), cu->fault);
+        return;
+    }
+    cu_line(cu, "if (!%s) {", point_call(w));
+    cu_line(cu, "    *%s = 1;", cu->fault);
     cu_line(cu, "    %s", leave);
     cu_line(cu, "}");
 }
 
-/* The y of o, from its slot `skip` on, as one variable. */
-static const char *result_of(Writer *w, const Out *o, int skip) {
+static void call_point(Writer *w, const char *leave) {
+    writer_declare(w, NULL);
+    writer_call(w, leave);
+}
+
+const char *writer_result(Writer *w, const Out *o, int skip) {
     Cu *cu = &w->cu;
     Layout *l = o->fold.l ? o->fold.l : o->yield;
     const char **s = cu_slots(cu, l->nslots);
@@ -356,7 +365,7 @@ static const char *result_of(Writer *w, const Out *o, int skip) {
     return cu_make(cu, l, s);
 }
 
-static void store_results(Writer *w, const Out *o, const char *at, int skip) {
+void writer_store(Writer *w, const Out *o, const char *at, int skip) {
     Cu *cu = &w->cu;
     const char **s = cu_slots(cu, o->yield->nslots);
     for (int i = 0; i < o->yield->nslots; i++)
@@ -364,10 +373,10 @@ static void store_results(Writer *w, const Out *o, const char *at, int skip) {
     cu_store(cu, o->l->elem, o->data, at, s);
 }
 
-static void store_maps(Writer *w) {
+void writer_store_maps(Writer *w) {
     for (int i = 0; i < w->nouts; i++)
         if (w->outs[i].sink->kind == SINK_MAP && !w->outs[i].is_row)
-            store_results(w, &w->outs[i], "p", 0);
+            writer_store(w, &w->outs[i], "p", 0);
 }
 
 static void add_phase(Writer *w, const char *suffix, GactGridKind grid) {
@@ -376,15 +385,15 @@ static void add_phase(Writer *w, const char *suffix, GactGridKind grid) {
     vec_push(cu->arena, &cu->out->phases, (GactDevicePhase){.name = name, .grid = (int)grid});
 }
 
-static void open_phase(Writer *w, const char *how, const char *suffix, GactGridKind grid) {
+void writer_open_phase(Writer *w, const char *how, const char *suffix, GactGridKind grid) {
     add_phase(w, suffix, grid);
     w->cu.indent = 0;
     cu_from(&w->cu, w->cu.k->op->span);
-    cu_line(&w->cu, "%s(%s%s, %s_args) {", how, w->cu.name, suffix, w->cu.name);
+    cu_line(&w->cu, "%s(%s%s, %s_args, GX_BLOCK) {", how, w->cu.name, suffix, w->cu.name);
     w->cu.indent = 1;
 }
 
-static void close_phase(Writer *w) {
+void writer_close_phase(Writer *w) {
     w->cu.indent = 0;
     cu_line(&w->cu, "}\n");
 }
@@ -399,7 +408,7 @@ static bool is_table(const Out *o) {
 static void put_in_table(Writer *w, const Out *o, const char *leave) {
     Cu *cu = &w->cu;
     cu_line(cu, "if ((u64)y%d >= (u64)%s) {", o->first, o->part);
-    cu_line(cu, "    *%s = 1;", w->fault);
+    cu_line(cu, "    *%s = 1;", cu->fault);
     cu_line(cu, "    %s", leave);
     cu_line(cu, "}");
     if (o->last)
@@ -450,7 +459,7 @@ static void close_scatters(Writer *w) {
             continue;
         cu_line(cu, "if ((u64)y%d < (u64)%s && %s[y%d] == (u64)p + 1) {", o->first, o->part, o->last, o->first);
         cu->indent++;
-        store_results(w, o, arena_printf(cu->arena, "y%d", o->first), 1);
+        writer_store(w, o, arena_printf(cu->arena, "y%d", o->first), 1);
         cu->indent--;
         cu_line(cu, "}");
     }
@@ -468,7 +477,7 @@ static bool has_last(const Writer *w) {
 static void write_maps(Writer *w) {
     Cu *cu = &w->cu;
     bool is_warp = cu->is_warp;
-    open_phase(w, is_warp ? KERNEL_WAITS : KERNEL_PLAIN, "", is_warp ? GACT_GRID_WARPS : GACT_GRID_POINTS);
+    writer_open_phase(w, is_warp ? KERNEL_WAITS : KERNEL_PLAIN, "", is_warp ? GACT_GRID_WARPS : GACT_GRID_POINTS);
     cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 p = gx_%s(); p < %s; p += gx_%s()) {", is_warp ? "warp" : "thread", w->total,
             is_warp ? "warps" : "threads");
@@ -478,7 +487,7 @@ static void write_maps(Writer *w) {
         cu_line(cu, "if (gx_lane() == 0) {");
         cu->indent++;
     }
-    store_maps(w);
+    writer_store_maps(w);
     put_in_tables(w, is_warp ? "continue;" : "return;");
     if (is_warp) {
         cu->indent--;
@@ -486,7 +495,7 @@ static void write_maps(Writer *w) {
     }
     cu->indent--;
     cu_line(cu, "}");
-    close_phase(w);
+    writer_close_phase(w);
 }
 
 /* ---- sums ---- */
@@ -511,13 +520,13 @@ static void write_strides(Writer *w) {
     call_point(w, "break;");
     for (int i = 0; i < w->nouts; i++) {
         const Out *o = &w->outs[i];
-        const char *y = is_reduction(o->sink->kind) ? result_of(w, o, 0) : NULL;
+        const char *y = is_reduction(o->sink->kind) ? writer_result(w, o, 0) : NULL;
         if (o->sink->kind == SINK_PICK)
             cu_line(cu, "if (op%d(sum%d.v, %s)) sum%d = {%s, p};", i, i, y, i, y);
         else if (o->sink->kind == SINK_REDUCE && !is_piecewise(o))
             cu_line(cu, "sum%d = op%d(sum%d, %s);", i, i, i, y);
     }
-    store_maps(w);
+    writer_store_maps(w);
     put_in_tables(w, "break;");
     cu->indent--;
     cu_line(cu, "}");
@@ -543,7 +552,7 @@ static void write_pieces(Writer *w) {
     call_point(w, "break;");
     for (int i = 0; i < w->nouts; i++)
         if (is_piecewise(&w->outs[i])) {
-            const char *y = result_of(w, &w->outs[i], 0);
+            const char *y = writer_result(w, &w->outs[i], 0);
             cu_line(cu, "if (p == from) sum%d = %s; else sum%d = op%d(sum%d, %s);", i, y, i, i, i, y);
         }
     cu->indent--;
@@ -589,7 +598,7 @@ static void write_sums(Writer *w) {
         has_strides |= !is_piecewise(&w->outs[i]) && w->outs[i].sink->kind != SINK_SCAN &&
                        w->outs[i].sink->kind != SINK_FILTER;
     }
-    open_phase(w, KERNEL_WAITS, "", GACT_GRID_CHUNKS);
+    writer_open_phase(w, KERNEL_WAITS, "", GACT_GRID_CHUNKS);
     for (int i = 0; i < w->nouts; i++)
         if (is_reduction(w->outs[i].sink->kind))
             cu_line(cu, "const auto op%d = %s;", i, w->outs[i].fold.op);
@@ -607,147 +616,7 @@ static void write_sums(Writer *w) {
     cu->indent--;
     cu_line(cu, "}");
     write_tree(w);
-    close_phase(w);
-}
-
-/* ---- scans ---- */
-
-/* The values of the groups of chunk c in v, their prefixes, and in sums what groups 0 … g add up to. */
-static void write_groups(Writer *w, const Out *o) {
-    Cu *cu = &w->cu;
-    cu_line(cu, "const i64 lo = c * GX_CHUNK, hi = gx_min(lo + (i64)GX_CHUNK, %s);", w->total);
-    cu_line(cu, "const i64 from = lo + (i64)threadIdx.x * GX_GROUP;");
-    cu_line(cu, "const int n = (int)gx_max(gx_min(hi - from, (i64)GX_GROUP), (i64)0);");
-    cu_line(cu, "const int groups = (int)((hi - lo + GX_GROUP - 1) / GX_GROUP);");
-    cu_line(cu, "%s v[GX_GROUP];", o->fold.type);
-    cu_line(cu, "GX_UNROLL1");
-    cu_line(cu, "for (int k = 0; k < n; k++) {");
-    cu->indent++;
-    cu_line(cu, "const i64 p = from + k;");
-    call_point(w, "break;");
-    cu_line(cu, "v[k] = %s;", result_of(w, o, 0));
-    cu->indent--;
-    cu_line(cu, "}");
-    cu_line(cu, "gx_group_scan(v, n, op);");
-    cu_line(cu, "if (n > 0) sums[threadIdx.x] = v[n - 1];");
-    cu_line(cu, "gx_fold_groups(sums, groups, op);");
-}
-
-static void open_blocks(Writer *w, const Out *o, const char *suffix, const char *shared) {
-    Cu *cu = &w->cu;
-    open_phase(w, KERNEL_WAITS, suffix, GACT_GRID_BLOCKS);
-    if (shared)
-        cu_line(cu, "GX_SHARED_ARRAY(%s, sums, GX_CHUNK / GX_GROUP);", shared);
-    if (o->fold.op)
-        cu_line(cu, "const auto op = %s;", o->fold.op);
-    cu_line(cu, "GX_UNROLL1");
-    cu_line(cu, "for (i64 c = blockIdx.x; c < %s; c += gridDim.x) {", w->chunks);
-    cu->indent++;
-}
-
-static void close_blocks(Writer *w) {
-    Cu *cu = &w->cu;
-    cu_line(cu, "gx_sync();");
-    cu->indent--;
-    cu_line(cu, "}");
-    close_phase(w);
-}
-
-/* What tells the phases of sinks of one kind apart. */
-static const char *suffix_of(Writer *w, const Out *o) {
-    int n = (int)(o - w->outs);
-    return w->nouts == 1 ? "" : arena_printf(w->cu.arena, "%d", n);
-}
-
-static void write_scan(Writer *w, const Out *o) {
-    Cu *cu = &w->cu;
-    const char *number = suffix_of(w, o);
-    const char *type = o->fold.type;
-    open_blocks(w, o, arena_printf(cu->arena, "_sums%s", number), type);
-    write_groups(w, o);
-    cu_line(cu, "if (threadIdx.x == 0) %s[c] = sums[groups - 1];", o->rows);
-    close_blocks(w);
-    open_phase(w, KERNEL_WAITS, arena_printf(cu->arena, "_before%s", number), GACT_GRID_ONE);
-    cu_line(cu, "if (threadIdx.x != 0) return;");
-    cu_line(cu, "const auto op = %s;", o->fold.op);
-    cu_line(cu, "%s before = %s;", type, o->zero);
-    cu_line(cu, "GX_UNROLL1");
-    cu_line(cu, "for (i64 c = 0; c < %s; c++) {", w->chunks);
-    cu_line(cu, "    const %s sum = %s[c];", type, o->rows);
-    cu_line(cu, "    %s[c] = before;", o->rows);
-    cu_line(cu, "    before = op(before, sum);");
-    cu_line(cu, "}");
-    close_phase(w);
-    open_blocks(w, o, arena_printf(cu->arena, "_scan%s", number), type);
-    write_groups(w, o);
-    cu_line(cu, "const %s base = %s[c];", type, o->rows);
-    cu_line(cu, "const int left = gx_max((int)threadIdx.x - 1, 0);");
-    cu_line(cu, "const %s before = n == 0 || threadIdx.x == 0 ? base : op(base, sums[left]);", type);
-    cu_line(cu, "GX_UNROLL1");
-    cu_line(cu, "for (int k = 0; k < n; k++) {");
-    cu->indent++;
-    cu_line(cu, "const i64 p = from + k;");
-    cu_line(cu, o->sink->imm ? "const %s all = k == 0 ? before : op(before, v[k > 0 ? k - 1 : 0]);"
-                             : "const %s all = op(before, v[k]);",
-            type);
-    const char **s = cu_slots(cu, o->fold.l->nslots);
-    for (int i = 0; i < o->fold.l->nslots; i++)
-        s[i] = cu_member(cu, o->fold.l, "all", i);
-    cu_store(cu, o->l->elem, o->data, "p", s);
-    cu->indent--;
-    cu_line(cu, "}");
-    close_blocks(w);
-}
-
-/* ---- filters ---- */
-
-/* Which of a thread's 16 points are kept, as bits, and how many points before it in the chunk. */
-static void write_kept(Writer *w, const Out *o) {
-    Cu *cu = &w->cu;
-    cu_line(cu, "const i64 lo = c * GX_CHUNK, hi = gx_min(lo + (i64)GX_CHUNK, %s);", w->total);
-    cu_line(cu, "const i64 from = lo + (i64)threadIdx.x * GX_GROUP, to = gx_min(from + (i64)GX_GROUP, hi);");
-    cu_line(cu, "i32 kept = 0, all;");
-    cu_line(cu, "GX_UNROLL1");
-    cu_line(cu, "for (i64 p = from; p < to; p++) {");
-    cu->indent++;
-    call_point(w, "break;");
-    cu_line(cu, "kept += y%d;", o->first);
-    cu->indent--;
-    cu_line(cu, "}");
-    cu_line(cu, "const i32 before = gx_count_before(kept, &all);");
-}
-
-static void write_filter(Writer *w, const Out *o) {
-    Cu *cu = &w->cu;
-    const char *counts = o->count, *number = suffix_of(w, o);
-    open_blocks(w, o, arena_printf(cu->arena, "_count%s", number), NULL);
-    write_kept(w, o);
-    cu_line(cu, "if (threadIdx.x == 0) %s[c] = before + all;", counts);
-    close_blocks(w);
-    open_phase(w, KERNEL_WAITS, arena_printf(cu->arena, "_before%s", number), GACT_GRID_ONE);
-    cu_line(cu, "if (threadIdx.x != 0) return;");
-    cu_line(cu, "i64 before = 0;");
-    cu_line(cu, "GX_UNROLL1");
-    cu_line(cu, "for (i64 c = 0; c < %s; c++) {", w->chunks);
-    cu_line(cu, "    const i64 n = %s[c];", counts);
-    cu_line(cu, "    %s[c] = before;", counts);
-    cu_line(cu, "    before += n;");
-    cu_line(cu, "}");
-    cu_line(cu, "%s[%d] = (u64)before;", w->result, o->result);
-    close_phase(w);
-    open_blocks(w, o, arena_printf(cu->arena, "_pack%s", number), NULL);
-    write_kept(w, o);
-    cu_line(cu, "i64 at = %s[c] + before;", counts);
-    cu_line(cu, "GX_UNROLL1");
-    cu_line(cu, "for (i64 p = from; p < to; p++) {");
-    cu->indent++;
-    call_point(w, "break;");
-    cu_line(cu, "if (!y%d) continue;", o->first);
-    store_results(w, o, "at", 1);
-    cu_line(cu, "at++;");
-    cu->indent--;
-    cu_line(cu, "}");
-    close_blocks(w);
+    writer_close_phase(w);
 }
 
 /* ---- all ---- */
@@ -755,32 +624,28 @@ static void write_filter(Writer *w, const Out *o) {
 /* The phases for all sinks but scans and filters. */
 static void write_plain(Writer *w) {
     const Kernel *k = w->cu.k;
-    bool has_sums = count_kind(k, SINK_REDUCE) || count_kind(k, SINK_PICK);
-    bool has_tables = count_kind(k, SINK_HIST) || count_kind(k, SINK_SCATTER);
+    bool has_sums = writer_count(k, SINK_REDUCE) || writer_count(k, SINK_PICK);
+    bool has_tables = writer_count(k, SINK_HIST) || writer_count(k, SINK_SCATTER);
     if (has_tables) {
-        open_phase(w, KERNEL_PLAIN, "_tables", GACT_GRID_POINTS);
+        writer_open_phase(w, KERNEL_PLAIN, "_tables", GACT_GRID_POINTS);
         open_tables(w);
-        close_phase(w);
+        writer_close_phase(w);
     }
     if (has_sums)
         write_sums(w);
-    else if (has_tables || count_kind(k, SINK_MAP))
+    else if (has_tables || writer_count(k, SINK_MAP))
         write_maps(w);
     if (has_last(w)) {
-        open_phase(w, KERNEL_PLAIN, "_last", GACT_GRID_POINTS);
+        writer_open_phase(w, KERNEL_PLAIN, "_last", GACT_GRID_POINTS);
         close_scatters(w);
-        close_phase(w);
+        writer_close_phase(w);
     }
 }
 
 static void write_loops(Writer *w) {
-    write_plain(w);
-    for (int i = 0; i < w->nouts; i++) {
-        if (w->outs[i].sink->kind == SINK_SCAN)
-            write_scan(w, &w->outs[i]);
-        if (w->outs[i].sink->kind == SINK_FILTER)
-            write_filter(w, &w->outs[i]);
-    }
+    if (!pass_takes_maps(w))
+        write_plain(w);
+    pass_write(w);
 }
 
 /* Numbers the words of the results. */
@@ -842,7 +707,7 @@ CudaKernel *cuda_kernel(Kernel *k) {
             cu->inner[i] |= inner[i];
         cu_count_uses(cu, k->op->regions[r], 1);
     }
-    bool is_space = count_kind(k, SINK_MAP) + count_kind(k, SINK_HIST) == k->nsinks;
+    bool is_space = writer_count(k, SINK_MAP) + writer_count(k, SINK_HIST) == k->nsinks;
     cu->is_warp = is_space && wants_warp(k, k->body);
     open_arguments(w);
     if (out->why)
@@ -850,14 +715,15 @@ CudaKernel *cuda_kernel(Kernel *k) {
     write_point(w);
     if (out->why)
         return out;
-    if (count_kind(k, SINK_HIST) || count_kind(k, SINK_SCATTER))
+    if (writer_count(k, SINK_HIST) || writer_count(k, SINK_SCATTER))
         out->can_fault = true;
-    if (out->can_fault)
-        w->fault = cu_field(cu, "i32 *", "fault", (GactDeviceArg){.kind = GACT_ARG_FAULT});
+    if (out->can_fault && !cu->fault)
+        cu->fault = cu_field(cu, "i32 *", "fault", (GactDeviceArg){.kind = GACT_ARG_FAULT});
+    out->can_fault |= cu->fault != NULL;
     out->nresults = result_words(w);
     if (out->nresults)
         w->result = cu_field(cu, "u64 *", "result", (GactDeviceArg){.kind = GACT_ARG_RESULT});
-    if (count_kind(k, SINK_REDUCE) || count_kind(k, SINK_PICK))
+    if (writer_count(k, SINK_REDUCE) || writer_count(k, SINK_PICK) || writer_count(k, SINK_SCAN))
         w->done = cu_field(cu, "u32 *", "done", (GactDeviceArg){.kind = GACT_ARG_DONE});
     Buf loops = {.arena = e->arena};
     cu->code = &loops;

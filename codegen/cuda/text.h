@@ -29,6 +29,7 @@ typedef struct {
     char *inner;   /* by IrId: defined in the kernel */
     const char *name;
     const char *fail; /* the statement that leaves a point that faults */
+    const char *fault; /* the argument that says whether one has, or NULL */
     bool point_faults; /* the point's function says whether it could */
     bool is_wide;  /* the lanes of a warp share the code at hand */
     bool is_warp;  /* a warp does a point */

@@ -1,23 +1,33 @@
-/* One pass over memory for what depends on everything before it: scans, filters, partitions. After
-   Merrill and Garland, "Single-pass Parallel Prefix Scan with Decoupled Look-back" (NVIDIA, 2016).
-   A grid cuts the input into tiles; a block scans its tile, publishes the tile's aggregate, and
+/* One pass over memory for what depends on everything before it: scans and filters, several at once.
+   After Merrill and Garland, "Single-pass Parallel Prefix Scan with Decoupled Look-back" (NVIDIA,
+   2016). A grid cuts the input into tiles; a block does its tile, publishes what it adds up to, and
    adds up what the tiles before it have published until it meets one that knows its whole prefix.
 
    Operators must be exact (integers, min, max and what is made of these), as it depends on timing
    how tiles are grouped on the way back. Operands keep their order, so an operator need not
    commute.
 
-   Forward progress: tiles are numbered by a ticket in the order in which blocks begin, so a tile
-   waits only for tiles whose blocks run already, however few blocks are resident.
+   Forward progress: blocks take tiles by a ticket, one after the other, so a tile waits only for
+   tiles whose blocks run already, however few blocks are resident.
 
    What a tile publishes is cut into 64-bit words that hold 32 bits of the value and a flag. A tile
    writes each state once, so words with the same flag belong together; a reader that meets
    different flags reads again. So a value of any size needs no fence and no wider store than 8
    bytes.
 
-   Kernels use `gx_scan_tiles` and `gx_filter_tiles`; the rest is theirs. A kernel's scratch is a
-   ticket (u32) and gx_lookback_words<T>() words of status a tile (for filters T is i64), which
-   begin as 0. */
+   A warp has ROWS rows of 32 neighbouring points of a tile, a lane one of each row, so memory is read
+   and written by neighbouring lanes at neighbouring places. A kernel goes through its tiles like
+   this, in memory that begins as 0 (a ticket, and for each sink gx_lookback_words<T>() words a tile;
+   for filters T is i64):
+
+       for (i64 tile; (tile = gx_next_tile(&ticket, a.ticket)) < tiles;) {
+           each row: the values of its points, or which are kept, by gx_ballot
+           shared.warps[warp] = gx_rows_scan<ROWS>(v, op) or gx_rows_count<ROWS>(kept)
+           gx_sync();
+           one warp of the block: gx_lookback_warps(shared, status, tile, zero, op)
+           gx_sync();
+           each row: stored behind shared.warps[warp], which now stands before the warp
+       } */
 
 enum { GX_LOOKBACK_PARTIAL = 1, GX_LOOKBACK_PREFIX = 2 };
 
@@ -121,27 +131,26 @@ template <class T, class Op> GX_DEV T gx_lookback_prefix(const u64 *status, i64 
 
 /* ---- a block's part ---- */
 
-/* Belongs to one block; a barrier stands between two uses. */
-template <class T, int THREADS> struct gx_lookback {
-    T warps[THREADS / 32]; /* what each sums up to; then what stands before it */
+/* Of one sink; belongs to one block of GX_BLOCK threads. */
+template <class T> struct gx_lookback {
+    T warps[GX_BLOCK / 32]; /* what each sums up to; then what stands before it */
     T prefix, total;       /* before the tile, and with it */
-    u32 tile;
 };
 
-template <class T, int THREADS>
-GX_DEV i64 gx_lookback_tile(gx_lookback<T, THREADS> &shared, u32 *ticket) {
-    if (threadIdx.x == 0)
-        shared.tile = gx_fetch_add(ticket, 1u);
+/* The next tile, for all threads of a block; shared memory may be used anew. */
+GX_DEV i64 gx_next_tile(u32 *shared, u32 *ticket) {
     gx_sync();
-    return shared.tile;
+    if (threadIdx.x == 0)
+        *shared = gx_fetch_add(ticket, 1u);
+    gx_sync();
+    return *shared;
 }
 
 /* Publishes the tile and leaves in shared.warps what stands before each warp, whose sums it finds
-   there. */
-template <class T, int THREADS, class Op>
-GX_DEV void gx_lookback_warps(gx_lookback<T, THREADS> &shared, u64 *status, i64 tile, T zero,
-                              Op op) {
-    const int warps = THREADS / 32;
+   there. One warp calls; zero stands before all. */
+template <class T, class Op>
+GX_DEV void gx_lookback_warps(gx_lookback<T> &shared, u64 *status, i64 tile, T zero, Op op) {
+    const int warps = GX_BLOCK / 32;
     int lane = gx_lane();
     u64 *own = status + tile * gx_lookback_words<T>();
     T upto{}; /* what higher lanes have changes nothing below them */
@@ -164,97 +173,67 @@ GX_DEV void gx_lookback_warps(gx_lookback<T, THREADS> &shared, u64 *status, i64 
         shared.warps[lane] = lane == 0 ? prefix : op(prefix, left);
 }
 
-/* What stands before this thread, whose own values sum up to `mine`; zero stands before all. */
-template <class T, int THREADS, class Op>
-GX_DEV T gx_lookback_before(gx_lookback<T, THREADS> &shared, u64 *status, i64 tile, T mine, T zero,
-                            Op op) {
-    int lane = gx_lane(), warp = threadIdx.x / 32;
-    T upto = gx_warp_scan(mine, op);
-    if (lane == 31)
-        shared.warps[warp] = upto;
-    gx_sync();
-    if (warp == 0)
-        gx_lookback_warps(shared, status, tile, zero, op);
-    gx_sync();
-    T left = gx_lane_up(upto, 1), before = shared.warps[warp];
-    return lane == 0 ? before : op(before, left);
+/* ---- rows ---- */
+
+/* How many tiles n points are: at least one, which tells how many are kept of none. */
+template <int ROWS> GX_DEV i64 gx_tiles(i64 n) {
+    return n > 0 ? (n - 1) / (GX_BLOCK * ROWS) + 1 : 1;
 }
 
-/* ---- scans ---- */
+/* The number of this lane's point in row `row` of its warp. */
+template <int ROWS> GX_DEV i64 gx_tile_point(i64 tile, int row) {
+    return tile * (GX_BLOCK * ROWS) + (threadIdx.x / 32 * ROWS + row) * 32 + gx_lane();
+}
 
-/* Memory is read and written by neighbouring threads at neighbouring places, but a thread sums up K
-   neighbouring values; the two arrangements meet in `stage`. K is odd, so that the threads of a
-   warp are in different banks. */
-template <class T, int THREADS, int K> struct gx_scan_shared {
-    static_assert(K % 2 == 1, "an odd number of values a thread");
-    gx_lookback<T, THREADS> lookback;
-    T stage[THREADS * K];
+/* Each value becomes what it and all before it in the warp sum up to; all of them. */
+template <int ROWS, class T, class Op> GX_DEV T gx_rows_scan(T *v, Op op) {
+    T all{};
+    GX_UNROLL
+    for (int k = 0; k < ROWS; k++) {
+        v[k] = gx_warp_scan(v[k], op);
+        if (k)
+            v[k] = op(all, v[k]);
+        all = gx_lane_at(v[k], 31);
+    }
+    return all;
+}
+
+/* Puts what stands before the warp in front of that; exclusive: each value gets what stands before
+   it. */
+template <bool exclusive, int ROWS, class T, class Op>
+GX_DEV void gx_rows_finish(T *v, T before, Op op) {
+    T left = before;
+    GX_UNROLL
+    for (int k = 0; k < ROWS; k++) {
+        T upto = op(before, v[k]);
+        if constexpr (exclusive) {
+            T one_less = gx_lane_up(upto, 1);
+            v[k] = gx_lane() == 0 ? left : one_less;
+            left = gx_lane_at(upto, 31);
+        } else {
+            v[k] = upto;
+        }
+    }
+}
+
+struct gx_plus {
+    GX_DEV_MEMBER i64 operator()(i64 a, i64 b) const { return a + b; }
 };
 
-/* One tile of THREADS * K places of the scan of load(0) ... load(n - 1) that begins with zero.
-   store(i, before, upto) gets what stands before i, and that with i. Each place below n is loaded
-   once and stored once, by the same thread. There are as many blocks as tiles, at least one. */
-template <class T, int THREADS, int K, class Load, class Store, class Op>
-GX_DEV void gx_scan_tiles(gx_scan_shared<T, THREADS, K> &shared, u32 *ticket, u64 *status, i64 n,
-                          T zero, Op op, Load load, Store store) {
-    const int TILE = THREADS * K;
-    i64 tile = gx_lookback_tile(shared.lookback, ticket), from = tile * TILE;
-    int t = threadIdx.x, count = n - from < TILE ? (int)(n - from) : TILE;
+/* How many points of the warp are kept; kept: a bit a lane. */
+template <int ROWS> GX_DEV i64 gx_rows_count(const u32 *kept) {
+    i64 all = 0;
     GX_UNROLL
-    for (int j = t; j < TILE; j += THREADS) /* what follows place n - 1 changes nothing before it */
-        shared.stage[j] = j < count ? load(from + j) : zero;
-    gx_sync();
-    T upto[K];
-    GX_UNROLL
-    for (int k = 0; k < K; k++)
-        upto[k] = k ? op(upto[k - 1], shared.stage[t * K + k]) : shared.stage[t * K];
-    T before = gx_lookback_before(shared.lookback, status, tile, upto[K - 1], zero, op);
-    GX_UNROLL
-    for (int k = 0; k < K; k++)
-        shared.stage[t * K + k] = op(before, upto[k]);
-    gx_sync();
-    GX_UNROLL
-    for (int j = t; j < TILE; j += THREADS)
-        if (j < count)
-            store(from + j, j ? shared.stage[j - 1] : shared.lookback.prefix, shared.stage[j]);
+    for (int k = 0; k < ROWS; k++)
+        all += gx_count_ones(kept[k]);
+    return all;
 }
 
-/* ---- filters and partitions ---- */
+GX_DEV bool gx_is_kept(u32 kept) {
+    return kept >> gx_lane() & 1;
+}
 
-/* One tile of THREADS * K places of a filter of the places 0 ... n - 1. load(i, &value) tells
-   whether place i is kept and may leave a value of type V; store(kept, place, value) gets it back
-   with its place among the kept, or among the others, in order. *count becomes how many are kept. A
-   warp's 32 * K places are neighbours, so what it keeps is written to neighbouring places. There
-   are as many blocks as tiles, at least one. */
-template <class V, int THREADS, int K, class Load, class Store>
-GX_DEV void gx_filter_tiles(gx_lookback<i64, THREADS> &shared, u32 *ticket, u64 *status, i64 n,
-                            i64 *count, Load load, Store store) {
-    i64 tile = gx_lookback_tile(shared, ticket), from = tile * (THREADS * K);
-    int lane = gx_lane(), warp = threadIdx.x / 32;
-    u32 lower = (1u << lane) - 1, kept[K];
-    V values[K];
-    i64 mine = 0, first = from + warp * (32 * K) + lane;
-    GX_UNROLL
-    for (int k = 0; k < K; k++) {
-        bool keep = first + k * 32 < n && load(first + k * 32, &values[k]);
-        kept[k] = gx_ballot(keep);
-        mine += gx_count_ones(kept[k]);
-    }
-    if (lane == 0)
-        shared.warps[warp] = mine;
-    gx_sync();
-    if (warp == 0)
-        gx_lookback_warps(shared, status, tile, (i64)0, [](i64 a, i64 b) { return a + b; });
-    gx_sync();
-    i64 place = shared.warps[warp];
-    GX_UNROLL
-    for (int k = 0; k < K; k++) {
-        i64 i = first + k * 32, before = place + gx_count_ones(kept[k] & lower);
-        bool keep = kept[k] >> lane & 1;
-        if (i < n)
-            store(keep, keep ? before : i - before, values[k]);
-        place += gx_count_ones(kept[k]);
-    }
-    if (threadIdx.x == 0 && from + THREADS * K >= n)
-        *count = shared.total;
+/* How many lanes below this one are kept. */
+GX_DEV i32 gx_kept_before(u32 kept) {
+    return gx_count_ones(kept & ((1u << gx_lane()) - 1));
 }

@@ -66,6 +66,7 @@ GX_EXPORT GxModule gx_module = {GX_EMU_VERSION, &gx_engine, gx_self_slot};
 #define GX_DEV static inline __attribute__((unused))
 #define GX_UNROLL
 #define GX_UNROLL1
+#define GX_UNROLL_BY(n)
 #define GX_FIRST(first, ...) first
 
 #define GX_DEFINE_KERNEL(name, args, all)                                                       \

@@ -263,7 +263,7 @@ static DeviceStatus fill_args(Launch *l) {
         case GACT_ARG_IN:
         case GACT_ARG_OUT: status = fill_array(l, arg, at); break;
         case GACT_ARG_SCRATCH:
-            status = take_scratch(l, arg->bytes * units_of(l, arg), arg->zeroed != 0, at);
+            status = take_scratch(l, arg->bytes * (units_of(l, arg) + arg->one_more), arg->zeroed != 0, at);
             break;
         case GACT_ARG_RESULT: *at = l->report + 8; break;
         case GACT_ARG_FAULT: *at = l->report; break;

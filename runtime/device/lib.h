@@ -65,7 +65,7 @@ typedef struct {
 
 DeviceStatus device_transpose(DeviceLib *lib, int32_t stream, const DeviceTranspose *transpose);
 
-/* Texts for generated kernels, to stand behind the prelude. */
-extern const char device_text_lookback[], device_text_histogram[];
+/* A text for generated kernels, to stand behind the prelude. */
+extern const char device_text_histogram[];
 
 #endif

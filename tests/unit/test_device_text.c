@@ -28,7 +28,7 @@ static const struct {
     {device_text_matmul, "MATMUL_KERNEL(u64, 8, 64, 32, 2, 2)"},
     {device_text_transpose, "TRANSPOSE_SQUARES(u8)"},
     {device_text_transpose, "TRANSPOSE_ELEMENTS(u64, u32)"},
-    {device_text_lookback, scan_text},
+    {"", scan_text},
     {device_text_histogram, bins_text},
 };
 enum { UNITS = sizeof units / sizeof *units };
