@@ -285,6 +285,8 @@ static void json_message(FILE *out, const Fault *fault) {
 static void print_json(FILE *out, const GactImage *image, const Fault *fault) {
     const GactSite *site = fault->site;
     fputs("{\"severity\":\"fault\"", out);
+    if (fault->instance)
+        fprintf(out, ",\"instance\":%lld", (long long)fault->instance - 1);
     json_field(out, "kind", fault->kind);
     json_message(out, fault);
     Place p;
@@ -315,6 +317,17 @@ void fault_print(FILE *out, const GactImage *image, const Fault *fault, GactFaul
     case GACT_FAULT_JSON: print_json(out, image, fault); return;
     }
     abort();
+}
+
+char *fault_text(const GactImage *image, const Fault *fault, GactFaultFormat format) {
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    if (!out)
+        return NULL;
+    fault_print(out, image, fault, format);
+    fclose(out);
+    return text;
 }
 
 GactFaultFormat gact_fault_format_for(FILE *out) {

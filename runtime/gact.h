@@ -156,6 +156,74 @@ void gact_call_print_faults(const GactCall *call, FILE *out, GactFaultFormat for
 /* GACT_FAULT_COLOR if out is a terminal and NO_COLOR is not set, else GACT_FAULT_TEXT. */
 GactFaultFormat gact_fault_format_for(FILE *out);
 
+/* ---- batches ----
+   A dag for each element of lists: `count` instances, each as if run alone, spread over the threads.
+   What an instance costs beside its own work is far below a microsecond. Results and faults do not
+   depend on the number of threads.
+
+       float x[1000][16];
+       GactView in = {.kind = GACT_F32, .rank = 2, .dims = {1000, 16}, .data = x}, out;
+       if (gact_batch_open(program, entry, 1000, &batch, &error) ||
+           gact_batch_set_view(batch, "x", &in, &error) || gact_batch_run(batch, &error) ||
+           gact_batch_get_view(batch, "result", &out, &error))
+           fprintf(stderr, "%s\n", error.text); */
+
+typedef struct GactBatch GactBatch;
+
+/* One output of all instances, in order. */
+typedef struct {
+    const GactSlot *columns; /* of the array that they make, as image.h lays them out: without a
+                                shape of an array of the output's type, with one of an array of its
+                                elements */
+    const int64_t *shape;    /* the output is an array and all instances have this one shape (as many
+                                sizes as its rank), so that they make an array with one more axis in
+                                front; or NULL */
+    const uint8_t *absent;   /* for each instance: 1 where a fault kept it from being delivered, and
+                                what stands in its place is NaN, 0 or an empty array */
+    int64_t absent_count;
+} GactBatchOutput;
+
+GactStatus gact_batch_open(GactProgram *program, const GactEntry *entry, int64_t count,
+                           GactBatch **batch, GactError *error);
+/* Releases the batch with its outputs. NULL is ignored. */
+void gact_batch_close(GactBatch *batch);
+
+/* Gives input number k, the same for all instances, as gact_call_set. */
+GactStatus gact_batch_set(GactBatch *batch, int32_t k, const GactSlot *slots, GactError *error);
+/* Gives instance i element i of an array of the input's type; these are the array's columns. They
+   are copied, the memory they point to is borrowed until the next run ends. */
+GactStatus gact_batch_set_each(GactBatch *batch, int32_t k, const GactSlot *columns,
+                               GactError *error);
+/* Gives an input by name: a view of its rank to all instances, one with one more axis in front, of
+   size `count`, to each its own. */
+GactStatus gact_batch_set_view(GactBatch *batch, const char *name, const GactView *view,
+                               GactError *error);
+
+/* Checks the inputs of all instances, drops the results of the run before and runs. GACT_FAULTED: at
+   least one instance faulted; the others' outputs, and those of its own that do not depend on the
+   fault, are delivered. GACT_BAD_INPUT: none has run. */
+GactStatus gact_batch_run(GactBatch *batch, GactError *error);
+/* How many instances of the run under way are done, about; may be asked from any thread. */
+int64_t gact_batch_done(const GactBatch *batch);
+/* The first instance for whose sizes the last run was refused, or -1. */
+int64_t gact_batch_refused(const GactBatch *batch);
+
+/* Output number k; valid until the next run or close. Refused where there are no results. */
+GactStatus gact_batch_output(const GactBatch *batch, int32_t k, GactBatchOutput *out);
+/* An output by name as an array with one more axis in front; refused where instances differ in
+   size. Instances that were not delivered are NaN or 0. */
+GactStatus gact_batch_get_view(const GactBatch *batch, const char *name, GactView *view,
+                               GactError *error);
+
+/* The faults of the last run, in the order of instances. */
+int64_t gact_batch_fault_count(const GactBatch *batch);
+/* The instance of fault number k. */
+int64_t gact_batch_fault_instance(const GactBatch *batch, int64_t k);
+/* The text of fault number k, as gact_call_fault_text. */
+char *gact_batch_fault_text(const GactBatch *batch, int64_t k, GactFaultFormat format);
+/* Prints every fault, those of an instance under its number. */
+void gact_batch_print_faults(const GactBatch *batch, FILE *out, GactFaultFormat format);
+
 #pragma GCC visibility pop
 
 #ifdef __cplusplus

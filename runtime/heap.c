@@ -83,6 +83,8 @@ static void heap_init(void) {
 
 static void list_lock(BufList *list) {
     int spins = 0;
+    if (list->alone)
+        return;
     /* Acquire pairs with list_unlock's release: the links are those of the last holder. */
     while (atomic_exchange_explicit(&list->lock, 1, memory_order_acquire))
         if (++spins > 64)
@@ -90,6 +92,8 @@ static void list_lock(BufList *list) {
 }
 
 static void list_unlock(BufList *list) {
+    if (list->alone)
+        return;
     atomic_store_explicit(&list->lock, 0, memory_order_release);
 }
 

@@ -211,6 +211,17 @@ static void print_choices(FILE *out) {
     free(rows);
 }
 
+/* Instances of batches, if there were any: their kernels are no rows, as each has its part of a
+   thread alone. */
+static void print_instances(FILE *out) {
+    int64_t values[METRIC_COUNT];
+    metrics_read(values);
+    if (values[METRIC_INSTANCES])
+        fprintf(out, "instances: %" PRId64 " in %.3f ms, %.0f a second\n",
+                values[METRIC_INSTANCES], (double)values[METRIC_INSTANCE_NS] / 1e6,
+                1e9 * rate(values[METRIC_INSTANCES], values[METRIC_INSTANCE_NS]));
+}
+
 void profile_print(FILE *out) {
     double read, copy;
     const Spread *whole = profile_rounds();
@@ -227,6 +238,7 @@ void profile_print(FILE *out) {
     }
     print_choices(out);
     metrics_print(out);
+    print_instances(out);
     fprintf(out, "machine: %.1f GB/s read, %.1f GB/s copied, %d threads\n", read, copy,
             pool_threads());
     free(l.lines);

@@ -34,9 +34,9 @@ static bool run_make_lists(Run *run, int32_t n) {
     return true;
 }
 
-/* Lists for every thread of the pool; they are empty between runs. */
-static bool run_prepare(Run *run) {
-    if (!run_make_lists(run, pool_threads()))
+/* Lists for that many threads; they are empty between runs. */
+static bool run_prepare(Run *run, int32_t threads) {
+    if (!run_make_lists(run, threads))
         return false;
     Thread *t = &run->main;
     t->live = &run->lists[0];
@@ -46,13 +46,24 @@ static bool run_prepare(Run *run) {
     return true;
 }
 
-bool run_open(Run *run, const GactProgram *program) {
+static bool run_open_for(Run *run, const GactProgram *program, int32_t threads) {
     memset(run, 0, sizeof *run);
     run->program = program;
     run->main.run = run;
     run->main.cache = &run->main.own;
     run->main.ctx.max_depth = INT64_MAX;
-    return run_prepare(run);
+    return run_prepare(run, threads);
+}
+
+bool run_open(Run *run, const GactProgram *program) {
+    return run_open_for(run, program, pool_threads());
+}
+
+bool run_open_alone(Run *run, const GactProgram *program) {
+    bool opened = run_open_for(run, program, 1);
+    if (opened)
+        run->lists[0].alone = true;
+    return opened;
 }
 
 static void drop_faults(Run *run) {
@@ -133,8 +144,6 @@ static void each_output(GactCall *call, void (*visit)(void *arg, GactBuf *buf), 
 
 /* ---- calls ---- */
 
-enum { MAX_INPUTS = 64 };
-
 GactStatus gact_call_open(GactProgram *program, const GactEntry *entry, GactCall **call,
                           GactError *error) {
     *call = NULL;
@@ -198,15 +207,14 @@ void gact_call_clear(GactCall *call) {
     call->in[0].u = 0;
 }
 
-static int32_t find_port(const GactPort *ports, int32_t n, const char *name) {
+int32_t port_find(const GactPort *ports, int32_t n, const char *name) {
     for (int32_t k = 0; k < n; k++)
         if (!strcmp(ports[k].name, name))
             return k;
     return -1;
 }
 
-/* The scalar kind and rank that a view of this type has; false when views cannot show it. */
-static bool view_shape(const GactType *type, int32_t *kind, int32_t *rank) {
+bool view_shape(const GactType *type, int32_t *kind, int32_t *rank) {
     *rank = 0;
     *kind = type->kind;
     if (type->kind == GACT_STRING) {
@@ -219,7 +227,7 @@ static bool view_shape(const GactType *type, int32_t *kind, int32_t *rank) {
     return *kind < GACT_STRING && *rank <= GACT_MAX_RANK;
 }
 
-static GactStatus view_check(const GactPort *port, const GactView *view, GactError *error) {
+GactStatus view_check(const GactPort *port, const GactView *view, GactError *error) {
     int32_t kind, rank;
     if (!view_shape(port->type, &kind, &rank))
         return error_set(error, GACT_BAD_INPUT, "input %s: a %s cannot be given as a view",
@@ -237,24 +245,27 @@ static GactStatus view_check(const GactPort *port, const GactView *view, GactErr
     return GACT_OK;
 }
 
+void view_slots(const GactView *view, GactSlot *slots) {
+    if (view->rank == 0) {
+        slots[0] = scalar_load(view->kind, view->data);
+        return;
+    }
+    for (int32_t i = 0; i < view->rank; i++)
+        slots[i].i = view->dims[i];
+    slots[view->rank].p = NULL;
+    slots[view->rank + 1].p = view->data;
+}
+
 GactStatus gact_call_set_view(GactCall *call, const char *name, const GactView *view,
                               GactError *error) {
     const GactEntry *entry = call->entry;
-    int32_t k = find_port(entry->inputs, entry->ninputs, name);
+    int32_t k = port_find(entry->inputs, entry->ninputs, name);
     if (k < 0)
         return error_set(error, GACT_BAD_INPUT, "%s has no input %s", entry->name, name);
     GactStatus status = view_check(&entry->inputs[k], view, error);
     if (status)
         return status;
-    GactSlot *slots = call->in + entry->inputs[k].slot;
-    if (view->rank == 0) {
-        slots[0] = scalar_load(view->kind, view->data);
-    } else {
-        for (int32_t i = 0; i < view->rank; i++)
-            slots[i].i = view->dims[i];
-        slots[view->rank].p = NULL;
-        slots[view->rank + 1].p = view->data;
-    }
+    view_slots(view, call->in + entry->inputs[k].slot);
     mark_present(call, k);
     return GACT_OK;
 }
@@ -330,18 +341,17 @@ static GactStatus check_dim(const GactEntry *entry, const GactPort *port, int32_
     return GACT_OK;
 }
 
-static GactStatus check_shapes(const GactCall *call, GactError *error) {
-    const GactEntry *entry = call->entry;
+GactStatus shapes_check(const GactEntry *entry, const GactSlot *in, GactError *error) {
     Binding *bindings = calloc((size_t)entry->nsymbols + 1, sizeof *bindings);
     if (!bindings)
         return error_set(error, GACT_INTERNAL, "no memory to check the inputs");
     GactStatus status = GACT_OK;
     for (int32_t k = 0; k < entry->ninputs && !status; k++) {
         const GactPort *port = &entry->inputs[k];
-        if (!is_present(call, k) || port->type->kind != GACT_ARRAY || !port->dims)
+        if (!(in[0].u >> k & 1) || port->type->kind != GACT_ARRAY || !port->dims)
             continue;
         for (int32_t axis = 0; axis < port->type->rank && !status; axis++)
-            status = check_dim(entry, port, axis, call->in[port->slot + axis].i, bindings, error);
+            status = check_dim(entry, port, axis, in[port->slot + axis].i, bindings, error);
     }
     free(bindings);
     return status;
@@ -355,7 +365,7 @@ static GactStatus check_inputs(const GactCall *call, GactError *error) {
         if (!is_present(call, k) && !entry->inputs[k].has_default)
             return error_set(error, GACT_BAD_INPUT, "%s: input %s (%s) is missing", entry->name,
                              entry->inputs[k].name, entry->inputs[k].text);
-    return check_shapes(call, error);
+    return shapes_check(entry, call->in, error);
 }
 
 /* ---- running ---- */
@@ -404,7 +414,7 @@ static GactStatus call_run(GactCall *call, HeapCache *cache, bool serial, GactEr
         status = device_ensure(error);
     if (status)
         return call->status = status;
-    if (!run_prepare(run))
+    if (!run_prepare(run, pool_threads()))
         return call->status = error_set(error, GACT_INTERNAL, "no memory for a run");
     run->main.cache = cache ? cache : &run->main.own;
     run->main.ctx.serial = serial;
@@ -486,7 +496,7 @@ const GactSlot *gact_call_output(const GactCall *call, int32_t k) {
 GactStatus gact_call_get_view(const GactCall *call, const char *name, GactView *view,
                               GactError *error) {
     const GactEntry *entry = call->entry;
-    int32_t k = find_port(entry->outputs, entry->noutputs, name);
+    int32_t k = port_find(entry->outputs, entry->noutputs, name);
     if (k < 0)
         return error_set(error, GACT_BAD_INPUT, "%s has no output %s", entry->name, name);
     const GactSlot *slots = gact_call_output(call, k);
@@ -509,14 +519,7 @@ int32_t gact_call_fault_count(const GactCall *call) {
 char *gact_call_fault_text(const GactCall *call, int32_t k, GactFaultFormat format) {
     if (k < 0 || k >= call->run.nfaults)
         return NULL;
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    if (!out)
-        return NULL;
-    fault_print(out, call->program->image, &call->run.faults[k], format);
-    fclose(out);
-    return text;
+    return fault_text(call->program->image, &call->run.faults[k], format);
 }
 
 void gact_call_print_faults(const GactCall *call, FILE *out, GactFaultFormat format) {

@@ -36,6 +36,7 @@ enum {
 /* The live buffers of a run that one of its threads allocated, newest first. */
 typedef struct {
     alignas(64) _Atomic int32_t lock;
+    bool alone; /* only one thread ever uses the list: nobody locks it */
     GactBuf *head;
     int64_t stamp; /* the newest given to a buffer; read and written by the thread that allocates */
 } BufList;
@@ -106,7 +107,9 @@ typedef struct {
     char *text;           /* malloc'd and complete; NULL: the site's, with nums */
     int64_t nums[FAULT_NUMS];
     int32_t count;
-    bool is_exit; /* no fault: the program called exit and unwinds */
+    bool is_exit;     /* no fault: the program called exit and unwinds */
+    int64_t instance; /* of a batch, counted from 1; 0: there is none */
+    int64_t serial;   /* among the faults of a thread of a batch */
 } Fault;
 
 /* Where a fault leaves to. They form a stack through `outer`, newest first. */
@@ -131,6 +134,8 @@ _Noreturn void fault_throw(Thread *t, Fault fault);
 void fault_drop(Fault *fault);
 /* Prints a fault; image gives the sources. */
 void fault_print(FILE *out, const GactImage *image, const Fault *fault, GactFaultFormat format);
+/* The same as a text, which the caller frees; NULL when memory is exhausted. */
+char *fault_text(const GactImage *image, const Fault *fault, GactFaultFormat format);
 /* Prints the text with every {} filled. */
 void fault_print_message(FILE *out, const Fault *fault);
 /* A C string as a JSON string with its quotes. */
@@ -180,6 +185,8 @@ static inline Thread *thread_of(GactCtx *ctx) {
 /* Makes a run whose main thread can allocate and start jobs; program may be NULL. False when memory
    is exhausted. */
 bool run_open(Run *run, const GactProgram *program);
+/* The same for a run that starts no jobs: only the thread that runs it sees its buffers. */
+bool run_open_alone(Run *run, const GactProgram *program);
 /* Frees everything the run still holds. */
 void run_close(Run *run);
 /* Keeps a fault for the report. */
@@ -188,6 +195,20 @@ void run_keep_fault(Run *run, const Fault *fault);
 void run_free_since(Run *run, int64_t stamp);
 /* The table of functions that compiled code calls. */
 extern const GactApi runtime_api;
+
+/* ---- run.c: inputs ---- */
+
+enum { MAX_INPUTS = 64 };
+/* The port of that name, -1 if there is none. */
+int32_t port_find(const GactPort *ports, int32_t n, const char *name);
+/* The scalar kind and rank that a view of this type has; false when views cannot show it. */
+bool view_shape(const GactType *type, int32_t *kind, int32_t *rank);
+/* Does the view fit the port? */
+GactStatus view_check(const GactPort *port, const GactView *view, GactError *error);
+/* The slots of the value that a view shows. */
+void view_slots(const GactView *view, GactSlot *slots);
+/* Are the sizes of an entry's inputs as declared? */
+GactStatus shapes_check(const GactEntry *entry, const GactSlot *in, GactError *error);
 
 /* An open image. */
 struct GactProgram {

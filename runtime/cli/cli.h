@@ -88,9 +88,8 @@ void doctor_print(Region *region, FILE *out);
 
 /* ---- progress.c: a line on the terminal for what takes longer than a second ---- */
 
-void progress_start(const char *what);
-/* done of total; total 0: unknown. */
-void progress_set(int64_t done, int64_t total);
+/* With a batch (or NULL) of `total` instances it tells how many are done. */
+void progress_start(const char *what, const GactBatch *batch, int64_t total);
 /* Removes the line. */
 void progress_stop(void);
 

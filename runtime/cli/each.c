@@ -1,11 +1,8 @@
-/* --each: a dag for every element of a list. Instances run many at a time, each as if alone; a
-   faulted one stops no other. Results are collected as lists of optional values, then narrowed:
-   to plain lists when all are there, to dense arrays when all have one shape. */
+/* --each: a dag for every element of a list, run as a batch (gact.h). A file for people gets null
+   where a result is missing; one for numbers alone, what stands in its place. */
 #include "cli.h"
 
 #include <string.h>
-
-enum { BATCH = 256 };
 
 /* ---- types of lists ---- */
 
@@ -48,151 +45,80 @@ static const GactType *option_of(Region *region, const GactType *some) {
 
 /* ---- inputs ---- */
 
-/* The list for one input. */
-typedef struct {
-    int port;
-    const GactType *type;
-    GactSlot *slots;
-} Source;
-
 typedef struct {
     Region *region;
     const GactEntry *entry;
     GactError *error;
-    Inputs inputs; /* slots of the sources' ports are those of one instance */
-    Source *sources;
-    int nsources;
+    Inputs inputs;            /* slots of the sources' ports are those of one instance */
+    const GactSlot **columns; /* of each source's list; NULL: the same for all */
     int64_t count;
-    Builder *results; /* for each output, of Option[T] */
-    bool *complete;   /* no null among them */
-    int64_t faults;
+    const char *first; /* the input that told the count */
+    GactBatch *batch;
 } Each;
 
-static GactStatus read_source(Each *e, const Assignment *a, Source *s) {
-    s->port = port_named(e->entry->inputs, e->entry->ninputs, a->name);
-    const GactPort *p = &e->entry->inputs[s->port];
-    s->type = list_of(e->region, p->type);
-    s->slots = region_zero(e->region, (size_t)s->type->slots, sizeof *s->slots);
-    e->inputs.slots[s->port] = region_zero(e->region, (size_t)p->type->slots, sizeof(GactSlot));
-    e->inputs.specs[s->port] = a->spec;
+static GactStatus read_source(Each *e, const Assignment *a) {
+    int port = port_named(e->entry->inputs, e->entry->ninputs, a->name);
+    const GactPort *p = &e->entry->inputs[port];
+    const GactType *list = list_of(e->region, p->type);
+    GactSlot *slots = region_zero(e->region, (size_t)list->slots, sizeof *slots);
     Reader r = {.region = e->region,
                 .error = e->error,
                 .source = a->spec,
-                .type = s->type,
+                .type = list,
                 .wanted = region_printf(e->region, "a list of %s", p->text),
                 .what = region_printf(e->region, "input %s", p->name)};
-    if (!spec_read(&r, a->spec, s->slots))
+    if (!spec_read(&r, a->spec, slots))
         return GACT_BAD_INPUT;
-    if (s != e->sources && s->slots[0].i != e->count)
+    if (e->first && slots[0].i != e->count)
         return error_set(e->error, GACT_BAD_INPUT, "input %s has %lld instances, input %s has %lld",
-                         p->name, (long long)s->slots[0].i, e->entry->inputs[e->sources->port].name,
-                         (long long)e->count);
-    e->count = s->slots[0].i;
-    return GACT_OK;
-}
-
-/* Moves the sources' inputs to instance i. */
-static void select_instance(Each *e, int64_t i) {
-    for (int k = 0; k < e->nsources; k++) {
-        const Source *s = &e->sources[k];
-        value_element(s->type->elem, s->slots + 1, i, e->inputs.slots[s->port]);
-    }
-}
-
-/* Checks the sizes of every instance before any runs. */
-static GactStatus check_instances(Each *e) {
-    for (int64_t i = 0; i < e->count; i++) {
-        Region scratch = {0};
-        GactError why = {0};
-        select_instance(e, i);
-        GactStatus status = inputs_check(&scratch, &e->inputs, &why);
-        region_free(&scratch);
-        if (status)
-            return error_set(e->error, status, "instance %lld: %s", (long long)i, why.text);
-    }
+                         p->name, (long long)slots[0].i, e->first, (long long)e->count);
+    e->inputs.slots[port] = region_zero(e->region, (size_t)p->type->slots, sizeof(GactSlot));
+    e->inputs.specs[port] = a->spec;
+    e->columns[port] = slots + 1;
+    e->count = slots[0].i;
+    e->first = p->name;
     return GACT_OK;
 }
 
 static GactStatus read_sources(Each *e, const Settings *s) {
     GactStatus status = inputs_read(e->region, e->entry, &s->in, &s->each, &e->inputs, e->error);
-    e->sources = region_zero(e->region, (size_t)s->each.count, sizeof *e->sources);
-    for (int k = 0; k < s->each.count && !status; k++, e->nsources++)
-        status = read_source(e, &s->each.at[k], &e->sources[k]);
-    return status ? status : check_instances(e);
+    e->columns = region_zero(e->region, (size_t)e->entry->ninputs + 1, sizeof *e->columns);
+    for (int k = 0; k < s->each.count && !status; k++)
+        status = read_source(e, &s->each.at[k]);
+    return status;
+}
+
+static GactStatus give_inputs(Each *e) {
+    GactStatus status = GACT_OK;
+    for (int k = 0; k < e->entry->ninputs && !status; k++)
+        if (e->columns[k])
+            status = gact_batch_set_each(e->batch, k, e->columns[k], e->error);
+        else if (e->inputs.slots[k])
+            status = gact_batch_set(e->batch, k, e->inputs.slots[k], e->error);
+    return status;
 }
 
 /* ---- running ---- */
 
-static GactStatus give_inputs(Each *e, GactCall *call, int64_t instance) {
-    GactStatus status = GACT_OK;
-    gact_call_clear(call);
-    select_instance(e, instance);
-    for (int k = 0; k < e->entry->ninputs && !status; k++)
-        if (e->inputs.slots[k])
-            status = gact_call_set(call, k, e->inputs.slots[k], e->error);
-    return status;
-}
-
-static void collect_outputs(Each *e, const GactCall *call, bool usable) {
-    for (int k = 0; k < e->entry->noutputs; k++) {
-        Builder *b = &e->results[k];
-        const GactSlot *slots = usable ? gact_call_output(call, k) : NULL;
-        GactSlot small[SMALL_SLOTS], *option = slots_borrow(b->elem, small);
-        memset(option, 0, sizeof *option * (size_t)b->elem->slots);
-        option[0].i = slots == NULL;
-        if (slots)
-            memcpy(option + 1, slots, sizeof *option * (size_t)(b->elem->slots - 1));
-        else
-            e->complete[k] = false;
-        builder_push(b, option);
-        slots_return(option, small);
-    }
-}
-
-/* What went wrong in an instance, on stderr. */
-static void report_instance(Each *e, GactCall *call, int64_t instance, GactStatus status) {
+/* Says of a refused instance which files' sizes do not agree. */
+static GactStatus refuse_instance(Each *e, int64_t i) {
     GactError why = {0};
-    e->faults++;
-    fprintf(stderr, "instance %lld:\n", (long long)instance);
-    if (status != GACT_FAULTED)
-        status = gact_call_run(call, &why); /* alone, it says why it is refused */
-    if (status == GACT_FAULTED)
-        gact_call_print_faults(call, stderr, gact_fault_format_for(stderr));
-    else
-        fprintf(stderr, "%s\n", why.text);
+    for (int k = 0; k < e->entry->ninputs; k++)
+        if (e->columns[k])
+            value_element(e->entry->inputs[k].type, e->columns[k], i, e->inputs.slots[k]);
+    if (inputs_check(e->region, &e->inputs, &why))
+        error_set(e->error, GACT_BAD_INPUT, "instance %lld: %s", (long long)i, why.text);
+    return GACT_BAD_INPUT;
 }
 
-static GactStatus run_batch(Each *e, GactCall **calls, int64_t from, int32_t n) {
-    GactStatus statuses[BATCH] = {0};
-    for (int32_t i = 0; i < n; i++) {
-        GactStatus status = give_inputs(e, calls[i], from + i);
-        if (status)
-            return status;
-    }
-    gact_call_run_many(calls, n, statuses);
-    for (int32_t i = 0; i < n; i++) {
-        if (statuses[i])
-            report_instance(e, calls[i], from + i, statuses[i]);
-        collect_outputs(e, calls[i], statuses[i] == GACT_OK || statuses[i] == GACT_FAULTED);
-    }
-    return GACT_OK;
-}
-
-static GactStatus run_instances(Each *e, GactProgram *program) {
-    GactCall *calls[BATCH] = {0};
-    GactStatus status = GACT_OK;
-    int32_t ncalls = e->count < BATCH ? (int32_t)e->count : BATCH;
-    for (int32_t i = 0; i < ncalls && !status; i++)
-        status = gact_call_open(program, e->entry, &calls[i], e->error);
-    progress_start(e->entry->name);
-    for (int64_t from = 0; from < e->count && !status; from += ncalls) {
-        int64_t left = e->count - from;
-        status = run_batch(e, calls, from, left < ncalls ? (int32_t)left : ncalls);
-        progress_set(from + ncalls, e->count);
-    }
+static GactStatus run_instances(Each *e) {
+    progress_start(e->entry->name, e->batch, e->count);
+    GactStatus status = gact_batch_run(e->batch, e->error);
     progress_stop();
-    for (int32_t i = 0; i < ncalls; i++)
-        gact_call_close(calls[i]);
+    if (status == GACT_FAULTED)
+        gact_batch_print_faults(e->batch, stderr, gact_fault_format_for(stderr));
+    if (status == GACT_BAD_INPUT && gact_batch_refused(e->batch) >= 0)
+        return refuse_instance(e, gact_batch_refused(e->batch));
     return status;
 }
 
@@ -203,76 +129,137 @@ typedef struct {
     GactSlot *slots;
 } Result;
 
-/* []T of arrays that all have one shape, as one dense array; unchanged otherwise. */
-static Result dense_result(Region *region, Result list) {
-    const GactType *t = list.type->elem;
-    int64_t n = list.slots[0].i, same = 0;
-    GactSlot first[SMALL_SLOTS], other[SMALL_SLOTS];
-    if (t->kind != GACT_ARRAY || t->slots > SMALL_SLOTS || !n)
-        return list;
-    value_element(t, list.slots + 1, 0, first);
-    while (same < n) {
-        value_element(t, list.slots + 1, same, other);
-        if (memcmp(first, other, sizeof *first * (size_t)t->rank))
-            return list;
-        same++;
-    }
+static Result result_new(Region *region, const GactType *type, int64_t count,
+                         const GactSlot *columns) {
+    Result r = {type, region_zero(region, (size_t)type->slots, sizeof *r.slots)};
+    r.slots[0].i = count;
+    memcpy(r.slots + type->rank, columns, 2 * sizeof *columns * (size_t)type->elem->columns);
+    return r;
+}
+
+/* One array with one more axis in front. */
+static Result dense_result(Region *region, const GactType *t, int64_t count,
+                           const GactBatchOutput *out) {
     GactType *dense = region_zero(region, 1, sizeof *dense);
     *dense = (GactType){.kind = GACT_ARRAY,
                         .rank = t->rank + 1,
                         .elem = t->elem,
-                        .text = list.type->text,
+                        .text = region_printf(region, "[]%s", t->text),
                         .columns = t->rank + 2 + t->elem->columns};
     dense->slots = dense->rank + 2 * t->elem->columns;
-    Result out = {dense, region_zero(region, (size_t)dense->slots, sizeof *out.slots)};
-    out.slots[0].i = n;
-    memcpy(out.slots + 1, first, sizeof *first * (size_t)t->slots);
-    return out;
+    Result r = result_new(region, dense, count, out->columns);
+    for (int k = 0; k < t->rank; k++)
+        r.slots[k + 1].i = out->shape[k];
+    return r;
 }
 
-static Result result_of(Each *e, int k) {
-    Builder *b = &e->results[k];
-    const GactType *list = list_of(e->region, b->elem);
-    GactSlot *slots = region_zero(e->region, (size_t)list->slots, sizeof *slots);
-    builder_finish(b, &b->count, 1, slots);
-    if (!e->complete[k])
-        return (Result){list, slots};
-    /* Nothing is missing: the column of tags, which is the first, goes. */
-    slots[2] = slots[0];
-    Result plain = {list_of(e->region, e->entry->outputs[k].type), slots + 2};
-    return dense_result(e->region, plain);
+/* The columns of a list of arrays that all have one shape. */
+static const GactSlot *shaped_columns(Region *region, const GactType *t, int64_t count,
+                                      const GactBatchOutput *out) {
+    GactSlot *columns = region_zero(region, 2 * (size_t)t->columns, sizeof *columns);
+    GactSlot *at = columns + 2;
+    int64_t size = 1, *offsets = region_alloc(region, (size_t)(count + 1) * 8);
+    for (int k = 0; k < t->rank; k++)
+        size *= out->shape[k];
+    for (int64_t i = 0; i <= count; i++)
+        offsets[i] = i * size;
+    columns[1].p = offsets;
+    for (int k = 0; t->rank > 1 && k < t->rank; k++, at += 2) {
+        int64_t *dims = at[1].p = region_alloc(region, (size_t)(count + 1) * 8);
+        for (int64_t i = 0; i < count; i++)
+            dims[i] = out->shape[k];
+    }
+    memcpy(at, out->columns, 2 * sizeof *at * (size_t)t->elem->columns);
+    return columns;
 }
 
-static GactStatus deliver(Each *e, const Settings *s) {
+/* A list of optional values: their tags are whether they are absent. */
+static Result optional_result(Region *region, const GactType *t, int64_t count,
+                              const GactBatchOutput *out) {
+    const GactType *option = option_of(region, t);
+    const GactSlot *columns = out->shape ? shaped_columns(region, t, count, out) : out->columns;
+    GactSlot *all = region_zero(region, 2 * (size_t)option->columns, sizeof *all);
+    all[1].p = (void *)(uintptr_t)out->absent;
+    memcpy(all + 2, columns, 2 * sizeof *all * (size_t)t->columns);
+    return result_new(region, list_of(region, option), count, all);
+}
+
+/* numbers: for a file that has no null. */
+static Result result_of(const Each *e, int k, bool numbers) {
+    const GactType *t = e->entry->outputs[k].type;
+    GactBatchOutput out;
+    gact_batch_output(e->batch, k, &out);
+    if (out.absent_count && !numbers)
+        return optional_result(e->region, t, e->count, &out);
+    return out.shape ? dense_result(e->region, t, e->count, &out)
+                     : result_new(e->region, list_of(e->region, t), e->count, out.columns);
+}
+
+/* Are the instances of an array output of several sizes, and the file one of dense arrays? */
+static GactStatus refuse_ragged(const Each *e, int k, const char *spec) {
+    const GactType *t = e->entry->outputs[k].type;
+    GactBatchOutput out;
+    gact_batch_output(e->batch, k, &out);
+    if (t->kind != GACT_ARRAY || out.shape || !format_is_numbers(spec))
+        return GACT_OK;
+    return error_set(e->error, GACT_BAD_INPUT,
+                     "output %s: %s cannot hold %s of several sizes; use .json",
+                     e->entry->outputs[k].name, spec, t->text);
+}
+
+/* Tells what a file has in the place of what is missing. */
+static void note_absent(const Each *e, int k, const char *spec) {
+    GactBatchOutput out;
+    gact_batch_output(e->batch, k, &out);
+    if (out.absent_count && format_is_numbers(spec))
+        fprintf(stderr,
+                "output %s: %s has NaN or 0 where an instance has no result: %lld of %lld\n",
+                e->entry->outputs[k].name, spec, (long long)out.absent_count, (long long)e->count);
+}
+
+static GactStatus store(Each *e, const Settings *s) {
     Outputs outputs = {.region = e->region};
-    Text text = {.region = e->region, .file = stdout};
     GactStatus status = GACT_OK;
     for (int k = 0; k < s->out.count && !status; k++) {
-        Result r =
-            result_of(e, port_named(e->entry->outputs, e->entry->noutputs, s->out.at[k].name));
-        status =
-            outputs_add(&outputs, s->out.at[k].spec, s->out.at[k].name, r.type, r.slots, e->error);
+        const Assignment *a = &s->out.at[k];
+        int port = port_named(e->entry->outputs, e->entry->noutputs, a->name);
+        status = refuse_ragged(e, port, a->spec);
+        if (status)
+            return status;
+        note_absent(e, port, a->spec);
+        Result r = result_of(e, port, format_is_numbers(a->spec));
+        status = outputs_add(&outputs, a->spec, a->name, r.type, r.slots, e->error);
     }
-    if (s->out.count)
-        return status ? status : outputs_write(&outputs, e->error);
+    return status ? status : outputs_write(&outputs, e->error);
+}
+
+static void print_results(const Each *e) {
+    Text text = {.region = e->region, .file = stdout};
     for (int k = 0; k < e->entry->noutputs; k++) {
-        Result r = result_of(e, k);
+        Result r = result_of(e, k, false);
         text_printf(&text, "%s = ", e->entry->outputs[k].name);
         value_print_short(&text, r.type, r.slots);
         text_char(&text, '\n');
     }
     text_flush(&text);
-    return GACT_OK;
 }
 
-static void start_results(Each *e) {
-    int n = e->entry->noutputs;
-    e->results = region_zero(e->region, (size_t)n, sizeof *e->results);
-    e->complete = region_zero(e->region, (size_t)n, sizeof *e->complete);
-    for (int k = 0; k < n; k++) {
-        e->complete[k] = true;
-        builder_init(&e->results[k], e->region, option_of(e->region, e->entry->outputs[k].type));
-    }
+static GactStatus run_and_deliver(Each *e, const Settings *s, Times *times) {
+    double start = seconds_now();
+    GactStatus ran = give_inputs(e);
+    if (!ran)
+        ran = run_instances(e);
+    times->run = seconds_now() - start;
+    if (ran && ran != GACT_FAULTED)
+        return ran;
+    start = seconds_now();
+    GactStatus status = GACT_OK;
+    if (s->out.count)
+        status = store(e, s);
+    else
+        print_results(e);
+    times->store = seconds_now() - start;
+    return status ? status : ran;
 }
 
 GactStatus run_each(Region *region, GactProgram *program, const GactEntry *entry, const Settings *s,
@@ -283,17 +270,10 @@ GactStatus run_each(Region *region, GactProgram *program, const GactEntry *entry
     if (!status)
         status = read_sources(&e, s);
     times->load += seconds_now() - start;
-    if (status)
-        return status;
-    start = seconds_now();
-    start_results(&e);
-    status = run_instances(&e, program);
-    times->run = seconds_now() - start;
-    start = seconds_now();
     if (!status)
-        status = deliver(&e, s);
-    times->store = seconds_now() - start;
-    if (!status && e.faults)
-        status = GACT_FAULTED;
+        status = gact_batch_open(program, entry, e.count, &e.batch, error);
+    if (!status)
+        status = run_and_deliver(&e, s, times);
+    gact_batch_close(e.batch);
     return status;
 }

@@ -13,14 +13,14 @@ static struct {
     bool running, stop; /* under lock */
     const char *what;
     double start;
-    _Atomic int64_t done, total;
+    const GactBatch *batch; /* or NULL */
+    int64_t total;
 } progress = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static void show(double elapsed) {
-    int64_t done = progress.done, total = progress.total;
-    if (total)
-        fprintf(stderr, "\r\033[K%s: %lld of %lld, %.0f s", progress.what, (long long)done,
-                (long long)total, elapsed);
+    if (progress.batch)
+        fprintf(stderr, "\r\033[K%s: %lld of %lld, %.0f s", progress.what,
+                (long long)gact_batch_done(progress.batch), (long long)progress.total, elapsed);
     else
         fprintf(stderr, "\r\033[K%s: %.0f s", progress.what, elapsed);
     fflush(stderr);
@@ -49,19 +49,15 @@ static void *watch(void *arg) {
     return NULL;
 }
 
-void progress_start(const char *what) {
+void progress_start(const char *what, const GactBatch *batch, int64_t total) {
     if (!isatty(STDERR_FILENO))
         return;
     progress.what = what;
     progress.start = seconds_now();
-    progress.done = progress.total = 0;
+    progress.batch = batch;
+    progress.total = total;
     progress.stop = false;
     progress.running = !pthread_create(&progress.thread, NULL, watch, NULL);
-}
-
-void progress_set(int64_t done, int64_t total) {
-    progress.done = done;
-    progress.total = total;
 }
 
 void progress_stop(void) {

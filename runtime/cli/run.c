@@ -94,7 +94,7 @@ static GactStatus run_and_store(Region *region, GactCall *call, const Inputs *in
             status = gact_call_set(call, k, inputs->slots[k], error);
     if (status)
         return status;
-    progress_start(entry->name);
+    progress_start(entry->name, NULL, 0);
     GactStatus ran = run_call(call, s, times, error);
     progress_stop();
     if (ran == GACT_FAULTED) {

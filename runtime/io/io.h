@@ -121,5 +121,7 @@ GactStatus outputs_write(Outputs *o, GactError *error);
 
 /* Is there a format for this file name? */
 bool format_known(const char *spec);
+/* Is it one of dense arrays alone, which has no null and no lists of several sizes? */
+bool format_is_numbers(const char *spec);
 
 #endif

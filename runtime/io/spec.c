@@ -14,12 +14,14 @@ typedef struct {
     const char *extension;
     bool (*read)(const Reader *r, Bytes file, const char *part, GactSlot *out);
     bool (*write)(Text *out, const WriteItem *items, int n, GactError *error);
+    bool is_numbers; /* dense arrays, in which nothing can be missing */
 } FileFormat;
 
 static const FileFormat formats[] = {
-    {".npy", npy_read, npy_write}, {".npz", npz_read, npz_write},    {".csv", csv_read, csv_write},
-    {".tsv", tsv_read, tsv_write}, {".json", json_read, json_write}, {".bin", bin_read, bin_write},
-    {".txt", txt_read, txt_write}, {".png", png_read, png_write},
+    {".npy", npy_read, npy_write, true},    {".npz", npz_read, npz_write, true},
+    {".csv", csv_read, csv_write, false},   {".tsv", tsv_read, tsv_write, false},
+    {".json", json_read, json_write, false}, {".bin", bin_read, bin_write, true},
+    {".txt", txt_read, txt_write, false},   {".png", png_read, png_write, true},
 };
 enum { FORMATS = sizeof formats / sizeof *formats };
 
@@ -39,6 +41,12 @@ static const FileFormat *format_of(const char *spec, size_t *len) {
 bool format_known(const char *spec) {
     size_t len;
     return format_of(spec, &len) != NULL;
+}
+
+bool format_is_numbers(const char *spec) {
+    size_t len;
+    const FileFormat *f = format_of(spec, &len);
+    return f && f->is_numbers;
 }
 
 /* ---- reading ---- */

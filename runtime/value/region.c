@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { BLOCK_SIZE = 64 * 1024, LARGE = 16 * 1024 };
+enum { BLOCK_SIZE = 64 * 1024, LARGE = 16 * 1024, HUGE_PAGE = 1 << 21 };
 
 struct RegionBlock {
     RegionBlock *next;
@@ -80,6 +80,23 @@ void region_keep_map(Region *region, void *map, size_t size) {
     RegionBlock *block = block_new(region, 0);
     block->map = map;
     block->map_size = size;
+}
+
+/* Large memory begins at a multiple of a huge page. */
+void *region_map(Region *region, size_t size) {
+    size_t slack = size >= HUGE_PAGE ? HUGE_PAGE : 0;
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    char *map = mmap(NULL, size + slack, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED)
+        return NULL;
+    region_keep_map(region, map, size + slack);
+    if (!slack)
+        return map;
+    char *at = map + (-(uintptr_t)map & (HUGE_PAGE - 1));
+    madvise(at, size, MADV_HUGEPAGE);
+    return at;
 }
 
 void region_free(Region *region) {

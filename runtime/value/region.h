@@ -26,6 +26,8 @@ char *region_copy(Region *region, const char *text, size_t len);
 char *region_printf(Region *region, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Hands over a mapping, unmapped with the region. */
 void region_keep_map(Region *region, void *map, size_t size);
+/* Zeroed memory of its own pages, which are taken when they are touched; NULL when there is none. */
+void *region_map(Region *region, size_t size);
 /* Frees everything; the region is empty and usable again. */
 void region_free(Region *region);
 

@@ -163,17 +163,21 @@ void slots_return(GactSlot *slots, GactSlot *small) {
 
 /* ---- building ---- */
 
+static void column_grow(Builder *b, Column *c, int64_t cap) {
+    char *data = region_alloc(b->region, (size_t)cap);
+    if (c->len)
+        memcpy(data, c->data, (size_t)c->len);
+    c->data = data;
+    c->cap = cap;
+}
+
 static void *column_extend(Builder *b, int k, int64_t bytes) {
     Column *c = &b->columns[k];
     if (c->cap - c->len < bytes) {
         int64_t cap = c->cap ? c->cap : 64;
         while (cap - c->len < bytes)
             cap += cap;
-        char *data = region_alloc(b->region, (size_t)cap);
-        if (c->len)
-            memcpy(data, c->data, (size_t)c->len);
-        c->data = data;
-        c->cap = cap;
+        column_grow(b, c, cap);
     }
     c->len += bytes;
     return c->data + c->len - bytes;
@@ -313,6 +317,16 @@ static void push_zero(Builder *b, const GactType *t, int at) {
 void builder_push(Builder *b, const GactSlot *slots) {
     push(b, b->elem, 0, slots);
     b->count++;
+}
+
+void builder_expect(Builder *b, int64_t n) {
+    enum { MOST = 1 << 24 }; /* bytes of a column: what is larger grows by doubling */
+    for (int k = 0; b->count && k < b->elem->columns; k++) {
+        Column *c = &b->columns[k];
+        int64_t cap;
+        if (!__builtin_mul_overflow(c->len / b->count + 1, n, &cap) && cap > c->cap && cap <= MOST)
+            column_grow(b, c, cap);
+    }
 }
 
 void builder_append(Builder *b, const GactSlot *columns, int64_t n) {

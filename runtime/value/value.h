@@ -58,6 +58,8 @@ typedef struct {
 void builder_init(Builder *b, Region *region, const GactType *elem);
 /* Appends one element, copying what it refers to. */
 void builder_push(Builder *b, const GactSlot *slots);
+/* Makes room for n elements in all, as large as those so far are on average. */
+void builder_expect(Builder *b, int64_t n);
 /* Appends n elements of an array of the same element type. */
 void builder_append(Builder *b, const GactSlot *columns, int64_t n);
 /* n uninitialised elements of a scalar type; where to write them. */
