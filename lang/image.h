@@ -262,7 +262,7 @@ struct GactCtx {
 /* A place that can fault or call the runtime. */
 struct GactSite {
     const char *kind; /* "index", "shape", "assert", … */
-    const char *text; /* with {} for each number */
+    const char *text; /* with a hole for each number: {}, {f} for the bits of a float, {b} for a bool */
     const char *node; /* the dag's node, or "" */
     int32_t file;     /* index into the image's sources, -1: none */
     uint32_t from, to; /* byte offsets in it */

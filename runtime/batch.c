@@ -29,6 +29,7 @@ GactStatus gact_batch_open(GactProgram *program, const GactEntry *entry, int64_t
     b->program = program;
     b->entry = entry;
     b->count = count;
+    b->refused = -1;
     b->in = region_zero(&b->region, (size_t)entry->in_slots + 8, sizeof *b->in);
     b->columns = region_zero(&b->region, (size_t)entry->ninputs + 1, sizeof *b->columns);
     *batch = b;

@@ -3,6 +3,8 @@
    unwinding but buffers, and those hang on the run's lists. */
 #include "runtime.h"
 
+#include "value/scalar.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,7 +110,28 @@ int32_t rt_guard(GactCtx *ctx, GactBodyFn body, void *env) {
 
 /* ---- messages ---- */
 
-/* Texts of the runtime's own faults come complete; a site's text has {} for each number. */
+/* A number as its hole wants it: {} a whole one, {f} the bits of a float, {b} true or false. */
+static void print_number(FILE *out, char form, int64_t bits) {
+    Region region = {0};
+    Text text = {.region = &region};
+    if (form == 'b')
+        text_puts(&text, bits ? "true" : "false");
+    else
+        scalar_print(&text, form == 'f' ? GACT_F64 : GACT_I64, (GactSlot){.i = bits});
+    fwrite(text.at, 1, text.len, out);
+    region_free(&region);
+}
+
+/* The length of the hole that begins here, 0 if none does. */
+static int hole_length(const char *at) {
+    if (at[0] != '{')
+        return 0;
+    if (at[1] == '}')
+        return 2;
+    return (at[1] == 'f' || at[1] == 'b') && at[2] == '}' ? 3 : 0;
+}
+
+/* Texts of the runtime's own faults come complete; a site's text has a hole for each number. */
 void fault_print_message(FILE *out, const Fault *fault) {
     if (fault->text) {
         fputs(fault->text, out);
@@ -117,9 +140,10 @@ void fault_print_message(FILE *out, const Fault *fault) {
     const char *text = fault->site && fault->site->text ? fault->site->text : fault->kind;
     int32_t next = 0;
     for (const char *at = text; *at; at++) {
-        if (at[0] == '{' && at[1] == '}' && next < fault->count) {
-            fprintf(out, "%lld", (long long)fault->nums[next++]);
-            at++;
+        int hole = next < fault->count ? hole_length(at) : 0;
+        if (hole) {
+            print_number(out, at[1], fault->nums[next++]);
+            at += hole - 1;
         } else {
             fputc(*at, out);
         }

@@ -136,7 +136,7 @@ void fault_drop(Fault *fault);
 void fault_print(FILE *out, const GactImage *image, const Fault *fault, GactFaultFormat format);
 /* The same as a text, which the caller frees; NULL when memory is exhausted. */
 char *fault_text(const GactImage *image, const Fault *fault, GactFaultFormat format);
-/* Prints the text with every {} filled. */
+/* Prints the text with every hole filled. */
 void fault_print_message(FILE *out, const Fault *fault);
 /* A C string as a JSON string with its quotes. */
 void json_print_string(FILE *out, const char *text, size_t len);

@@ -65,7 +65,7 @@ static GactStatus read_source(Each *e, const Assignment *a) {
                 .error = e->error,
                 .source = a->spec,
                 .type = list,
-                .wanted = region_printf(e->region, "a list of %s", p->text),
+                .wanted = region_printf(e->region, "[]%s", p->text),
                 .what = region_printf(e->region, "input %s", p->name)};
     if (!spec_read(&r, a->spec, slots))
         return GACT_BAD_INPUT;

@@ -22,8 +22,10 @@ static int64_t fixed_size(const char *wanted, int axis) {
 }
 
 bool bin_read(const Reader *r, Bytes file, const char *part, GactSlot *out) {
-    const GactType *t = r->type, *elem = t->kind == GACT_ARRAY ? t->elem : t;
-    int rank = t->kind == GACT_ARRAY ? t->rank : 0, free_axis = -1;
+    const GactType *elem = r->type;
+    int rank = 0, free_axis = -1;
+    for (; elem->kind == GACT_ARRAY; elem = elem->elem)
+        rank += elem->rank;
     if (part || !kind_is_scalar(elem->kind) || rank > IO_MAX_RANK)
         return read_mismatch(r, "plain bytes");
     int64_t known = kind_size(elem->kind), size = (int64_t)file.size;

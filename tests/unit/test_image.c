@@ -334,6 +334,78 @@ static void runs_many(void **state) {
     gact_image_close(program);
 }
 
+static GactBatch *open_batch(Fixture *f, const char *name, int64_t count) {
+    GactBatch *batch;
+    f->call = NULL;
+    assert_int_equal(gact_image_open(image_path, &f->program, NULL), GACT_OK);
+    const GactEntry *entry = gact_image_find(f->program, GACT_ENTRY_DAG, name);
+    assert_int_equal(gact_batch_open(f->program, entry, count, &batch, NULL), GACT_OK);
+    return batch;
+}
+
+/* A row of x for each instance and an index for each; every fourth is out of bounds. */
+static void runs_a_batch(void **state) {
+    enum { N = 1000 };
+    Fixture f;
+    float x[N][3];
+    int64_t at[N];
+    GactView xs = {.kind = GACT_F32, .rank = 2, .dims = {N, 3}, .data = x}, sums, ends;
+    GactView indices = {.kind = GACT_I64, .rank = 1, .dims = {N}, .data = at};
+    GactBatch *batch = open_batch(&f, "halves", N);
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        at[i] = i % 4;
+        for (int k = 0; k < 3; k++)
+            x[i][k] = (float)(10 * i + k);
+    }
+    assert_int_equal(gact_batch_run(batch, &f.error), GACT_BAD_INPUT);
+    assert_int_equal(gact_batch_set_view(batch, "x", &xs, &f.error), GACT_OK);
+    assert_int_equal(gact_batch_set_view(batch, "i", &indices, &f.error), GACT_OK);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(gact_batch_run(batch, &f.error), GACT_FAULTED);
+        assert_string_equal(f.error.text, "instance 3: index 3 is out of bounds for size 3");
+        assert_int_equal(gact_batch_done(batch), N);
+        assert_int_equal(gact_batch_get_view(batch, "sum", &sums, &f.error), GACT_OK);
+        assert_int_equal(gact_batch_get_view(batch, "at", &ends, &f.error), GACT_OK);
+        assert_true(ends.rank == 1 && ends.dims[0] == N);
+        for (int i = 0; i < N; i++) {
+            float end = ((float *)ends.data)[i];
+            assert_true(((float *)sums.data)[i] == x[i][0] + x[i][1] + x[i][2]);
+            assert_true(at[i] == 3 ? end != end : end == x[i][at[i]]);
+        }
+        assert_int_equal(gact_batch_fault_count(batch), N / 4);
+        for (int64_t k = 0; k < N / 4; k++)
+            assert_int_equal(gact_batch_fault_instance(batch, k), 4 * k + 3);
+    }
+    GactBatchOutput out;
+    assert_int_equal(gact_batch_output(batch, 1, &out), GACT_OK);
+    assert_true(out.absent_count == N / 4 && out.absent[3] && !out.absent[4] && !out.shape);
+    char *text = gact_batch_fault_text(batch, 1, GACT_FAULT_JSON);
+    assert_non_null(strstr(text, "\"instance\":7,"));
+    free(text);
+    gact_batch_close(batch);
+    close_call(&f);
+}
+
+static void refuses_a_batch(void **state) {
+    Fixture f;
+    float x[6] = {1, 2, 3, 4, 5, 6};
+    GactView xs = {.kind = GACT_F32, .rank = 2, .dims = {3, 2}, .data = x}, out;
+    GactBatch *batch = open_batch(&f, "halves", 2);
+    (void)state;
+    assert_int_equal(gact_batch_set_view(batch, "x", &xs, &f.error), GACT_BAD_INPUT);
+    assert_string_equal(f.error.text, "input x has 3 instances, the batch has 2");
+    assert_int_equal(gact_batch_set_view(batch, "y", &xs, &f.error), GACT_BAD_INPUT);
+    assert_string_equal(f.error.text, "halves has no input y");
+    xs.rank = 3;
+    assert_int_equal(gact_batch_set_view(batch, "x", &xs, &f.error), GACT_BAD_INPUT);
+    assert_int_equal(gact_batch_get_view(batch, "at", &out, &f.error), GACT_FAULTED);
+    assert_int_equal(gact_batch_refused(batch), -1);
+    gact_batch_close(batch);
+    gact_batch_close(NULL);
+    close_call(&f);
+}
+
 /* Every allocation of a run fails once; the next run is whole again. */
 static void survives_failing_memory(void **state) {
     Fixture f;
@@ -368,6 +440,8 @@ int main(void) {
         cmocka_unit_test(exits_through_try),
         cmocka_unit_test(runs_a_test),
         cmocka_unit_test(runs_many),
+        cmocka_unit_test(runs_a_batch),
+        cmocka_unit_test(refuses_a_batch),
         cmocka_unit_test(survives_failing_memory),
     };
     return cmocka_run_group_tests(tests, make_image, remove_image);
