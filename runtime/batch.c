@@ -36,21 +36,21 @@ GactStatus gact_batch_open(GactProgram *program, const GactEntry *entry, int64_t
     return GACT_OK;
 }
 
-static void drop_results(GactBatch *b) {
+static void drop_faults(GactBatch *b) {
     for (int64_t k = 0; k < b->nfaults; k++)
         fault_drop(&b->faults[k]);
     free(b->faults);
     b->faults = NULL;
     b->nfaults = 0;
-    if (b->ran)
-        gathering_close(&b->results);
-    b->ran = false;
 }
 
 void gact_batch_close(GactBatch *batch) {
     if (!batch)
         return;
-    drop_results(batch);
+    drop_faults(batch);
+    if (batch->opened)
+        gathering_close(&batch->results);
+    region_free(&batch->scratch);
     region_free(&batch->region);
     free(batch);
 }
@@ -143,7 +143,7 @@ GactStatus gact_batch_set_view(GactBatch *batch, const char *name, const GactVie
 /* The sizes that an instance's inputs must have, as rows that are checked one after the other. */
 static void find_checks(GactBatch *b) {
     const GactEntry *e = b->entry;
-    b->checks = region_zero(&b->region, (size_t)e->in_slots + 1, sizeof *b->checks);
+    b->checks = region_zero(&b->scratch, (size_t)e->in_slots + 1, sizeof *b->checks);
     b->nchecks = 0;
     for (int32_t k = 0; k < e->ninputs; k++) {
         const GactPort *p = &e->inputs[k];
@@ -152,7 +152,7 @@ static void find_checks(GactBatch *b) {
         for (int32_t axis = 0; axis < p->type->rank; axis++)
             b->checks[b->nchecks++] = (SizeCheck){&p->dims[axis], p->slot, axis};
     }
-    b->parameters = region_zero(&b->region, (size_t)e->nsymbols + 1, sizeof *b->parameters);
+    b->parameters = region_zero(&b->scratch, (size_t)e->nsymbols + 1, sizeof *b->parameters);
     for (int32_t k = 0; k < e->nsymbols; k++) {
         int32_t port = port_find(e->inputs, e->ninputs, e->symbols[k]);
         bool is_size =
@@ -171,59 +171,91 @@ static bool is_untold(const GactSlot *slots, int32_t axis) {
 
 /* Does the size fit? A symbol's first size is the symbol's; a size that nothing told becomes what
    it must be. */
-static bool size_fits(const SizeCheck *c, GactSlot *in, int64_t *sizes) {
+static bool size_fits(Lane *lane, const SizeCheck *c) {
     const GactDim *d = c->dim;
-    GactSlot *slots = in + c->slot;
+    GactSlot *slots = lane->in + c->slot;
+    int64_t *sizes = lane->sizes;
     int64_t size = slots[c->axis].i, rest = size - d->offset;
     bool known = d->symbol == -1 || (d->symbol >= 0 && sizes[d->symbol] >= 0);
     if (d->symbol == -2)
         return true;
     if (known) {
         int64_t want = d->offset + (d->symbol >= 0 ? d->scale * sizes[d->symbol] : 0);
-        if (size != want && is_untold(slots, c->axis))
+        if (size != want && is_untold(slots, c->axis)) {
             size = slots[c->axis].i = want;
+            lane->tells = true;
+        }
         return size == want;
     }
     if (is_untold(slots, c->axis))
         return true;
-    if (!d->scale || rest % d->scale || rest / d->scale < 0)
-        return false;
-    sizes[d->symbol] = rest / d->scale;
-    return true;
+    if (d->scale != 1) { /* dividing takes as long as a small instance's whole check */
+        if (!d->scale || rest % d->scale)
+            return false;
+        rest /= d->scale;
+    }
+    sizes[d->symbol] = rest;
+    return rest >= 0;
 }
 
 static bool sizes_fit(const GactBatch *b, Lane *lane) {
     for (int32_t k = 0; k < b->entry->nsymbols; k++)
         lane->sizes[k] = b->parameters[k] >= 0 ? lane->in[b->parameters[k]].i : -1;
     for (int32_t k = 0; k < b->nchecks; k++)
-        if (!size_fits(&b->checks[k], lane->in, lane->sizes))
+        if (!size_fits(lane, &b->checks[k]))
             return false;
     return true;
 }
 
-/* Moves the lane's inputs to instance i; false when their sizes do not fit. */
-static bool select_instance(const GactBatch *b, Lane *lane, int64_t i) {
-    for (int32_t k = 0; k < b->entry->ninputs; k++)
+/* Are the kind's bytes in a column its slot? */
+static bool is_word(int32_t kind) {
+    return kind_is_scalar(kind) && kind_size(kind) == sizeof(GactSlot);
+}
+
+/* The inputs that differ from instance to instance. */
+static void find_varying(GactBatch *b) {
+    const GactEntry *e = b->entry;
+    b->varying = region_zero(&b->scratch, (size_t)e->ninputs + 1, sizeof *b->varying);
+    b->nvarying = 0;
+    for (int32_t k = 0; k < e->ninputs; k++)
         if (b->columns[k])
-            value_element(b->entry->inputs[k].type, b->columns[k], i,
-                          lane->in + b->entry->inputs[k].slot);
-    return sizes_fit(b, lane);
+            b->varying[b->nvarying++] = (Varying){.type = e->inputs[k].type,
+                                                  .columns = b->columns[k],
+                                                  .slot = e->inputs[k].slot,
+                                                  .is_word = is_word(e->inputs[k].type->kind)};
+}
+
+/* Moves the lane's inputs to instance i. */
+static inline void select_instance(const GactBatch *b, Lane *lane, int64_t i) {
+    for (int32_t k = 0; k < b->nvarying; k++) {
+        const Varying *v = &b->varying[k];
+        if (v->is_word)
+            lane->in[v->slot] = ((const GactSlot *)v->columns[1].p)[i];
+        else
+            value_element(v->type, v->columns, i, lane->in + v->slot);
+    }
 }
 
 static void check_range(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
     GactBatch *b = env;
     Lane *lane = &b->lanes[thread_of(ctx)->id];
-    for (int64_t i = lo; i < hi && i < lane->refused; i++)
-        if (!select_instance(b, lane, i))
+    for (int64_t i = lo; i < hi && i < lane->refused; i++) {
+        select_instance(b, lane, i);
+        if (!sizes_fit(b, lane))
             lane->refused = i;
+    }
 }
 
 /* Refuses the batch for its first instance whose sizes do not fit. */
 static GactStatus check_instances(GactBatch *b, Thread *t, GactError *error) {
-    pool_run(t, "check instances", check_range, b, b->count);
     b->refused = b->count;
-    for (int32_t k = 0; k < b->nlanes; k++)
+    b->tells = false;
+    if (b->nchecks)
+        pool_run(t, "check instances", check_range, b, b->count);
+    for (int32_t k = 0; k < b->nlanes; k++) {
         b->refused = b->lanes[k].refused < b->refused ? b->lanes[k].refused : b->refused;
+        b->tells |= b->lanes[k].tells;
+    }
     if (b->refused == b->count)
         return GACT_OK;
     GactError why = {.text = "the sizes of its inputs do not fit"};
@@ -265,6 +297,8 @@ static void run_instance(GactBatch *b, Lane *lane) {
     Thread *t = &lane->run.main;
     int64_t i = lane->at;
     select_instance(b, lane, i);
+    if (b->tells)
+        sizes_fit(b, lane);
     for (int32_t k = 0; k < e->noutputs; k++)
         lane->out[k].i = 1;
     e->run(&t->ctx, lane->in, lane->out);
@@ -464,8 +498,11 @@ static void run_all(void *arg) {
 static GactStatus run_job(Job *job) {
     GactBatch *b = job->batch;
     bool opened = run_open(&job->run, NULL);
-    b->ran = opened && lanes_open(b) && gathering_open(&b->results, b->entry, b->count);
-    if (!b->ran || !stack_call(&job->run.main, run_all, job))
+    if (b->opened)
+        gathering_restart(&b->results);
+    else
+        b->opened = gathering_open(&b->results, b->entry, b->count);
+    if (!opened || !b->opened || !lanes_open(b) || !stack_call(&job->run.main, run_all, job))
         job->status = error_set(job->error, GACT_INTERNAL, "no memory to run a batch");
     lanes_close(b);
     if (opened)
@@ -488,7 +525,8 @@ static GactStatus report_faults(const GactBatch *b, GactError *error) {
 GactStatus gact_batch_run(GactBatch *batch, GactError *error) {
     Job job = {.batch = batch, .error = error};
     int64_t begin = trace_on ? clock_ns() : 0;
-    drop_results(batch);
+    drop_faults(batch);
+    batch->ran = false;
     atomic_store(&batch->done, 0);
     batch->refused = -1;
     GactStatus status = check_given(batch, error);
@@ -496,12 +534,13 @@ GactStatus gact_batch_run(GactBatch *batch, GactError *error) {
         status = device_ensure(error);
     if (status)
         return status;
+    region_free(&batch->scratch);
     find_checks(batch);
+    find_varying(batch);
     status = run_job(&job);
     if (trace_on)
         trace_event("entry", batch->entry->name, 0, begin);
-    if (status)
-        drop_results(batch);
+    batch->ran = !status;
     return status ? status : report_faults(batch, error);
 }
 

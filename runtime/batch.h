@@ -10,6 +10,14 @@ typedef struct {
     int32_t slot, axis; /* of the input among the entry's slots */
 } SizeCheck;
 
+/* An input that differs from instance to instance. */
+typedef struct {
+    const GactType *type;
+    const GactSlot *columns; /* of the array of all instances' */
+    int32_t slot;
+    bool is_word; /* a number of 8 bytes: its column is one of slots */
+} Varying;
+
 /* One thread's own. */
 typedef struct {
     alignas(64) Run run;
@@ -20,6 +28,7 @@ typedef struct {
     int64_t refused; /* the first that was found whose sizes do not fit */
     int32_t seen;    /* faults that have their instance's number */
     bool failed;     /* had no memory for a stack */
+    bool tells;      /* a size that nothing told was found out from another */
     Region region;   /* of the parts */
     Part *parts, *part;
     int64_t nparts, cap;
@@ -32,15 +41,19 @@ struct GactBatch {
     Region region;
     GactSlot *in;             /* as GactEntryFn takes them */
     const GactSlot **columns; /* for each input: those of its array, NULL: one value for all */
+    Region scratch;           /* of what follows, made for each run */
     SizeCheck *checks;
-    int32_t nchecks;
+    int32_t nchecks, nvarying;
+    Varying *varying;
     int32_t *parameters; /* for each symbol: the slot of the input that tells it, or -1 */
+    bool tells;          /* sizes must be found out for each instance */
     bool is_wide;        /* instances run one after the other, each on all threads */
     Lane *lanes;         /* while it runs */
     int32_t nlanes;
     _Atomic int64_t done;
     int64_t refused;
-    bool ran; /* there are results */
+    bool opened; /* results has memory */
+    bool ran;    /* and what the last run gave */
     Gathering results;
     Fault *faults; /* in order of instances */
     int64_t nfaults;

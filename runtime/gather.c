@@ -36,10 +36,10 @@ static void gather_open(Region *region, Gather *g, const GactType *type, int64_t
     g->kinds = region_zero(region, (size_t)elem->columns + 1, sizeof *g->kinds);
     g->widths = region_zero(region, (size_t)elem->columns + 1, sizeof *g->widths);
     g->columns = region_zero(region, (size_t)elem->columns + 1, sizeof *g->columns);
+    g->rooms = region_zero(region, (size_t)elem->columns + 1, sizeof *g->rooms);
     g->shape = region_zero(region, (size_t)g->rank + 1, sizeof *g->shape);
     g->absent = region_map(region, (size_t)count + 1);
-    if (!even_kinds(elem, g->kinds))
-        atomic_store(&g->state, LOOSE);
+    g->is_even = even_kinds(elem, g->kinds);
     for (int c = 0; c < g->ncolumns; c++)
         g->widths[c] = kind_size(g->kinds[c]);
 }
@@ -55,11 +55,24 @@ bool gathering_open(Gathering *g, const GactEntry *entry, int64_t count) {
             return false;
         }
     }
+    gathering_restart(g);
     return true;
+}
+
+void gathering_restart(Gathering *g) {
+    region_free(&g->joined);
+    for (int32_t k = 0; k < g->noutputs; k++) {
+        Gather *o = &g->outputs[k];
+        if (atomic_load(&o->nabsent))
+            memset(o->absent, 0, (size_t)g->count);
+        atomic_store(&o->nabsent, 0);
+        atomic_store(&o->state, o->is_even ? UNDECIDED : LOOSE);
+    }
 }
 
 void gathering_close(Gathering *g) {
     pthread_mutex_destroy(&g->lock);
+    region_free(&g->joined);
     region_free(&g->region);
 }
 
@@ -76,7 +89,10 @@ static int32_t decide(Gathering *all, Gather *g, const GactSlot *slots) {
         if (__builtin_mul_overflow((size_t)g->count, (size_t)g->size * (size_t)g->widths[c],
                                    &bytes))
             return LOOSE;
+        if (bytes < g->rooms[c])
+            continue;
         g->columns[c] = region_map(&all->region, bytes + 1);
+        g->rooms[c] = g->columns[c] ? bytes + 1 : 0;
         if (!g->columns[c])
             return LOOSE;
     }
@@ -302,27 +318,26 @@ static void loosen_range(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
 static void join(Gathering *all, Gather *g, Thread *t, Joining *j) {
     int n = g->type->columns;
     int64_t cells = (j->nparts + 1) * n;
-    bool *marks = region_zero(&all->region, (size_t)n + 1, sizeof *marks);
+    bool *marks = region_zero(&all->joined, (size_t)n + 1, sizeof *marks);
     mark_offsets(g->type, marks);
     j->is_offsets = marks;
-    j->columns = region_zero(&all->region, (size_t)n + 1, sizeof *j->columns);
-    j->at = region_zero(&all->region, (size_t)cells, sizeof *j->at);
-    j->base = region_zero(&all->region, (size_t)cells, sizeof *j->base);
+    j->columns = region_zero(&all->joined, (size_t)n + 1, sizeof *j->columns);
+    j->at = region_zero(&all->joined, (size_t)cells, sizeof *j->at);
+    j->base = region_zero(&all->joined, (size_t)cells, sizeof *j->base);
     loosen_range(NULL, j, 0, j->nparts); /* one thread: parts share regions */
-    if (!join_layout(j, &all->region))
-        region_alloc(&all->region, SIZE_MAX / 2); /* reports that memory is exhausted */
+    if (!join_layout(j, &all->joined))
+        region_alloc(&all->joined, SIZE_MAX / 2); /* reports that memory is exhausted */
     pool_run(t, "join instances", join_range, j, j->nparts);
 }
 
-/* NaN in the places of absent instances, in columns of floats; others have 0 there. */
+/* Fills the places of absent instances: NaN in columns of floats, 0 in others. */
 static void fill_absent(const Gather *g) {
     for (int c = 0; c < g->ncolumns; c++) {
-        if (!kind_is_float(g->kinds[c]))
-            continue;
-        GactSlot nan = scalar_of_float(g->kinds[c], NAN);
+        bool is_float = kind_is_float(g->kinds[c]);
+        GactSlot fill = is_float ? scalar_of_float(g->kinds[c], NAN) : (GactSlot){0};
         for (int64_t i = 0; i < g->count; i++)
             for (int64_t k = 0; g->absent[i] && k < g->size; k++)
-                scalar_store(g->kinds[c], g->columns[c] + (i * g->size + k) * g->widths[c], nan);
+                scalar_store(g->kinds[c], g->columns[c] + (i * g->size + k) * g->widths[c], fill);
     }
 }
 
@@ -341,7 +356,7 @@ static void finish_output(Gathering *all, int32_t k, Thread *t, const Part *part
         fill_absent(g);
     int ncolumns = loose ? g->type->columns : g->ncolumns;
     char **columns = loose ? j.columns : g->columns;
-    g->slots = region_zero(&all->region, 2 * (size_t)ncolumns + 1, sizeof *g->slots);
+    g->slots = region_zero(&all->joined, 2 * (size_t)ncolumns + 1, sizeof *g->slots);
     for (int c = 0; c < ncolumns; c++)
         g->slots[2 * c + 1].p = columns[c];
 }

@@ -13,14 +13,16 @@
 
 /* The array of one output of all instances. */
 typedef struct {
-    const GactType *type;    /* of an instance's output */
-    int64_t count;           /* instances */
-    int32_t rank;            /* of the output; 0: it is no array */
-    int32_t ncolumns;        /* of its elements, or of itself */
+    const GactType *type; /* of an instance's output */
+    int64_t count;        /* instances */
+    int32_t rank;         /* of the output; 0: it is no array */
+    bool is_even;         /* its elements have one size, so that instances can lie side by side */
+    int32_t ncolumns;     /* of its elements, or of itself */
     int32_t *kinds, *widths; /* of these columns, where none has offsets */
     _Atomic int32_t state;   /* of what follows; decided by the first instance that is delivered */
     int64_t *shape, size;    /* its dims and their product */
-    char **columns;          /* zeros where nothing is yet */
+    char **columns;          /* of all instances side by side */
+    size_t *rooms;           /* bytes of these, which serve further runs */
     _Atomic int64_t nabsent;
     uint8_t *absent;
     GactSlot *slots; /* of the finished array's columns */
@@ -39,12 +41,14 @@ typedef struct {
     Gather *outputs;
     int32_t noutputs;
     int64_t count;
-    Region region;
-    pthread_mutex_t lock; /* while a shape is decided */
+    Region region, joined; /* of what serves further runs, and of joined lists */
+    pthread_mutex_t lock;  /* while a shape is decided */
 } Gathering;
 
 /* Prepares for `count` instances; false when memory is exhausted. */
 bool gathering_open(Gathering *g, const GactEntry *entry, int64_t count);
+/* Prepares for another run; the memory of the last one's results is used again. */
+void gathering_restart(Gathering *g);
 void gathering_close(Gathering *g);
 
 void part_open(const Gathering *g, Part *part, Region *region, int64_t lo, int64_t hi);
