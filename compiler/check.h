@@ -321,6 +321,9 @@ int function_arity(Checker *ck, Type *type, bool *any); /* for (_, _) -> _ */
 Val check_spawn(Checker *ck, const Expr *e);
 Val check_send(Checker *ck, const Expr *e);
 Val check_timed(Checker *ck, const Expr *e);
+void check_stop(Checker *ck, const Expr *e);
+/* A comprehension whose elements are spawned. */
+Val check_population(Checker *ck, const Expr *e);
 Val inline_decl(Checker *ck, const Decl *decl, Args *args, const TypeEnv *env);
 
 /* ---- check_builtin.c ---- */
@@ -380,9 +383,14 @@ Val index_vals(Checker *ck, Val base, Val *at, const Span *spans, int n, Span sp
 
 void check_duplicates(Checker *ck, Module *m);
 
-/* ---- check_actor.c, check_entry.c, check_attr.c ---- */
+/* ---- check_actor.c, check_message.c, check_entry.c, check_attr.c ---- */
 
 void check_actor_decl(Checker *ck, const Decl *d);
+void check_known_actors(Checker *ck);
+/* What is known of the actor that references of this type mean. */
+IrActor *actor_known(Checker *ck, Type *type);
+/* A reference by its number. */
+Val reference_of(Checker *ck, Type *type, IrId number);
 void check_entries(Checker *ck);
 /* Reports attributes that are unknown or do not stand on a `where`. */
 void check_attrs(Checker *ck, const AttrList *attrs, const char *where);

@@ -1,345 +1,409 @@
-/* Actors: declarations, spawning, messages. Everything is resolved and typed here; their execution is
-   the runtime's, and until a scheduler is linked a spawn is a fault. */
+/* Actors: what is known of each (its messages, its state), and the functions that are their handlers. A
+   handler is a function of the reference of its actor and of what the message carries; it takes the
+   state that it uses first and puts what it changed at its end, so a fault in between changes nothing.
+   Sends, asks and spawns are in check_message.c. */
 #include "check.h"
 
 #include "../lang/image.h"
 
 #include <string.h>
 
-static const Decl *handler_of(const Decl *actor, Name message) {
-    for (int i = 0; i < actor->actor.items.len; i++)
-        if (actor->actor.items.at[i]->kind == DECL_HANDLER &&
-            actor->actor.items.at[i]->name == message)
-            return actor->actor.items.at[i];
-    return NULL;
-}
+/* ---- what is known of an actor ---- */
 
-static const Decl *message_handler(Checker *ck, const Decl *actor, Name message, Span span) {
-    const Decl *h = handler_of(actor, message);
-    if (h)
-        return h;
-    VEC(Name) names = {0};
-    for (int i = 0; i < actor->actor.items.len; i++)
-        if (actor->actor.items.at[i]->kind == DECL_HANDLER)
-            vec_push(ck->arena, &names, actor->actor.items.at[i]->name);
-    Diag *d = ck_error(ck, DIAG_UNKNOWN_MESSAGE, span, "actor %s has no message `%s`", actor->name,
-                       message);
-    diag_span(ck->diags, d, actor->name_span, "%s is declared here", actor->name);
-    Name near = nearest_name(message, names.at, names.len);
-    if (near)
-        diag_help(ck->diags, d, "did you mean `%s`?", near);
-    return NULL;
-}
-
-/* Evaluates in the actor's own file. */
-static Type *type_in(Checker *ck, const Decl *d, const TypeExpr *te) {
-    FnCtx ctx = {.outer = ck->fn, .decl = d, .module = d->module, .base = ck->locals.len,
-                 .returned = -1, .retval = -1, .brk = -1, .cont = -1};
-    ck->fn = &ctx;
-    Type *type = te ? eval_type(ck, te) : type_unit(ck->ts);
-    ck->fn = ctx.outer;
-    return type_resolve(ck->ts, type);
+static const TypeEnv *actor_env(Checker *ck, const Type *actor) {
+    const TypeEnv *env = NULL;
+    for (int i = 0; i < actor->nargs; i++)
+        env = type_env(ck, env, actor->decl->actor.type_params.at[i], actor->args[i]);
+    return env;
 }
 
 /* A @batch handler's parameters are arrays of what one message carries. */
 static Type *message_type(Checker *ck, const Decl *handler, const TypeExpr *te) {
-    Type *type = type_in(ck, handler, te);
+    Type *type = te ? type_resolve(ck->ts, eval_type(ck, te)) : type_unit(ck->ts);
     if (find_attr(&handler->attrs, "batch") && type->kind == TYPE_ARRAY)
         return type->rank > 1 ? type_array(ck->ts, type->elem, type->rank - 1)
                               : type_resolve(ck->ts, type->elem);
     return type;
 }
 
-static void check_argument(Checker *ck, const Decl *h, const Param *p, Val v, Span span, bool many) {
-    if (!p->type || is_poison(ck, v))
-        return;
-    Type *want = message_type(ck, h, p->type), *got = type_of(ck, v);
-    bool ok = true;
-    if (many && got->kind == TYPE_ARRAY) { /* dealt out, one element each */
-        Type *elem = element_type(ck, got);
-        bool deals = want->kind == TYPE_ARRAY ? elem->kind == TYPE_ARRAY : elem->kind != TYPE_ARRAY;
-        if (deals && (want->kind != TYPE_ARRAY || want->rank == elem->rank) &&
-            type_unify(ck->ts, elem, want))
-            return;
+static IrMessageKind message_kind(const Decl *h) {
+    if (h->kind == DECL_HANDLER)
+        return MESSAGE_PLAIN;
+    if (h->kind == DECL_TIMER)
+        return MESSAGE_TIMER;
+    return !strcmp(h->fn.title, "start")  ? MESSAGE_START
+           : !strcmp(h->fn.title, "stop") ? MESSAGE_STOP
+                                          : MESSAGE_FAULT;
+}
+
+static IrFunc *part_func(Checker *ck, const IrActor *actor, const char *name, Span span) {
+    IrFunc *func = ir_func_new(ck->c->ir, arena_printf(ck->arena, "%s.%s", actor->name, name), span);
+    func->has_effect = true;
+    func->result = type_unit(ck->ts);
+    ir_param(func, func->body, actor->type); /* self */
+    return func;
+}
+
+static void add_message(Checker *ck, IrActor *actor, const Decl *h) {
+    IrMessage *m = NEW(ck->arena, IrMessage);
+    *m = (IrMessage){.actor = actor, .kind = message_kind(h), .decl = h, .span = h->span};
+    m->name = h->name ? h->name : ck_name(ck, h->fn.title);
+    m->nargs = m->kind == MESSAGE_PLAIN ? h->fn.params.len : 0;
+    m->args = NEW_ARRAY(ck->arena, Type *, m->nargs + 1);
+    m->func = part_func(ck, actor, m->name, h->span);
+    ir_param(m->func, m->func->body, basic(ck, TYPE_U64));  /* sender */
+    ir_param(m->func, m->func->body, basic(ck, TYPE_HLC)); /* sent */
+    for (int k = 0; k < m->nargs; k++) {
+        const TypeExpr *te = h->fn.params.at[k].type;
+        m->args[k] = te ? message_type(ck, h, te) : basic(ck, TYPE_POISON);
+        ir_param(m->func, m->func->body, m->args[k]);
     }
-    convert_to(ck, v, want, &ok);
-    if (!ok)
-        report_mismatch(ck, want, got, span,
-                        arena_printf(ck->arena, "argument `%s` of message %s",
-                                     p->name ? p->name : "_", h->name));
+    m->reply = message_type(ck, h, h->fn.result);
+    m->func->result = m->reply;
+    IrModule *ir = ck->c->ir;
+    if (!ir->messages.len)
+        vec_push(ck->arena, &ir->messages, NULL);
+    m->number = ir->messages.len;
+    vec_push(ck->arena, &ir->messages, m);
+    vec_push(ck->arena, &actor->messages, m);
 }
 
-static void check_arguments(Checker *ck, const Decl *h, const Expr *e, bool many) {
-    const ParamList *params = &h->fn.params;
-    const ArgList *args = &e->send.args;
-    bool *given = NEW_ARRAY(ck->arena, bool, params->len + 1);
-    for (int i = 0; i < args->len; i++) {
-        int k = i;
-        Val v = check_expr(ck, args->at[i].value);
-        if (args->at[i].name)
-            for (k = 0; k < params->len && params->at[k].name != args->at[i].name; k++)
-                ;
-        if (k >= params->len || given[k]) {
-            const Arg *a = &args->at[i];
-            Diag *d = a->name ? ck_error(ck, DIAG_ARGUMENTS, a->name_span,
-                                         "message %s has no parameter `%s` left", h->name, a->name)
-                              : ck_error(ck, DIAG_ARGUMENTS, a->value->span,
-                                         "message %s takes %d argument%s", h->name, params->len,
-                                         params->len == 1 ? "" : "s");
-            diag_span(ck->diags, d, h->name_span, "declared here");
-            return;
-        }
-        given[k] = true;
-        check_argument(ck, h, &params->at[k], v, args->at[i].value->span, many);
+/* Its parameters and messages by their written types. */
+static void declare_parts(Checker *ck, IrActor *actor) {
+    const Decl *d = actor->type->decl;
+    FnCtx ctx = {.outer = ck->fn, .decl = d, .module = d->module, .types = actor_env(ck, actor->type),
+                 .base = ck->locals.len, .returned = -1, .retval = -1, .brk = -1, .cont = -1};
+    ck->fn = &ctx;
+    int n = d->actor.params.len;
+    for (int i = 0; i < d->actor.items.len; i++)
+        n += d->actor.items.at[i]->kind == DECL_STATE;
+    actor->fields = NEW_ARRAY(ck->arena, Type *, n + 1);
+    actor->names = NEW_ARRAY(ck->arena, Name, n + 1);
+    actor->init = part_func(ck, actor, "spawn", d->span);
+    for (int k = 0; k < d->actor.params.len; k++) {
+        const Param *p = &d->actor.params.at[k];
+        Type *type = p->type ? type_resolve(ck->ts, eval_type(ck, p->type)) : basic(ck, TYPE_POISON);
+        actor->fields[k] = type;
+        actor->names[k] = p->name ? p->name : ck_name(ck, "_");
+        ir_param(actor->init, actor->init->body, type);
     }
-    for (int k = 0; k < params->len; k++)
-        if (!given[k] && !params->at[k].init) {
-            Diag *d = ck_error(ck, DIAG_ARGUMENTS, e->send.message_span,
-                               "message %s misses its argument `%s`", h->name,
-                               params->at[k].name ? params->at[k].name : "_");
-            diag_span(ck->diags, d, h->name_span, "declared here");
-            return;
-        }
-}
-
-/* Programs with actors are compiled; the part that would run them says so when it is reached. */
-static void not_run_yet(Checker *ck, Span span) {
-    static const char text[] = "this build checks actors but has no scheduler to run them";
-    Span outer = ck->b.span;
-    ck->b.span = span;
-    IrId id = ir_string(&ck->b, text, sizeof text - 1);
-    ir_rt(&ck->b, RT_FAIL, type_unit(ck->ts), &id, 1);
-    ck->b.span = outer;
-}
-
-Val check_send(Checker *ck, const Expr *e) {
-    bool asks = e->kind == EXPR_ASK;
-    Val to = check_expr(ck, e->send.to);
-    Type *type = type_of(ck, to);
-    if (type->kind == TYPE_POISON)
-        return to;
-    bool many = type->kind == TYPE_ARRAY;
-    Type *actor = many ? type_resolve(ck->ts, type->elem) : type;
-    if (actor->kind != TYPE_ACTOR) {
-        Diag *d = ck_error(ck, DIAG_NOT_AN_ACTOR, e->send.to->span,
-                           "messages go to actors; this is %s", text_of(ck, type));
-        if (asks)
-            diag_note(ck->diags, d, "there is no `c ? a : b`: write if c { a } else { b }");
-        return val_poison(ck);
+    actor->nparams = actor->nfields = d->actor.params.len;
+    for (int i = 0; i < d->actor.items.len; i++) {
+        DeclKind kind = d->actor.items.at[i]->kind;
+        if (kind == DECL_HANDLER || kind == DECL_LIFECYCLE || kind == DECL_TIMER)
+            add_message(ck, actor, d->actor.items.at[i]);
     }
-    if (!effect_allowed(ck, e->span, asks ? "an ask" : "a send"))
-        return val_poison(ck);
-    const Decl *h = message_handler(ck, actor->decl, e->send.message, e->send.message_span);
-    if (!h)
-        return val_poison(ck);
-    check_arguments(ck, h, e, many);
-    not_run_yet(ck, e->span);
-    if (!asks || !h->fn.result)
-        return val_unit(ck);
-    Type *reply = message_type(ck, h, h->fn.result);
-    if (many)
-        reply = reply->kind == TYPE_ARRAY ? type_array(ck->ts, reply->elem, type->rank + reply->rank)
-                                          : type_array(ck->ts, reply, type->rank);
-    IrId id = ir_undef(&ck->b, reply);
-    for (int k = 0; many && k < type->rank; k++)
-        ck_assume_dim(ck, id, 0, k, ck_dim(ck, to.id, k));
-    return val(reply, id);
+    ck->fn = ctx.outer;
 }
 
-Val check_timed(Checker *ck, const Expr *e) {
-    Val v = check_expr(ck, e->timed.message);
-    Val time = check_expr(ck, e->timed.time);
-    coerce(ck, time, basic(ck, TYPE_DURATION), e->timed.time->span, "this time");
-    ExprKind want = e->kind == EXPR_WITHIN ? EXPR_ASK : EXPR_SEND;
-    const Expr *m = e->timed.message;
-    while (m->kind == EXPR_PAREN)
-        m = m->inner;
-    if (m->kind != want)
-        ck_error(ck, DIAG_NOT_AN_ACTOR, e->timed.message->span,
-                 e->kind == EXPR_WITHIN ? "`within` limits an ask, `a ? m()`"
-                                        : "`after` delays a send, `a ! m()`");
+IrActor *actor_known(Checker *ck, Type *type) {
+    IrModule *ir = ck->c->ir;
+    for (int i = 0; i < ir->actors.len; i++)
+        if (ir->actors.at[i]->type == type)
+            return ir->actors.at[i];
+    IrActor *actor = NEW(ck->arena, IrActor);
+    *actor = (IrActor){.name = type->decl->name, .type = type, .number = ir->actors.len,
+                       .span = type->decl->span};
+    actor->is_reentrant = find_attr(&type->decl->attrs, "reentrant") != NULL;
+    vec_push(ck->arena, &ir->actors, actor);
+    declare_parts(ck, actor);
+    return actor;
+}
+
+/* ---- handlers ---- */
+
+/* A function of an actor that is being checked. */
+typedef struct {
+    IrActor *actor;
+    const Decl *decl;
+    FnCtx ctx;
+    IrFunc *func;
+    int next;    /* parameter of func */
+    int *locals; /* of each field */
+    IrId *taken; /* what each field was at first */
+} Part;
+
+static IrId next_param(Part *p) {
+    return p->func->body->params.at[p->next++];
+}
+
+static int add_local(Checker *ck, const char *name, Val v, bool is_var) {
+    int at = local_add(ck, ck_name(ck, name), v, (Span){0}, is_var);
+    ck->locals.at[at].used = true;
+    return at;
+}
+
+static void begin_part(Checker *ck, Part *p, IrActor *actor, IrFunc *func) {
+    const Decl *d = actor->type->decl;
+    *p = (Part){.actor = actor, .decl = d, .func = func};
+    root_begin(ck);
+    ck->b = (IrBuilder){.module = ck->c->ir, .func = func, .region = func->body, .span = func->span};
+    p->ctx = (FnCtx){.decl = d, .what = "handler", .module = d->module, .types = actor_env(ck, actor->type),
+                     .returned = -1, .retval = -1, .brk = -1, .cont = -1, .effects = true, .actor = d};
+    ck->fn = &p->ctx;
+    p->locals = NEW_ARRAY(ck->arena, int, d->actor.params.len + d->actor.items.len + 1);
+    p->taken = NEW_ARRAY(ck->arena, IrId, d->actor.params.len + d->actor.items.len + 1);
+    add_local(ck, "self", val(actor->type, next_param(p)), false);
+}
+
+static void end_part(Checker *ck) {
+    root_end(ck);
+    ck->fn = NULL;
+}
+
+static IrId part_self(const Part *p) {
+    return p->func->body->params.at[0];
+}
+
+static void put_field(Checker *ck, const Part *p, int k, IrId value) {
+    IrId args[] = {ir_i64(&ck->b, p->actor->number), ir_i64(&ck->b, k), part_self(p), value};
+    ir_rt(&ck->b, RT_PUT, type_unit(ck->ts), args, 4);
+}
+
+/* A parameter's value under its name, its written sizes checked and bound. */
+static Val bind_value(Checker *ck, const Param *p, Val v) {
+    if (p->type && p->type->kind != TE_NAME)
+        v = coerce_written(ck, v, p->type, p->span, true, "this parameter");
     return v;
 }
 
-Val check_spawn(Checker *ck, const Expr *e) {
-    Module *m = ck->fn ? ck->fn->module : ck->c->modules.at[0];
-    if (e->spawn.module)
-        m = find_import(ck, m, e->spawn.module);
-    Decl *d = m ? find_decl(ck, m, e->spawn.actor, DECL_ACTOR) : NULL;
-    if (!d) {
-        Diag *diag = ck_error(ck, DIAG_UNKNOWN_TYPE, e->spawn.actor_span, "unknown actor `%s`",
-                              e->spawn.actor);
-        VEC(Name) names = {0};
-        for (int i = 0; m && i < m->decls.len; i++)
-            if (m->decls.at[i]->kind == DECL_ACTOR)
-                vec_push(ck->arena, &names, m->decls.at[i]->name);
-        Name near = nearest_name(e->spawn.actor, names.at, names.len);
-        if (near)
-            diag_help(ck->diags, diag, "did you mean `%s`?", near);
-        return val_poison(ck);
-    }
-    if (!effect_allowed(ck, e->span, "spawn"))
-        return val_poison(ck);
-    Args args = args_make(ck, e->spawn.args.len, e->span);
-    bool *given = NEW_ARRAY(ck->arena, bool, d->actor.params.len + 1);
-    for (int i = 0; i < args.n; i++) {
-        const Arg *a = &e->spawn.args.at[i];
-        Val v = check_expr(ck, a->value);
-        int k = i;
-        if (a->name)
-            for (k = 0; k < d->actor.params.len && d->actor.params.at[k].name != a->name; k++)
-                ;
-        if (k >= d->actor.params.len || given[k]) {
-            Diag *diag =
-                a->name ? ck_error(ck, DIAG_ARGUMENTS, a->name_span, "actor %s has no parameter `%s`"
-                                   " left", d->name, a->name)
-                        : ck_error(ck, DIAG_ARGUMENTS, a->value->span,
-                                   "actor %s takes %d argument%s", d->name, d->actor.params.len,
-                                   d->actor.params.len == 1 ? "" : "s");
-            diag_span(ck->diags, diag, d->name_span, "declared here");
-            return val_poison(ck);
-        }
-        given[k] = true;
-        const Param *p = &d->actor.params.at[k];
-        if (p->type)
-            coerce(ck, v, type_in(ck, d, p->type), a->value->span,
-                   arena_printf(ck->arena, "parameter `%s` of %s", p->name, d->name));
-    }
-    for (int k = 0; k < d->actor.params.len; k++)
-        if (!given[k] && !d->actor.params.at[k].init)
-            ck_error(ck, DIAG_ARGUMENTS, e->span, "actor %s misses its parameter `%s`", d->name,
-                     d->actor.params.at[k].name);
-    not_run_yet(ck, e->span);
-    Type *type = nominal_instance(ck, d, NULL, 0);
-    return val(type, ir_undef(&ck->b, type));
-}
+/* ---- spawning: the first value of every field ---- */
 
-/* ---- declarations ---- */
-
-static void add_local(Checker *ck, const char *name, Type *type, bool is_var) {
-    IrId id = ir_param(ck->b.func, ck->b.func->body, type);
-    int at = local_add(ck, ck_name(ck, name), val(type, id), (Span){0}, is_var);
-    ck->locals.at[at].used = true;
-}
-
-static void bind_actor_params(Checker *ck, const Decl *d) {
+static void init_params(Checker *ck, Part *p) {
+    const Decl *d = p->decl;
     for (int k = 0; k < d->actor.params.len; k++) {
-        const Param *p = &d->actor.params.at[k];
-        if (!p->type) {
-            ck_error(ck, DIAG_ENTRY_TYPE, p->span, "parameter `%s` of an actor needs a type",
-                     p->name ? p->name : "_");
-            continue;
-        }
-        Type *type = type_resolve(ck->ts, eval_type(ck, p->type));
-        Val v = val(type, ir_param(ck->b.func, ck->b.func->body, type));
-        if (p->init)
-            coerce(ck, check_expr(ck, p->init), type, p->init->span, "this default");
-        if (p->type->kind != TE_NAME)
-            v = coerce_written(ck, v, p->type, p->span, true, "this parameter");
-        local_add(ck, p->name, v, p->span, false);
+        const Param *param = &d->actor.params.at[k];
+        if (!param->type)
+            ck_error(ck, DIAG_ENTRY_TYPE, param->span, "parameter `%s` of an actor needs a type",
+                     param->name ? param->name : "_");
+        if (param->init && param->type) /* a mistake in it shows even where nobody needs it */
+            coerce(ck, check_expr(ck, param->init), p->actor->fields[k], param->init->span,
+                   "this default");
+        Val v = bind_value(ck, param, val(p->actor->fields[k], next_param(p)));
+        local_add(ck, p->actor->names[k], v, param->span, false);
+        put_field(ck, p, k, v.id);
     }
 }
 
-/* State fields become variables, in order: each may use the ones before it. */
-static void bind_state(Checker *ck, const Decl *d) {
-    for (int i = 0; i < d->actor.items.len; i++) {
-        const Decl *s = d->actor.items.at[i];
+static Val state_value(Checker *ck, const Decl *s) {
+    Val v = check_expr(ck, s->constant.value);
+    if (s->constant.type)
+        v = coerce_written(ck, v, s->constant.type, s->constant.value->span, false, "this state");
+    Type *type = s->constant.type ? type_resolve(ck->ts, eval_type(ck, s->constant.type)) : NULL;
+    if (!type) {
+        settle_literals(ck, type_of(ck, v));
+        type = type_resolve(ck->ts, v.type);
+    }
+    if (type->has_var) {
+        ck_error(ck, DIAG_ENTRY_TYPE, s->name_span, "state `%s` needs a type", s->name);
+        return val_poison(ck);
+    }
+    if (type->has_closure) {
+        ck_error(ck, DIAG_CLOSURE_ESCAPES, s->span, "state cannot hold a function");
+        return val_poison(ck);
+    }
+    return val(type, v.id);
+}
+
+static void init_state(Checker *ck, Part *p) {
+    for (int i = 0; i < p->decl->actor.items.len; i++) {
+        const Decl *s = p->decl->actor.items.at[i];
         if (s->kind != DECL_STATE)
             continue;
-        Val init = check_expr(ck, s->constant.value);
-        Type *type = s->constant.type ? eval_type(ck, s->constant.type) : type_of(ck, init);
-        if (s->constant.type)
-            coerce_written(ck, init, s->constant.type, s->constant.value->span, false,
-                                  "this state");
-        else if (type->has_var) {
-            ck_error(ck, DIAG_ENTRY_TYPE, s->name_span, "state `%s` needs a type", s->name);
-            type = basic(ck, TYPE_POISON);
-        }
-        type = type_resolve(ck->ts, type);
-        if (type->has_closure)
-            ck_error(ck, DIAG_CLOSURE_ESCAPES, s->span, "state cannot hold a function");
-        Val v = val(type, ir_param(ck->b.func, ck->b.func->body, type));
+        Val v = state_value(ck, s);
+        int k = p->actor->nfields++;
+        p->actor->fields[k] = v.type;
+        p->actor->names[k] = s->name;
+        put_field(ck, p, k, v.id);
         local_add(ck, s->name, v, s->name_span, true);
     }
 }
 
-static void bind_handler_params(Checker *ck, const Decl *h) {
-    for (int k = 0; k < h->fn.params.len; k++) {
-        const Param *p = &h->fn.params.at[k];
-        if (!p->type && h->kind == DECL_HANDLER) {
-            ck_error(ck, DIAG_ENTRY_TYPE, p->span, "parameter `%s` of a message needs a type",
-                     p->name ? p->name : "_");
-            continue;
+/* What an actor does unasked. */
+static void init_start(Checker *ck, const Part *p) {
+    for (int i = 0; i < p->actor->messages.len; i++) {
+        const IrMessage *m = p->actor->messages.at[i];
+        IrId number = ir_i64(&ck->b, m->number);
+        if (m->kind == MESSAGE_START) {
+            ir_rt(&ck->b, RT_SEND, type_unit(ck->ts), (IrId[]){number, part_self(p)}, 2);
+        } else if (m->kind == MESSAGE_TIMER) {
+            Val time = coerce(ck, check_expr(ck, m->decl->fn.period), basic(ck, TYPE_DURATION),
+                              m->decl->fn.period->span, "this time");
+            IrId repeats = ir_bool(&ck->b, !strcmp(m->decl->fn.title, "every"));
+            ir_rt(&ck->b, RT_TIMER, type_unit(ck->ts),
+                  (IrId[]){number, time.id, repeats, part_self(p)}, 4);
         }
-        if (!p->type)
-            continue;
-        Type *type = type_resolve(ck->ts, eval_type(ck, p->type));
-        if (type->has_closure)
-            ck_error(ck, DIAG_CLOSURE_ESCAPES, p->span, "a message cannot hold a function");
-        Val v = val(type, ir_param(ck->b.func, ck->b.func->body, type));
-        if (p->type->kind != TE_NAME)
-            v = coerce_written(ck, v, p->type, p->span, true, "this parameter");
-        if (p->name)
-            local_add(ck, p->name, v, p->span, false);
     }
 }
 
-static void fault_param(Checker *ck, const Decl *h) {
+static void check_init(Checker *ck, IrActor *actor) {
+    Part p;
+    begin_part(ck, &p, actor, actor->init);
+    init_params(ck, &p);
+    init_state(ck, &p);
+    init_start(ck, &p);
+    vec_push(ck->arena, &p.func->body->results, val_unit(ck).id);
+    end_part(ck);
+}
+
+/* ---- the state in a handler ---- */
+
+static void take_field(Checker *ck, Part *p, int k, bool is_var, const Param *param, Span span) {
+    Type *type = p->actor->fields[k];
+    IrId args[] = {ir_i64(&ck->b, p->actor->number), ir_i64(&ck->b, k), part_self(p)};
+    Val v = val(type, type->kind == TYPE_POISON ? val_poison(ck).id : ir_rt(&ck->b, RT_TAKE, type, args, 3));
+    p->taken[k] = v.id;
+    if (param)
+        v = bind_value(ck, param, v);
+    p->locals[k] = local_add(ck, p->actor->names[k], v, span, is_var);
+    ck->locals.at[p->locals[k]].used = true;
+}
+
+static void take_state(Checker *ck, Part *p) {
+    for (int k = 0; k < p->actor->nparams; k++)
+        take_field(ck, p, k, false, &p->decl->actor.params.at[k], p->decl->actor.params.at[k].span);
+    int k = p->actor->nparams;
+    for (int i = 0; i < p->decl->actor.items.len; i++)
+        if (p->decl->actor.items.at[i]->kind == DECL_STATE && k < p->actor->nfields)
+            take_field(ck, p, k++, true, NULL, p->decl->actor.items.at[i]->name_span);
+}
+
+static bool is_used(const IrFunc *f, const IrRegion *region, IrId id) {
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        for (int k = 0; k < op->nargs; k++)
+            if (op->args[k] == id)
+                return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (is_used(f, op->regions[r], id))
+                return true;
+    }
+    for (int i = 0; i < region->results.len; i++)
+        if (region->results.at[i] == id)
+            return true;
+    return false;
+}
+
+static bool has_call(const IrFunc *f, const IrRegion *region, int rt) {
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        if (op->kind == IR_RT && op->imm == rt)
+            return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (has_call(f, op->regions[r], rt))
+                return true;
+    }
+    return false;
+}
+
+static void drop_op(IrRegion *region, IrId id) {
+    int kept = 0;
+    for (int i = 0; i < region->ops.len; i++)
+        if (region->ops.at[i] != id)
+            region->ops.at[kept++] = region->ops.at[i];
+    region->ops.len = kept;
+}
+
+/* Puts what was changed. What was not is only looked at, unless others may change it meanwhile. */
+static void put_state(Checker *ck, Part *p) {
+    bool waits = has_call(p->func, p->func->body, RT_AWAIT);
+    for (int k = 0; k < p->actor->nfields; k++) {
+        IrId taken = p->taken[k], now = ck->locals.at[p->locals[k]].val.id;
+        bool changed = k >= p->actor->nparams && now != taken;
+        if (changed)
+            put_field(ck, p, k, now);
+        if (ir_op(p->func, taken)->kind != IR_RT)
+            continue;
+        if (!is_used(p->func, p->func->body, taken))
+            drop_op(p->func->body, taken);
+        else if (!changed && !waits)
+            ir_op(p->func, taken)->imm = RT_FIELD;
+    }
+}
+
+/* ---- handlers ---- */
+
+static void bind_message(Checker *ck, Part *p, const IrMessage *m) {
+    const Decl *h = m->decl;
+    for (int k = 0; k < m->nargs; k++) {
+        const Param *param = &h->fn.params.at[k];
+        IrId id = next_param(p);
+        if (!param->type) {
+            ck_error(ck, DIAG_ENTRY_TYPE, param->span, "parameter `%s` of a message needs a type",
+                     param->name ? param->name : "_");
+            continue;
+        }
+        if (m->args[k]->has_closure)
+            ck_error(ck, DIAG_CLOSURE_ESCAPES, param->span, "a message cannot hold a function");
+        Val v = bind_value(ck, param, val(m->args[k], id));
+        if (param->name)
+            local_add(ck, param->name, v, param->span, false);
+    }
+}
+
+static void bind_fault(Checker *ck, Part *p, const Decl *h) {
     Decl *fault = find_decl(ck, h->module, ck_name(ck, "Fault"), DECL_TYPE);
     if (h->fn.params.len != 1 || !fault) {
         ck_error(ck, DIAG_ENTRY_TYPE, h->span, "on fault takes one parameter: on fault(f) { … }");
         return;
     }
     Type *type = nominal_instance(ck, fault, NULL, 0);
-    add_local(ck, h->fn.params.at[0].name ? h->fn.params.at[0].name : "_", type, false);
+    Name name = h->fn.params.at[0].name;
+    add_local(ck, name ? name : "_", val(type, ir_param(p->func, p->func->body, type)), false);
 }
 
-static void begin_part(Checker *ck, const Decl *actor, FnCtx *ctx, const char *name, Span span) {
-    root_begin(ck);
-    IrFunc *func = ir_func_new(ck->c->ir, name, span);
-    ck->b = (IrBuilder){.module = ck->c->ir, .func = func, .region = func->body, .span = span};
-    *ctx = (FnCtx){.decl = actor, .what = "handler", .module = actor->module, .returned = -1,
-                   .retval = -1, .brk = -1, .cont = -1, .effects = true, .actor = actor};
-    ck->fn = ctx;
-    Type *self = nominal_instance(ck, actor, NULL, 0);
-    add_local(ck, "self", self, false);
-    bind_actor_params(ck, actor);
-    bind_state(ck, actor);
+/* The population's first reference and how many there are: peers and index. */
+static Val peer_reference(Checker *ck, const IrId *at, void *ctx) {
+    const Val *first = ctx; /* its type: of the reference */
+    IrId number = ir_binary(&ck->b, IR_ADD, first->id, at[0]);
+    return val(first->type, ir_emit(&ck->b, (IrOp){.kind = IR_BITS, .type = first->type,
+                                                   .args = &number, .nargs = 1}));
 }
 
-static void end_part(Checker *ck) {
-    root_end(ck);
-    root_discard(ck, ck->b.func);
-    ck->fn = NULL;
+static void bind_peers(Checker *ck, Part *p) {
+    Type *i64 = basic(ck, TYPE_I64), *items[] = {i64, i64};
+    IrId self = part_self(p);
+    IrId pair = ir_rt(&ck->b, RT_PEERS, type_tuple(ck->ts, items, NULL, 2), &self, 1);
+    Val first = val(p->actor->type, ir_get(&ck->b, pair, 0));
+    IrId count = ir_get(&ck->b, pair, 1);
+    Val peers = map_space(ck, 1, &count, peer_reference, &first, p->decl->span);
+    IrId me = ir_emit(&ck->b, (IrOp){.kind = IR_BITS, .type = i64, .args = &self, .nargs = 1});
+    add_local(ck, "peers", peers, false);
+    add_local(ck, "index", val(i64, ir_binary(&ck->b, IR_SUB, me, first.id)), false);
 }
 
-static void check_handler(Checker *ck, const Decl *actor, const Decl *h) {
-    FnCtx ctx;
-    begin_part(ck, actor, &ctx, h->name ? h->name : "handler", h->span);
-    check_attrs(ck, &h->attrs, "on");
-    Type *self = nominal_instance(ck, actor, NULL, 0);
-    add_local(ck, "sender", self, false);
-    add_local(ck, "sent", basic(ck, TYPE_HLC), false);
-    add_local(ck, "peers", type_array(ck->ts, self, 1), false);
-    add_local(ck, "index", basic(ck, TYPE_I64), false);
-    ctx.handler = h;
-    if (h->kind == DECL_LIFECYCLE && !strcmp(h->fn.title, "fault"))
-        fault_param(ck, h);
-    else
-        bind_handler_params(ck, h);
-    if (h->kind == DECL_TIMER)
-        coerce(ck, check_expr(ck, h->fn.period), basic(ck, TYPE_DURATION), h->fn.period->span,
-               "this time");
-    ctx.result = h->fn.result ? eval_type(ck, h->fn.result) : type_unit(ck->ts);
+static Val check_reply(Checker *ck, const Decl *h) {
     if (h->fn.result) {
         Val v = check_body(ck, h->fn.body, h->fn.body->span);
-        if (!is_poison(ck, v))
-            coerce_written(ck, v, h->fn.result, h->fn.body->span, false, "the reply");
-    } else if (may_exit(h->fn.body)) {
-        check_body(ck, h->fn.body, h->fn.body->span);
-    } else {
-        check_statement(ck, h->fn.body);
+        return is_poison(ck, v) ? v : coerce_written(ck, v, h->fn.result, h->fn.body->span, false,
+                                                     "the reply");
     }
+    if (may_exit(h->fn.body))
+        check_body(ck, h->fn.body, h->fn.body->span);
+    else
+        check_statement(ck, h->fn.body);
+    return val_unit(ck);
+}
+
+static void check_handler(Checker *ck, const IrMessage *m) {
+    Part p;
+    const Decl *h = m->decl;
+    begin_part(ck, &p, m->actor, m->func);
+    check_attrs(ck, &h->attrs, "on");
+    p.ctx.handler = h;
+    IrId sender = next_param(&p), sent = next_param(&p);
+    take_state(ck, &p);
+    add_local(ck, "sender", reference_of(ck, m->actor->type, sender), false);
+    add_local(ck, "sent", val(basic(ck, TYPE_HLC), sent), false);
+    bind_peers(ck, &p);
+    if (m->kind == MESSAGE_FAULT)
+        bind_fault(ck, &p, h);
+    else
+        bind_message(ck, &p, m);
+    p.ctx.result = h->fn.result ? eval_type(ck, h->fn.result) : type_unit(ck->ts);
+    Val reply = check_reply(ck, h);
+    vec_push(ck->arena, &p.func->body->results, reply.id);
+    put_state(ck, &p);
     end_part(ck);
 }
 
@@ -363,17 +427,25 @@ static void check_item_names(Checker *ck, const Decl *d) {
     }
 }
 
+/* The functions of an actor that nobody has checked yet. */
+static void check_parts(Checker *ck, IrActor *actor) {
+    if (actor->is_checked)
+        return;
+    actor->is_checked = true;
+    check_init(ck, actor);
+    for (int i = 0; i < actor->messages.len; i++)
+        check_handler(ck, actor->messages.at[i]);
+}
+
 void check_actor_decl(Checker *ck, const Decl *d) {
     check_attrs(ck, &d->attrs, "actor");
     check_item_names(ck, d);
-    if (d->actor.type_params.len)
-        return; /* checked where it is spawned */
-    FnCtx ctx;
-    begin_part(ck, d, &ctx, d->name, d->span);
-    end_part(ck);
-    for (int i = 0; i < d->actor.items.len; i++) {
-        const Decl *item = d->actor.items.at[i];
-        if (item->kind == DECL_HANDLER || item->kind == DECL_LIFECYCLE || item->kind == DECL_TIMER)
-            check_handler(ck, d, item);
-    }
+    if (!d->actor.type_params.len)
+        check_parts(ck, actor_known(ck, nominal_instance(ck, d, NULL, 0)));
+}
+
+/* Those of generic actors and of the library, which are known once they are spawned. */
+void check_known_actors(Checker *ck) {
+    for (int i = 0; i < ck->c->ir->actors.len; i++)
+        check_parts(ck, ck->c->ir->actors.at[i]);
 }

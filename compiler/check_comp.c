@@ -568,6 +568,8 @@ static Val flat_comprehension(Checker *ck, Comp *c) {
 }
 
 Val check_comprehension(Checker *ck, const Expr *e) {
+    if (strip(e->comp.body)->kind == EXPR_SPAWN)
+        return check_population(ck, e);
     int n = e->comp.clauses.len;
     Comp c = {.e = e, .its = NEW_ARRAY(ck->arena, Iteration, n)};
     if (e->comp.cond || !is_rectangular(ck, e, 0))

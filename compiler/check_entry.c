@@ -620,6 +620,7 @@ void check_program(Compiler *c) {
     for (int i = 0; i < c->modules.len; i++)
         if (i == 0 || !c->modules.at[i]->is_stdlib)
             check_module(ck, c->modules.at[i], i == 0);
+    check_known_actors(ck);
     if (!c->diags.errors)
         ir_settle(c->ir);
     if (c->main_alone)

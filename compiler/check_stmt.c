@@ -525,16 +525,6 @@ static void leave(Checker *ck, const Expr *e, int flag, const char *word) {
     ck->dead = true;
 }
 
-static void check_stop(Checker *ck, const Expr *e) {
-    Val v = check_expr(ck, e->value);
-    effect_allowed(ck, e->span, "stop");
-    Type *type = type_of(ck, v);
-    Type *elem = type->kind == TYPE_ARRAY ? type_resolve(ck->ts, type->elem) : type;
-    if (elem->kind != TYPE_ACTOR && elem->kind != TYPE_POISON)
-        ck_error(ck, DIAG_TYPE_MISMATCH, e->value->span, "only actors stop; this is %s",
-                 text_of(ck, type));
-}
-
 static bool has_no_value(const Expr *e) {
     switch ((int)e->kind) {
     case EXPR_IF:

@@ -43,6 +43,7 @@ static const struct {
     bool effect;
 } rt_calls[] = {
 #define RT(id, name, effect, doc) [RT_##id] = {name, effect},
+#define RT_ACTOR(id, name, effect, doc) [RT_##id] = {name, effect},
 #include "../lang/abi.def"
 };
 
@@ -566,6 +567,7 @@ static bool rt_may_fault(int rt) {
     case RT_PARSE_I64:
     case RT_PARSE_F64:
     case RT_FAIL:
+    case RT_AWAIT:
     case RT_WRITE_PNG: return true;
     default: return false; /* the others are described as total */
     }

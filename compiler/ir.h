@@ -262,6 +262,54 @@ typedef struct {
     const char *faults; /* of a test with @faults("…"), else NULL */
 } IrEntry;
 
+/* ---- actors ---- */
+
+typedef struct IrActor IrActor;
+
+typedef enum {
+    MESSAGE_PLAIN, /* on NAME */
+    MESSAGE_START, /* on start */
+    MESSAGE_STOP,  /* on stop */
+    MESSAGE_FAULT, /* on fault */
+    MESSAGE_TIMER  /* every, after */
+} IrMessageKind;
+
+typedef struct {
+    IrActor *actor;
+    Name name;
+    const Decl *decl; /* of the handler */
+    int number;       /* in module->messages, from 1 */
+    IrMessageKind kind;
+    Type **args;
+    int nargs;
+    Type *reply;  /* () if there is none */
+    IrFunc *func; /* (self, sender, sent, args…) -> reply. Its state is read and written by RT_FIELD,
+                     RT_TAKE and RT_PUT */
+    bool is_asked; /* somebody waits for it */
+    Span span;
+} IrMessage;
+
+typedef enum { OVERFLOW_BLOCK, OVERFLOW_DROP_OLDEST, OVERFLOW_DROP_NEWEST, OVERFLOW_FAULT } IrOverflow;
+typedef enum { FAULT_STOPS, FAULT_RESTARTS, FAULT_RESUMES, FAULT_ESCALATES } IrSupervision;
+
+/* The fields of an actor's state are its parameters and then its `state`s. */
+struct IrActor {
+    Name name;
+    Type *type; /* of references */
+    int number; /* in module->actors */
+    Type **fields;
+    Name *names;
+    int nfields, nparams;
+    IrFunc *init; /* (self, parameters…) -> (): gives every field its first value */
+    VEC(IrMessage *) messages;
+    int64_t capacity; /* of a mailbox, 0: no limit */
+    IrOverflow overflow;
+    IrSupervision supervision;
+    int64_t max_faults, fault_window; /* so many in so many ns */
+    bool is_spawned, is_checked, is_reentrant;
+    Span span;
+};
+
 typedef struct IrModule {
     Arena *arena;
     NameTable *names;
@@ -269,6 +317,8 @@ typedef struct IrModule {
     Sources *sources;
     VEC(IrFunc *) funcs;
     VEC(IrEntry *) entries;
+    VEC(IrActor *) actors;
+    VEC(IrMessage *) messages; /* of all actors; messages.at[0] is unused */
 } IrModule;
 
 /* ---- building ---- */

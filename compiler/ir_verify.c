@@ -74,12 +74,16 @@ static bool has_args(Verify *v, const IrOp *op, int least, int most) {
 
 /* ---- groups of kinds ---- */
 
+/* References are compared, chosen and made of numbers. */
+static bool is_word(const Type *type) {
+    return type_is_scalar(type) || type->kind == TYPE_ACTOR;
+}
+
 static void check_scalar(Verify *v, const IrOp *op) {
     if (!has_args(v, op, ir_scalar_arity(op->kind), ir_scalar_arity(op->kind)))
         return;
     for (int k = 0; k < op->nargs; k++)
-        expect(v, type_is_scalar(arg_type(v, op, k)) && type_is_scalar(ir_follow(op->type)),
-               "works on scalars");
+        expect(v, is_word(arg_type(v, op, k)) && is_word(ir_follow(op->type)), "works on scalars");
     switch (op->kind) {
     case IR_SELECT:
         expect(v, arg_type(v, op, 0)->kind == TYPE_BOOL, "the condition is no bool");

@@ -12,6 +12,8 @@
    GETs are added where a unit had no name of its own. */
 #include "compiler.h"
 
+#include "../lang/image.h"
+
 #include <stdlib.h>
 
 typedef struct {
@@ -146,6 +148,7 @@ static Parts parts_of(Plan *p, IrId id, const IrRegion *region) {
                                             : view(p, id, op->args, 1, false);
     case IR_PAYLOAD:
     case IR_FLAT: return view(p, id, op->args, 1, false);
+    case IR_RT: return fresh_parts(p, id, op->imm == RT_FIELD ? NULL : region);
     default: return fresh_parts(p, id, region);
     }
 }
@@ -336,6 +339,7 @@ static bool takes_over(const IrOp *op, int k) {
     case IR_SORT: return k == 0;
     case IR_FOR: return k >= 2;
     case IR_LOOP: return true;
+    case IR_RT: return op->imm >= RT_FIELD; /* state and messages hold what they get */
     case IR_KERNEL:
         for (int s = 0; s < op->kernel->nsinks; s++)
             if (op->kernel->sinks[s].kind == SINK_SCATTER && op->kernel->sinks[s].arg == k)

@@ -5,6 +5,8 @@
    Results do not change, but that a fault of a value nobody uses is gone. */
 #include "simplify.h"
 
+#include "../lang/image.h"
+
 enum { MAX_ROUNDS = 4 };
 
 void simplify_func(Compiler *c, IrFunc *f) {
@@ -41,11 +43,23 @@ static void reach(IrModule *m, int *reached, IrFunc *f) {
         }
 }
 
+/* Who is spawned may get every message. */
+static void reach_actor(IrModule *m, int *reached, IrActor *actor) {
+    actor->is_spawned = true;
+    reach(m, reached, actor->init);
+    for (int i = 0; i < actor->messages.len; i++)
+        reach(m, reached, actor->messages.at[i]->func);
+}
+
 static void reach_calls(IrModule *m, int *reached, const IrFunc *f, const IrRegion *region) {
     for (int i = 0; i < region->ops.len; i++) {
         const IrOp *op = ir_op(f, region->ops.at[i]);
+        int64_t actor;
         if (op->kind == IR_CALL)
             reach(m, reached, op->callee);
+        if (op->kind == IR_RT && op->imm == RT_SPAWN && ir_const_int(f, op->args[0], &actor) &&
+            actor < m->actors.len)
+            reach_actor(m, reached, m->actors.at[actor]);
         for (int r = 0; r < op->nregions; r++)
             reach_calls(m, reached, f, op->regions[r]);
     }

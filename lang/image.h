@@ -186,6 +186,70 @@ typedef struct {
     int64_t work;        /* points of a step */
 } GactSweep;
 
+/* ---- actors ----
+   A reference is a word: 32 bits of the actor's number among those of its type, 16 of its epoch (how
+   many had the number before), 16 of its type's number + 1, from the lowest on; 0 is nobody.
+   A message in a queue begins with a word: 48 bits of the receiver's reference and 16 of the message's
+   number. What it carries follows: the slots of its values in the form of a struct, and then, a word
+   each where GactMessageInfo says so, the sender's reference, the stamp and the reply wanted. A
+   message has whole words. Message 0 is the end of a part of a queue.
+   The state of the actors of a type lies in columns: `life`, and one for each field, whose elements are
+   structs of the field's slots. */
+typedef struct GactWorker GactWorker;
+struct GactWorker {
+    char *head;        /* the message at hand: the oldest of this worker's own queue */
+    char *tail;        /* where the next one goes; queues end where head is tail */
+    char *limit;       /* of this part of the queue: a message must end before it */
+    char *staged;      /* what the handler at hand has sent begins here, if it may fault */
+    int64_t budget;    /* how many messages `drain` handles before it comes back */
+    uint64_t self;     /* whose handler runs; 0: none */
+    uint64_t clock;    /* the last stamp */
+    uint8_t *columns[]; /* by GactActorInfo.column; they stay where they are */
+};
+
+/* Bits of `life` above the epoch. An actor none of whose bits is set takes messages at once. */
+enum {
+    GACT_LIFE_ENDED = 1 << 16, /* it takes none any more */
+    GACT_LIFE_WAITS = 1 << 17, /* for a reply */
+    GACT_LIFE_ODD = 1 << 18    /* the runtime looks at each message first */
+};
+
+typedef enum { GACT_MESSAGE_PLAIN, GACT_MESSAGE_START, GACT_MESSAGE_STOP, GACT_MESSAGE_FAULT, GACT_MESSAGE_TIMER } GactMessageKind;
+typedef struct {
+    const char *name;
+    int32_t actor, kind;      /* index of its actor; GactMessageKind */
+    int32_t bytes;            /* with its first word */
+    int32_t sender, sent, reply; /* offsets of these words, or 0 */
+    int32_t reply_bytes;      /* of a reply's struct */
+    int32_t may_fault;
+    /* Drops what a message holds; NULL: nothing. */
+    void (*drop)(GactCtx *ctx, char *message);
+} GactMessageInfo;
+
+typedef struct {
+    const char *name;
+    int32_t column, ncolumns; /* `life`, then the fields */
+    const int32_t *bytes;     /* of an element of each; 0: nobody reads it */
+    int32_t start, stop, fault; /* these messages' numbers, or 0 */
+    int32_t overflow;         /* of a full mailbox: block, drop_oldest, drop_newest, fault */
+    int64_t capacity;         /* 0: there is no limit */
+    int32_t supervision;      /* stop, restart, resume, escalate */
+    int32_t is_reentrant;
+    int64_t max_faults, fault_window;
+    /* Gives every field its first value again. */
+    void (*restart)(GactCtx *ctx, uint64_t self);
+    /* Drops what the fields hold, and clears them. */
+    void (*clear)(GactCtx *ctx, uint64_t self);
+} GactActorInfo;
+
+typedef struct {
+    int32_t nactors, nmessages, ncolumns, pad;
+    const GactActorInfo *actors;
+    const GactMessageInfo *messages; /* messages[0] is unused */
+    /* Handles messages of worker's queue until none is left or the budget is spent. */
+    void (*drain)(GactCtx *ctx, GactWorker *worker);
+} GactActors;
+
 typedef struct GactApi {
     int64_t version;
     /* A fresh buffer of `bytes` (at least 0), count 1, data 64-byte aligned. Memory exhausted: a
@@ -238,12 +302,40 @@ typedef struct GactApi {
     /* The host is going to read a buffer (null: nothing), or to write it: then the device's copy is
        dropped. */
     void (*to_host)(GactCtx *ctx, GactBuf *buf, int32_t writes);
+    /* ---- for actors ---- */
+    /* A new part of the worker's queue, where `bytes` have room at its tail. */
+    void (*room)(GactCtx *ctx, int64_t bytes);
+    /* The part of the queue that begins at head is read: head becomes that of the next. */
+    void (*next)(GactCtx *ctx);
+    /* The message at head is for an actor that is not simply there; it is taken off the queue. */
+    void (*odd)(GactCtx *ctx);
+    /* A buffer becomes a part of the state or of a message. */
+    void (*detach)(GactCtx *ctx, GactBuf *buf);
+    /* References to count new actors follow the first one, as numbers do. Their fields are 0. */
+    int64_t (*spawn)(GactCtx *ctx, const GactSite *site, int32_t actor, int64_t count);
+    /* The population of self. */
+    void (*peers)(GactCtx *ctx, uint64_t self, int64_t out[2]);
+    /* Sends a copy of a message when `delay` ns are over. */
+    void (*later)(GactCtx *ctx, const char *message, int64_t bytes, int64_t delay);
+    /* Sends self message after `period` ns, and then again and again if it repeats. */
+    void (*timer)(GactCtx *ctx, const GactSite *site, int32_t message, int64_t period,
+                  int32_t repeats, uint64_t self);
+    /* An ask of count replies. A reply that is wanted is named by the ask in the upper 32 bits and its
+       place among them in the lower. */
+    int64_t (*ask)(GactCtx *ctx, const GactSite *site, int32_t message, int64_t count);
+    void (*reply)(GactCtx *ctx, uint64_t wanted, const void *reply);
+    /* Waits for all replies: where they lie, one struct after the other. Faults if one cannot come, or
+       `within` ns, if it is not 0, are over. `answered` ends the ask. */
+    char *(*await)(GactCtx *ctx, const GactSite *site, int64_t ask, int64_t within);
+    void (*answered)(GactCtx *ctx, int64_t ask);
+    void (*stop)(GactCtx *ctx, uint64_t who);
 #define RT(id, name, effect, doc) GactRtFn id;
 #include "abi.def"
 } GactApi;
 
 typedef enum {
 #define RT(id, name, effect, doc) RT_##id,
+#define RT_ACTOR(id, name, effect, doc) RT_##id,
 #include "abi.def"
     RT_COUNT
 } RtCall;
@@ -255,6 +347,7 @@ struct GactCtx {
     int64_t max_depth; /* more is a fault */
     int64_t serial;    /* != 0 inside a parallel part: kernels run on this thread */
     void *device;      /* that kernels may run on, or NULL; always NULL inside a parallel part */
+    GactWorker *worker; /* whose queue gets what is sent here; NULL until an actor is spawned */
 };
 
 /* ---- tables ---- */
@@ -331,6 +424,7 @@ typedef struct GactImage {
     const GactDeviceKernel *const *kernels; /* that devices can run */
     int64_t nkernels, ncodes;
     const GactDeviceCode *codes;
+    const GactActors *actors; /* or NULL */
 } GactImage;
 
 /* The last bytes of an image file. */

@@ -1,5 +1,7 @@
 /* The table of functions that compiled code calls, and those that need no file and no format. */
 #include "runtime.h"
+
+#include "actor/api.h"
 #include "value/print.h"
 
 #include <stdlib.h>
@@ -60,12 +62,6 @@ void rt_EXIT(GactCtx *ctx, const GactSite *site, const GactValue *args, int32_t 
     fault_throw(t, (Fault){.site = site, .kind = "exit", .is_exit = true});
 }
 
-/* No message is ever in flight where no actor runs. */
-void rt_SETTLE(GactCtx *ctx, const GactSite *site, const GactValue *args, int32_t nargs,
-               const GactType *result, GactSlot *out) {
-    (void)ctx, (void)site, (void)args, (void)nargs, (void)result, (void)out;
-}
-
 static void retain_buffer(void *arg, GactBuf *buf) {
     (void)arg;
     heap_retain(buf);
@@ -106,6 +102,19 @@ const GactApi runtime_api = {
     .on_device = rt_on_device,
     .library = rt_library,
     .to_host = rt_to_host,
+    .room = rt_room,
+    .next = rt_next,
+    .odd = rt_odd,
+    .detach = rt_detach,
+    .spawn = rt_spawn,
+    .peers = rt_peers,
+    .later = rt_later,
+    .timer = rt_timer,
+    .ask = rt_ask,
+    .reply = rt_reply,
+    .await = rt_await,
+    .answered = rt_answered,
+    .stop = rt_stop,
 #define RT(id, name, effect, doc) .id = rt_##id,
 #include "../lang/abi.def"
 };

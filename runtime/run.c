@@ -3,6 +3,7 @@
    when it ends. */
 #include "runtime.h"
 
+#include "actor/actor.h"
 #include "device/resident.h"
 #include "value/scalar.h"
 
@@ -386,6 +387,8 @@ static void run_entry(void *arg) {
         return;
     }
     call->entry->run(&run->main.ctx, call->in, call->out);
+    if (run->world)
+        work_all(run->world, true);
     each_output(call, bring_buffer, &run->main.ctx);
     landing_pop(&run->main, &landing);
 }
@@ -422,6 +425,7 @@ static GactStatus call_run(GactCall *call, HeapCache *cache, bool serial, GactEr
     reset_for_run(call);
     bool ran = stack_call(&run->main, run_entry, call);
     call->ran = ran;
+    world_close(run->world);
     if (ran)
         each_output(call, detach_buffer, NULL);
     run_free_since(run, 0);

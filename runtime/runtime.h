@@ -176,6 +176,7 @@ struct Run {
     int32_t nfaults, cap;
     bool exited;
     int32_t exit_status;
+    struct World *world; /* of its actors, see actor/actor.h; NULL until one is spawned */
 };
 
 static inline Thread *thread_of(GactCtx *ctx) {

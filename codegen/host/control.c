@@ -1,5 +1,5 @@
 /* Structured control flow, calls, try, and calls of the runtime. */
-#include "emit.h"
+#include "actor.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -202,6 +202,10 @@ void emit_call(Fn *f, IrId id) {
 void emit_rt(Fn *f, IrId id) {
     Emit *e = f->e;
     IrOp *op = ir_op(f->ir, id);
+    if (op->imm >= RT_FIELD) {
+        emit_actor_call(f, id);
+        return;
+    }
     Layout *r = value_layout(f, id);
     int n = 0, at = 0;
     for (int k = 0; k < op->nargs; k++)

@@ -82,6 +82,7 @@ typedef struct {
     LLVMMetadataRef scope_domain;
     VEC(struct CudaKernel *) kernels; /* for devices, in the image's order */
     VEC(LLVMValueRef) kernel_rows;
+    const struct ActorTables *actors; /* see actor.h; NULL until asked for */
     int counter;                /* for names */
     const char *cpu, *features; /* of the target: "znver5", "+avx,+avx2,-sse4a,…" */
 } Emit;

@@ -1,7 +1,7 @@
 /* Entry points and the image's exported table. The ops of a dag are grouped into segments, by which
    outputs need them; each segment is a function that runs under the runtime's guard, so that a
    fault takes along only the outputs that depend on it. */
-#include "emit.h"
+#include "actor.h"
 
 #include "../cuda/cuda.h"
 
@@ -595,6 +595,7 @@ void emit_image(Emit *e) {
     LLVMValueRef *rows = NEW_ARRAY(e->arena, LLVMValueRef, n + 1);
     for (int k = 0; k < n; k++)
         rows[k] = entry_row(e, e->m->entries.at[k]);
+    LLVMValueRef actors = actor_image(e);
     for (int k = 0; k < e->nneeded; k++) /* grows as functions call others */
         emit_func(e, e->m->funcs.at[e->needed[k]]);
     LLVMValueRef entries = table_of(e, rows, n, "entries"), sources = table_sources(e);
@@ -613,6 +614,7 @@ void emit_image(Emit *e) {
         LLVMConstInt(e->i64, (uint64_t)e->kernel_rows.len, 0),
         LLVMConstInt(e->i64, (uint64_t)ncodes, 0),
         codes,
+        actors,
     };
     LLVMValueRef image = table_global(e, strukt(e, fields, ARRAY_LEN(fields)), "gact_image");
     LLVMSetLinkage(image, LLVMExternalLinkage);

@@ -1,0 +1,179 @@
+/* What compiled code calls for actors. */
+#include "api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- queues ---- */
+
+void rt_room(GactCtx *ctx, int64_t bytes) {
+    work_room(world_at(ctx), bytes);
+}
+
+static void bury(World *world, uint64_t ref) {
+    Kind *kind = &world->kinds[ref_actor(ref)];
+    kind->info->clear(&world->worker->thread.ctx, ref);
+    kind_vacate(kind, world, ref_index(ref));
+}
+
+static void begin_later(World *world, char *p) {
+    uint64_t delay;
+    GactWorker *face = world->worker->face;
+    memcpy(&delay, p + WORD_BYTES, sizeof delay);
+    char *message = p + 2 * WORD_BYTES;
+    uint64_t word;
+    memcpy(&word, message, sizeof word);
+    int32_t bytes = world->image->messages[word_number(word)].bytes;
+    Timer timer = {.due = world->clock->now_ns(world->clock->data) + (int64_t)delay, .bytes = bytes};
+    timer.message = malloc((size_t)bytes);
+    if (timer.message)
+        memcpy(timer.message, message, (size_t)bytes);
+    if (!timer.message || !timers_add(&world->timers, timer)) {
+        fputs("gact: no memory for a timer\n", stderr);
+        abort();
+    }
+    face->head += 2 * WORD_BYTES + bytes;
+}
+
+void rt_next(GactCtx *ctx) {
+    World *world = world_at(ctx);
+    Worker *w = world->worker;
+    uint64_t word, ref;
+    memcpy(&word, w->face->head, sizeof word);
+    switch (word_number(word)) {
+    case NUMBER_BURY:
+        memcpy(&ref, w->face->head + WORD_BYTES, sizeof ref);
+        w->face->head += 2 * WORD_BYTES;
+        bury(world, ref);
+        return;
+    case NUMBER_LATER: begin_later(world, w->face->head); return;
+    default: queue_next(&w->queue, w->face);
+    }
+}
+
+void rt_odd(GactCtx *ctx) {
+    message_drop(world_at(ctx), "has stopped");
+}
+
+void rt_detach(GactCtx *ctx, GactBuf *buf) {
+    if (!buf || buf->count < 0)
+        return;
+    if (ctx->device)
+        rt_to_host(ctx, buf, 0);
+    heap_detach(buf);
+}
+
+/* ---- actors ---- */
+
+int64_t rt_spawn(GactCtx *ctx, const GactSite *site, int32_t actor, int64_t count) {
+    World *world = world_of(thread_of(ctx)->run);
+    int64_t first = world ? kind_spawn(&world->kinds[actor], world, count) : -1;
+    if (first < 0)
+        fault_raise(ctx, site, "memory", "memory is exhausted: there is no room for %lld actors",
+                    (long long)count);
+    return first;
+}
+
+void rt_peers(GactCtx *ctx, uint64_t self, int64_t out[2]) {
+    World *world = world_at(ctx);
+    int32_t actor = ref_actor(self);
+    Population p = kind_population(&world->kinds[actor], ref_index(self));
+    out[0] = (int64_t)ref_make(actor, p.count == 1 ? ref_epoch(self) : 0, p.first);
+    out[1] = p.count;
+}
+
+void rt_stop(GactCtx *ctx, uint64_t who) {
+    actor_stop(world_at(ctx), who);
+}
+
+/* ---- time ---- */
+
+void rt_later(GactCtx *ctx, const char *message, int64_t bytes, int64_t delay) {
+    World *world = world_at(ctx);
+    char *p = work_room(world, bytes + 2 * WORD_BYTES);
+    uint64_t word = message_word(0, NUMBER_LATER);
+    memcpy(p, &word, sizeof word);
+    memcpy(p + WORD_BYTES, &delay, sizeof delay);
+    memcpy(p + 2 * WORD_BYTES, message, (size_t)bytes);
+    work_sent(world, bytes + 2 * WORD_BYTES);
+}
+
+void rt_timer(GactCtx *ctx, const GactSite *site, int32_t message, int64_t period, int32_t repeats,
+              uint64_t self) {
+    World *world = world_at(ctx);
+    int32_t bytes = world->image->messages[message].bytes;
+    if (repeats && period <= 0)
+        fault_raise(ctx, site, "timer", "a timer repeats after more than 0ns, not %lldns",
+                    (long long)period);
+    Timer timer = {.due = world->clock->now_ns(world->clock->data) + period, .bytes = bytes,
+                   .period = repeats ? period : 0, .message = calloc(1, (size_t)bytes)};
+    if (!timer.message || !timers_add(&world->timers, timer))
+        fault_raise(ctx, site, "memory", "memory is exhausted: no room for a timer");
+    uint64_t word = message_word(self, (uint64_t)message);
+    memcpy(timer.message, &word, sizeof word);
+}
+
+/* ---- asks ---- */
+
+int64_t rt_ask(GactCtx *ctx, const GactSite *site, int32_t message, int64_t count) {
+    int64_t ask = ask_open(world_of(thread_of(ctx)->run), message, count);
+    if (!ask)
+        fault_raise(ctx, site, "memory", "memory is exhausted: no room for %lld replies",
+                    (long long)count);
+    return ask;
+}
+
+void rt_reply(GactCtx *ctx, uint64_t wanted, const void *reply) {
+    ask_reply(world_at(ctx), wanted, reply);
+}
+
+/* Ends an ask and faults. */
+static _Noreturn void ask_faulted(GactCtx *ctx, const GactSite *site, int64_t ask, const char *text) {
+    char copy[200];
+    snprintf(copy, sizeof copy, "%s", text);
+    ask_close(world_at(ctx), ask);
+    fault_raise(ctx, site, "ask", "%s", copy);
+}
+
+/* One round of waiting: handles messages, or sleeps until a timer is due. False: nothing will happen. */
+static bool wait_some(World *world, int64_t deadline) {
+    Worker *w = world->worker;
+    int64_t next = work_timers(world);
+    if (w->face->head != w->face->tail) {
+        if (!work_some(w))
+            fault_throw(&world->run->main, world->run->main.pending);
+        return true;
+    }
+    if (next > deadline)
+        next = deadline;
+    if (next == INT64_MAX)
+        return false;
+    world->clock->sleep_until(world->clock->data, next);
+    return true;
+}
+
+char *rt_await(GactCtx *ctx, const GactSite *site, int64_t ask, int64_t within) {
+    World *world = world_at(ctx);
+    const Clock *clock = world ? world->clock : NULL;
+    int64_t deadline = within ? clock->now_ns(clock->data) + within : INT64_MAX;
+    while (ask_at(world, ask)->missing && !ask_at(world, ask)->failure) {
+        if (within && clock->now_ns(clock->data) >= deadline)
+            ask_faulted(ctx, site, ask, "the reply took too long");
+        if (!wait_some(world, deadline))
+            ask_faulted(ctx, site, ask, "the reply will never come");
+    }
+    if (ask_at(world, ask)->failure)
+        ask_faulted(ctx, site, ask, ask_at(world, ask)->failure);
+    return ask_at(world, ask)->replies;
+}
+
+void rt_answered(GactCtx *ctx, int64_t ask) {
+    ask_close(world_at(ctx), ask);
+}
+
+void rt_SETTLE(GactCtx *ctx, const GactSite *site, const GactValue *args, int32_t nargs,
+               const GactType *result, GactSlot *out) {
+    (void)site, (void)args, (void)nargs, (void)result, (void)out;
+    if (thread_of(ctx)->run->world && ctx == &thread_of(ctx)->run->main.ctx)
+        work_all(thread_of(ctx)->run->world, false);
+}

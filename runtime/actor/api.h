@@ -1,0 +1,22 @@
+/* What compiled code calls for actors, see GactApi. */
+#ifndef GACT_ACTOR_API_H
+#define GACT_ACTOR_API_H
+
+#include "actor.h"
+
+void rt_room(GactCtx *ctx, int64_t bytes);
+void rt_next(GactCtx *ctx);
+void rt_odd(GactCtx *ctx);
+void rt_detach(GactCtx *ctx, GactBuf *buf);
+int64_t rt_spawn(GactCtx *ctx, const GactSite *site, int32_t actor, int64_t count);
+void rt_peers(GactCtx *ctx, uint64_t self, int64_t out[2]);
+void rt_later(GactCtx *ctx, const char *message, int64_t bytes, int64_t delay);
+void rt_timer(GactCtx *ctx, const GactSite *site, int32_t message, int64_t period, int32_t repeats,
+              uint64_t self);
+int64_t rt_ask(GactCtx *ctx, const GactSite *site, int32_t message, int64_t count);
+void rt_reply(GactCtx *ctx, uint64_t wanted, const void *reply);
+char *rt_await(GactCtx *ctx, const GactSite *site, int64_t ask, int64_t within);
+void rt_answered(GactCtx *ctx, int64_t ask);
+void rt_stop(GactCtx *ctx, uint64_t who);
+
+#endif
