@@ -190,10 +190,8 @@ static Val state_value(Checker *ck, const Decl *s) {
     if (s->constant.type)
         v = coerce_written(ck, v, s->constant.type, s->constant.value->span, false, "this state");
     Type *type = s->constant.type ? type_resolve(ck->ts, eval_type(ck, s->constant.type)) : NULL;
-    if (!type) {
-        settle_literals(ck, type_of(ck, v));
-        type = type_resolve(ck->ts, v.type);
-    }
+    if (!type)
+        type = type_of(ck, v);
     if (type->has_var) {
         ck_error(ck, DIAG_ENTRY_TYPE, s->name_span, "state `%s` needs a type", s->name);
         return val_poison(ck);

@@ -38,6 +38,7 @@ typedef struct {
     const Expr *e;
     Val to;
     int rank; /* of the array of receivers, 0: one */
+    IrId *dims;
     Item *items;
 } Sending;
 
@@ -60,8 +61,8 @@ static Item check_argument(Checker *ck, const Sending *s, int k, Val v, Span spa
         return (Item){val_poison(ck), false};
     if (s->rank && is_dealt(ck, got, want, s->rank)) {
         for (int a = 0; a < s->rank; a++)
-            ck_same_size(ck, ck_dim(ck, v.id, a), ck_dim(ck, s->to.id, a), span, span,
-                         s->e->send.to->span, "the receivers and their arguments");
+            s->dims[a] = ck_same_size(ck, s->dims[a], ck_dim(ck, v.id, a), span, s->e->send.to->span,
+                                      span, "the receivers and their arguments");
         return (Item){v, true};
     }
     Val converted = convert_to(ck, v, want, &ok);
@@ -133,7 +134,7 @@ static bool check_arguments(Checker *ck, Sending *s) {
 static IrId count_of(Checker *ck, const Sending *s) {
     IrId n = ir_i64(&ck->b, 1);
     for (int a = 0; a < s->rank; a++)
-        n = a ? ir_binary(&ck->b, IR_MUL, n, ck_dim(ck, s->to.id, a)) : ck_dim(ck, s->to.id, a);
+        n = a ? ir_binary(&ck->b, IR_MUL, n, s->dims[a]) : s->dims[a];
     return n;
 }
 
@@ -159,13 +160,13 @@ static void call_each(Checker *ck, const Sending *s, int rt, IrId *front, int nf
         IrId place = ir_i64(&ck->b, 0);
         for (int a = 0; a < s->rank; a++)
             place = ir_binary(&ck->b, IR_ADD,
-                              ir_binary(&ck->b, IR_MUL, place, ck_dim(ck, s->to.id, a)), at[a]);
+                              ir_binary(&ck->b, IR_MUL, place, s->dims[a]), at[a]);
         if (position >= 0)
             front[position] = place;
         call_one(ck, s, rt, front, nfront, at);
         return;
     }
-    IrId lo = ir_i64(&ck->b, 0), hi = ck_dim(ck, s->to.id, axis);
+    IrId lo = ir_i64(&ck->b, 0), hi = s->dims[axis];
     IrRegion *outer = ck->b.region, *body = ck_region(ck);
     at[axis] = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
     ck->b.region = body;
@@ -194,7 +195,7 @@ static Val ask_all(Checker *ck, const Sending *s, IrId within) {
     IrId *args = NEW_ARRAY(ck->arena, IrId, 3 + s->rank);
     memcpy(args, (IrId[]){number, ask, within}, 3 * sizeof *args);
     for (int a = 0; a < s->rank; a++)
-        args[3 + a] = ck_dim(ck, s->to.id, a);
+        args[3 + a] = s->dims[a];
     Type *reply = m->reply;
     bool is_unit = !m->decl->fn.result;
     if (s->rank && !is_unit)
@@ -209,14 +210,22 @@ static IrId check_time(Checker *ck, const Expr *time) {
     return coerce(ck, check_expr(ck, time), basic(ck, TYPE_DURATION), time->span, "this time").id;
 }
 
+static Sending sending(Checker *ck, const Expr *e, Val to) {
+    Sending s = {.e = e, .to = to, .rank = type_of(ck, to)->kind == TYPE_ARRAY ? type_of(ck, to)->rank : 0};
+    s.dims = NEW_ARRAY(ck->arena, IrId, s.rank + 1);
+    for (int a = 0; a < s.rank; a++)
+        s.dims[a] = ck_dim(ck, to.id, a);
+    return s;
+}
+
 /* A send or an ask; time: of `within` or `after`, or NULL. */
 static Val send(Checker *ck, const Expr *e, const Expr *time) {
     bool asks = e->kind == EXPR_ASK;
-    Sending s = {.e = e, .to = check_expr(ck, e->send.to)};
-    Type *type = type_of(ck, s.to);
+    Val to = check_expr(ck, e->send.to);
+    Type *type = type_of(ck, to);
     if (type->kind == TYPE_POISON)
-        return s.to;
-    s.rank = type->kind == TYPE_ARRAY ? type->rank : 0;
+        return to;
+    Sending s = sending(ck, e, to);
     Type *actor = s.rank ? type_resolve(ck->ts, type->elem) : type;
     if (actor->kind != TYPE_ACTOR) {
         Diag *d = ck_error(ck, DIAG_NOT_AN_ACTOR, e->send.to->span,
@@ -269,7 +278,8 @@ void check_stop(Checker *ck, const Expr *e) {
         return;
     }
     IrMessage none = {0};
-    Sending s = {.message = &none, .e = e, .to = v, .rank = type->kind == TYPE_ARRAY ? type->rank : 0};
+    Sending s = sending(ck, e, v);
+    s.message = &none;
     call_all(ck, &s, RT_STOP, NULL, 0, -1);
 }
 
