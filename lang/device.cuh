@@ -93,6 +93,8 @@ GX_DEV void gx_pause(u32 ns = 32) { __nanosleep(ns); }
 GX_DEV u32 gx_ballot(bool p, u32 mask = ~0u) { return __ballot_sync(mask, p); }
 GX_DEV bool gx_any(bool p, u32 mask = ~0u) { return __any_sync(mask, p) != 0; }
 GX_DEV bool gx_all(bool p, u32 mask = ~0u) { return __all_sync(mask, p) != 0; }
+/* The lanes that have the same v. */
+GX_DEV u32 gx_match(u64 v, u32 mask = ~0u) { return __match_any_sync(mask, v); }
 GX_DEV u64 gx_word_shfl(u64 v, u32 lane, u32 mask) { return __shfl_sync(mask, v, (int)lane); }
 GX_DEV u32 gx_word_shfl(u32 v, u32 lane, u32 mask) { return __shfl_sync(mask, v, (int)lane); }
 GX_DEV u64 gx_word_shfl_up(u64 v, u32 by, u32 mask) { return __shfl_up_sync(mask, v, by); }

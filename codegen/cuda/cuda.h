@@ -19,6 +19,8 @@ typedef enum {
     WORD_PART,  /* elements of a row of sink `sink` */
     WORD_ROOM,  /* elements that its output has room for */
     WORD_ROWS,  /* points of kernel `id` inside of a point, or elements of array `id` */
+    WORD_TABLE, /* points of a chunk of sink `sink`, a table that is made in order */
+    WORD_CELLS, /* bins of the tables of all its chunks */
     WORD_BUF,   /* buffer of column `slot` of sink `sink`; the next word is its data */
     WORD_DATA,
 } CudaWordKind;

@@ -3,7 +3,7 @@
 
    Maps alone: a thread a point, or a warp where the point has long loops. With sums and selections: a
    warp a chunk of 4096 points, then one block that combines the chunks. Scans and filters: pass.c.
-   Tables of exact operators: atomics.
+   Histograms and scatters: bins.c.
 
    A point that faults says so in a flag and is left; nobody waits for it. The host then runs the kernel
    itself and finds the first fault. */
@@ -26,11 +26,6 @@ int writer_count(const Kernel *k, SinkKind kind) {
     return n;
 }
 
-/* Can memory of this type be combined by atomics, with the same result in any order? */
-static bool has_atomics(const Type *type) {
-    return type_is_int(type) && type_bytes(type) >= 4;
-}
-
 /* The reason why no form fits these sinks, or NULL. */
 static const char *refuse(const Kernel *k) {
     for (int i = 0; i < k->nsinks; i++) {
@@ -42,15 +37,9 @@ static const char *refuse(const Kernel *k) {
         case SINK_SCAN:
         case SINK_FILTER: break;
         case SINK_HIST:
-            if (s->fold != FOLD_ANY || !has_atomics(s->yield->type))
-                return "its table is not of whole numbers of 32 or 64 bits";
-            break;
         case SINK_SCATTER:
-            if (layout_is_array(s->yield->type))
-                return "it scatters arrays";
-            if (s->op && (s->sink->op == IR_INVALID || !ir_is_commutative(s->sink->op) ||
-                          !type_is_scalar(s->yield->type) || !has_atomics(s->yield->type)))
-                return "it combines what is not whole numbers of 32 or 64 bits";
+            if (bins_refuses(s))
+                return bins_refuses(s);
             break;
         case SINK_LIST: return "it makes an irregular list";
         case SINK_FLATMAP: return "it makes a list of unknown length";
@@ -85,7 +74,7 @@ static void open_output(Writer *w, Out *o, int i) {
     const Kernel *k = cu->k;
     SinkKind kind = o->sink->kind;
     o->l = layout_of(cu->e, o->sink->type);
-    o->is_row = kind == SINK_MAP && o->l->rank > k->rank;
+    o->is_row = kind == SINK_SCATTER ? o->l->rank > 1 : kind == SINK_MAP && o->l->rank > k->rank;
     if (!o->l->is_regular) {
         cu_no(cu, k->op->span, "it makes an irregular list");
         return;
@@ -105,31 +94,13 @@ static void open_output(Writer *w, Out *o, int i) {
         const char *type = arena_printf(cu->arena, "%s *", cu_col_type(cu, &o->l->cols[c]));
         o->data[c] = cu_field(cu, type, "out", arg);
     }
-    if (o->is_row)
+    if (o->is_row && kind == SINK_MAP)
         o->part = cu_word_field(cu, "row", "i64", WORD_PART, 0, 0, i);
 }
 
 const char *writer_scratch(Writer *w, const char *type, const char *name, GactDeviceArg arg) {
     arg.kind = GACT_ARG_SCRATCH;
     return cu_field(&w->cu, arena_printf(w->cu.arena, "%s *", type), name, arg);
-}
-
-/* A scatter without an operator notes for each place its last point. */
-static void open_scatter(Writer *w, Out *o) {
-    Cu *cu = &w->cu;
-    IrId dest = cu->k->op->args[o->sink->arg];
-    Text *v = cu_value(cu, dest);
-    if (!v->s)
-        return;
-    o->part = v->s[0];
-    if (o->sink->op != IR_INVALID)
-        return;
-    GactDeviceArg arg = {.kind = GACT_ARG_SCRATCH,
-                         .bytes = 8,
-                         .unit = GACT_UNIT_WORD,
-                         .zeroed = 1,
-                         .count = cu_word(cu, WORD_COUNT, dest, 0, -1)};
-    o->last = cu_field(cu, "u64 *", "last", arg);
 }
 
 static void open_sink(Writer *w, Out *o, int i) {
@@ -144,13 +115,12 @@ static void open_sink(Writer *w, Out *o, int i) {
         return;
     if (kind == SINK_FILTER)
         return;
-    if (kind == SINK_SCATTER) {
-        open_scatter(w, o);
+    if (bins_is(o)) {
+        bins_open(w, o, i);
         return;
     }
     o->fold = cu_fold(cu, k->op, o->sink);
-    int zero_at = o->sink->arg + (kind == SINK_HIST);
-    Text *zero = cu_value(cu, k->op->args[zero_at]);
+    Text *zero = cu_value(cu, k->op->args[o->sink->arg]);
     if (cu->out->why || !zero->s)
         return;
     o->zero = cu_make(cu, o->fold.l, zero->s);
@@ -158,7 +128,7 @@ static void open_sink(Writer *w, Out *o, int i) {
     const char *type = o->fold.type;
     if (kind == SINK_PICK)
         type = arena_printf(cu->arena, "gx_picked<%s>", type);
-    if (kind != SINK_HIST && !pass_takes(o))
+    if (!pass_takes(o))
         o->rows = writer_scratch(w, type, "chunk", (GactDeviceArg){.bytes = bytes, .unit = GACT_UNIT_CHUNK});
 }
 
@@ -207,7 +177,7 @@ static void aim_rows(Writer *w) {
     const IrRegion *body = cu->k->body;
     for (int i = 0; i < w->nouts; i++) {
         const Out *o = &w->outs[i];
-        IrId id = o->is_row ? body->results.at[o->sink->yield] : IR_NONE;
+        IrId id = o->is_row && !bins_is(o) ? body->results.at[o->sink->yield] : IR_NONE;
         const IrOp *op = id && is_in(body, id) ? ir_op(cu->ir, id) : NULL;
         bool is_made = op && ((op->kind == IR_KERNEL && op->kernel->nsinks == 1) || op->kind == IR_MATMUL);
         if (!is_made || cu->row)
@@ -222,13 +192,14 @@ static void aim_rows(Writer *w) {
     }
 }
 
+int writer_yields(const Out *o) {
+    return ir_sink_yields(o->sink->kind) - o->is_row;
+}
+
 /* The slots of what sink o takes of a point: FILTER and HIST take two yields. */
 static void each_slot(Writer *w, const Out *o, void (*visit)(Writer *w, const Slot *slot, const char *text)) {
     Cu *cu = &w->cu;
-    if (o->is_row)
-        return;
-    int n = ir_sink_yields(o->sink->kind);
-    for (int k = 0; k < n; k++) {
+    for (int k = 0; k < writer_yields(o); k++) {
         IrId id = cu->k->body->results.at[o->sink->yield + k];
         Layout *l = cu_layout(cu, id);
         Text *v = &cu->values[id];
@@ -256,6 +227,13 @@ static void each_result(Writer *w, void (*visit)(Writer *w, const Slot *slot, co
     }
 }
 
+static bool has_row_tables(const Writer *w) {
+    for (int i = 0; i < w->nouts; i++)
+        if (bins_is(&w->outs[i]) && w->outs[i].is_row)
+            return true;
+    return false;
+}
+
 static void write_point(Writer *w) {
     Cu *cu = &w->cu;
     const Kernel *k = cu->k;
@@ -276,9 +254,12 @@ static void write_point(Writer *w) {
     for (int i = 0; i < k->body->results.len && !cu->out->why; i++)
         cu_value(cu, k->body->results.at[i]);
     for (int i = 0; i < w->nouts && !cu->out->why; i++) {
-        IrId id = k->body->results.at[w->outs[i].sink->yield];
-        if (w->outs[i].is_row && cu->row != id)
-            copy_row(w, &w->outs[i], id);
+        const Out *o = &w->outs[i];
+        IrId id = k->body->results.at[o->sink->yield];
+        if (o->is_row && bins_is(o))
+            bins_row(w, o, cu_scalar(cu, id), k->body->results.at[o->sink->yield + 1]);
+        else if (o->is_row && cu->row != id)
+            copy_row(w, o, id);
     }
     if (cu->out->why)
         return;
@@ -287,6 +268,8 @@ static void write_point(Writer *w) {
     w->text = (Buf){.arena = cu->arena};
     buf_printf(&w->text, "GX_DEV %s %s_point(const %s_args &a, const i64 p", can ? "bool" : "void",
                cu->name, cu->name);
+    if (has_row_tables(w))
+        buf_puts(&w->text, ", const bool stores");
     each_result(w, add_parameter);
     buf_printf(&w->text, ") {\n%s%s}\n\n", buf_text(&code), can ? "    return true;\n" : "");
 }
@@ -313,8 +296,8 @@ void writer_declare(Writer *w, const char *(*init)(Writer *w, const Out *o, int 
     Cu *cu = &w->cu;
     for (int i = 0; i < w->nouts; i++) {
         const Out *o = &w->outs[i];
-        int n = 0, yields = o->is_row ? 0 : ir_sink_yields(o->sink->kind);
-        for (int k = 0; k < yields; k++) {
+        int n = 0;
+        for (int k = 0; k < writer_yields(o); k++) {
             Layout *l = cu_layout(cu, cu->k->body->results.at[o->sink->yield + k]);
             for (int j = 0; j < l->nslots; j++, n++) {
                 const char *value = init ? init(w, o, n) : NULL;
@@ -329,6 +312,8 @@ void writer_declare(Writer *w, const char *(*init)(Writer *w, const Out *o, int 
 static const char *point_call(Writer *w) {
     Buf call = {.arena = w->cu.arena};
     buf_printf(&call, "%s_point(a, p", w->cu.name);
+    if (has_row_tables(w))
+        buf_puts(&call, w->stores ? ", true" : ", false");
     for (int i = 0; i < w->nslots; i++)
         buf_printf(&call, ", y%d", i);
     buf_puts(&call, ")");
@@ -398,81 +383,7 @@ void writer_close_phase(Writer *w) {
     cu_line(&w->cu, "}\n");
 }
 
-/* ---- maps and tables ---- */
-
-static bool is_table(const Out *o) {
-    return o->sink->kind == SINK_HIST || o->sink->kind == SINK_SCATTER;
-}
-
-/* What a point does to a table; `leave` follows a place that there is none of. */
-static void put_in_table(Writer *w, const Out *o, const char *leave) {
-    Cu *cu = &w->cu;
-    cu_line(cu, "if ((u64)y%d >= (u64)%s) {", o->first, o->part);
-    cu_line(cu, "    *%s = 1;", cu->fault);
-    cu_line(cu, "    %s", leave);
-    cu_line(cu, "}");
-    if (o->last)
-        cu_line(cu, "gx_fetch_max(&%s[y%d], (u64)p + 1);", o->last, o->first);
-    else
-        cu_line(cu, "gx_atomic_%s(&%s[y%d], y%d);", ir_kind_name(o->sink->op), o->data[0], o->first,
-                o->first + 1);
-}
-
-static void put_in_tables(Writer *w, const char *leave) {
-    for (int i = 0; i < w->nouts; i++)
-        if (is_table(&w->outs[i]))
-            put_in_table(w, &w->outs[i], leave);
-}
-
-/* Before the points: tables of zeros, copies of what is scattered to. */
-static void open_tables(Writer *w) {
-    Cu *cu = &w->cu;
-    for (int i = 0; i < w->nouts; i++) {
-        Out *o = &w->outs[i];
-        if (!is_table(o))
-            continue;
-        bool is_scatter = o->sink->kind == SINK_SCATTER;
-        Text *arg = cu_value(cu, cu->k->op->args[o->sink->arg]);
-        if (!is_scatter)
-            o->part = arg->s ? arg->s[0] : "0";
-        cu->out->can_fault = true;
-        cu_line(cu, "GX_UNROLL1");
-        cu_line(cu, "for (i64 p = gx_thread(); p < %s; p += gx_threads()) {", o->part);
-        for (int c = 0; c < o->l->ncols; c++)
-            cu_line(cu, "    %s[p] = %s;", o->data[c],
-                    is_scatter ? arena_printf(cu->arena, "%s[p]", arg->s[layout_col_slot(o->l, c) + 1])
-                               : o->zero);
-        cu_line(cu, "}");
-    }
-}
-
-/* After the points: of those at one place the last is stored. */
-static void close_scatters(Writer *w) {
-    Cu *cu = &w->cu;
-    cu_line(cu, "GX_UNROLL1");
-    cu_line(cu, "for (i64 p = gx_thread(); p < %s; p += gx_threads()) {", w->total);
-    cu->indent++;
-    call_point(w, "return;");
-    for (int i = 0; i < w->nouts; i++) {
-        const Out *o = &w->outs[i];
-        if (!o->last)
-            continue;
-        cu_line(cu, "if ((u64)y%d < (u64)%s && %s[y%d] == (u64)p + 1) {", o->first, o->part, o->last, o->first);
-        cu->indent++;
-        writer_store(w, o, arena_printf(cu->arena, "y%d", o->first), 1);
-        cu->indent--;
-        cu_line(cu, "}");
-    }
-    cu->indent--;
-    cu_line(cu, "}");
-}
-
-static bool has_last(const Writer *w) {
-    for (int i = 0; i < w->nouts; i++)
-        if (w->outs[i].last)
-            return true;
-    return false;
-}
+/* ---- maps ---- */
 
 static void write_maps(Writer *w) {
     Cu *cu = &w->cu;
@@ -488,7 +399,7 @@ static void write_maps(Writer *w) {
         cu->indent++;
     }
     writer_store_maps(w);
-    put_in_tables(w, is_warp ? "continue;" : "return;");
+    bins_put(w, is_warp ? "continue;" : "return;");
     if (is_warp) {
         cu->indent--;
         cu_line(cu, "}");
@@ -527,7 +438,7 @@ static void write_strides(Writer *w) {
             cu_line(cu, "sum%d = op%d(sum%d, %s);", i, i, i, y);
     }
     writer_store_maps(w);
-    put_in_tables(w, "break;");
+    bins_put(w, "break;");
     cu->indent--;
     cu_line(cu, "}");
     for (int i = 0; i < w->nouts; i++) {
@@ -624,22 +535,12 @@ static void write_sums(Writer *w) {
 /* The phases for all sinks but scans and filters. */
 static void write_plain(Writer *w) {
     const Kernel *k = w->cu.k;
-    bool has_sums = writer_count(k, SINK_REDUCE) || writer_count(k, SINK_PICK);
-    bool has_tables = writer_count(k, SINK_HIST) || writer_count(k, SINK_SCATTER);
-    if (has_tables) {
-        writer_open_phase(w, KERNEL_PLAIN, "_tables", GACT_GRID_POINTS);
-        open_tables(w);
-        writer_close_phase(w);
-    }
-    if (has_sums)
+    bins_begin(w);
+    if (writer_count(k, SINK_REDUCE) || writer_count(k, SINK_PICK))
         write_sums(w);
-    else if (has_tables || writer_count(k, SINK_MAP))
+    else if (bins_have_points(w) || writer_count(k, SINK_MAP))
         write_maps(w);
-    if (has_last(w)) {
-        writer_open_phase(w, KERNEL_PLAIN, "_last", GACT_GRID_POINTS);
-        close_scatters(w);
-        writer_close_phase(w);
-    }
+    bins_end(w);
 }
 
 static void write_loops(Writer *w) {

@@ -1,5 +1,5 @@
 /* A kernel while its text is written: its sinks, the function of a point, and what all phases do. kernel.c
-   has the maps and sums, pass.c the scans and filters, table.c what is put where points say. */
+   has the maps and sums, pass.c the scans and filters, bins.c what is put where points say. */
 #ifndef GACT_CUDA_WRITER_H
 #define GACT_CUDA_WRITER_H
 
@@ -14,11 +14,14 @@ typedef struct {
     Type *row_elem; /* of a row's elements, or NULL */
     bool is_row;
     const char **data; /* columns of the output */
-    const char *part;
+    const char *part;  /* elements of a row */
     CuFold fold;
     const char *rows; /* scratch */
     const char *zero; /* as one variable */
+    const char *bins; /* HIST, SCATTER: how many there are, or places */
     const char *last; /* SCATTER: which point comes last at each place, or NULL */
+    bool is_ordered;  /* HIST, SCATTER: values are combined in order; with tables of many points each: */
+    const char *chunk, *seen;
     int result;       /* REDUCE, PICK, FILTER: the first of its words among the results */
     int first;        /* among the y of a point: its first slot */
 } Out;
@@ -29,6 +32,7 @@ typedef struct {
     int nouts, nslots; /* of all yields together */
     const char *total, *chunks;
     const char *result, *done;
+    bool stores; /* the last points of scatters store their rows */
     const char *tiles; /* scratch of the sinks that are done in one pass, or NULL */
     Buf text;
 } Writer;
@@ -49,6 +53,24 @@ void writer_store(Writer *w, const Out *o, const char *at, int skip);
 void writer_store_maps(Writer *w);
 /* How many ops a point is, with those of functions it calls. */
 int writer_weight(const Writer *w);
+
+/* How many yields of a point have slots of their own: a row is stored by the point itself. */
+int writer_yields(const Out *o);
+
+/* bins.c */
+bool bins_is(const Out *o);
+/* The reason why a sink that is a table has no form, or NULL. */
+const char *bins_refuses(const Sink *s);
+void bins_open(Writer *w, Out *o, int i);
+/* In the function of a point: stores the row that sink o scatters, if it is the last one. */
+void bins_row(Writer *w, const Out *o, const char *place, IrId row);
+/* Do points put anything in tables while maps are stored? */
+bool bins_have_points(const Writer *w);
+/* What point p does to tables; `leave` follows a place that there is none of. */
+void bins_put(Writer *w, const char *leave);
+/* The phases before the points, and after them. */
+void bins_begin(Writer *w);
+void bins_end(Writer *w);
 
 /* pass.c */
 /* Is the sink done in one pass over tiles? */

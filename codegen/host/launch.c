@@ -232,6 +232,22 @@ static LLVMValueRef word_of(Fn *f, LLVMValueRef v) {
     }
 }
 
+/* Points of a chunk of a table that is made in order; *cells: bins of the tables of all chunks. A scatter has
+   one chunk. */
+static LLVMValueRef table_word(Launch *l, int sink, LLVMValueRef *cells) {
+    Fn *f = l->f;
+    Sink s = l->k->sinks[sink];
+    s.fold = FOLD_PIECES;
+    LLVMValueRef one = fn_int(f, 1), size = fn_max(f, l->k->total, one), n = one;
+    LLVMValueRef bins = value_of(f, l->k->op->args[s.sink->arg])->s[0];
+    if (s.sink->kind == SINK_HIST) {
+        size = table_chunk(l->k, &s);
+        n = LLVMBuildUDiv(B, fn_add(f, l->k->total, fn_sub(f, size, one)), size, "");
+    }
+    *cells = kernel_product(f, fn_max(f, bins, fn_int(f, 0)), fn_max(f, n, one), s.site);
+    return size;
+}
+
 /* NULL: it is not known before the kernel runs. */
 static LLVMValueRef word_value(Launch *l, const CudaWord *w) {
     Fn *f = l->f;
@@ -247,6 +263,8 @@ static LLVMValueRef word_value(Launch *l, const CudaWord *w) {
     case WORD_COUNT: return array_total(f, value_layout(f, w->id), value_of(f, w->id)->s);
     case WORD_ROWS: return hoist_total(f, k->body, w->id);
     case WORD_PART: return l->parts[w->sink];
+    case WORD_TABLE: return table_word(l, w->sink, &most);
+    case WORD_CELLS: table_word(l, w->sink, &most); return most;
     case WORD_ROOM:
         return array_total(f, layout_of(f->e, k->sinks[w->sink].sink->type), l->outs[w->sink]);
     case WORD_BUF:

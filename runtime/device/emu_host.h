@@ -140,6 +140,16 @@ static inline u32 gx_ballot(bool p, u32 mask = ~0u) {
 static inline bool gx_any(bool p, u32 mask = ~0u) { return gx_ballot(p, mask) != 0; }
 static inline bool gx_all(bool p, u32 mask = ~0u) { return gx_ballot(p, mask) == mask; }
 
+static inline u32 gx_match(u64 v, u32 mask = ~0u) {
+    u64 all[32];
+    u32 same = 0;
+    gx_engine->meet(gx_self, GX_HERE, mask, GX_WARP_SHFL, v, all);
+    for (int k = 0; k < 32; k++)
+        if (mask >> k & 1 && all[k] == v)
+            same |= 1u << k;
+    return same;
+}
+
 /* What lane `from` brought; own is for lanes that read nothing. */
 static inline u64 gx_take(u32 mask, int op, u64 own, u32 from, bool keeps, const GxPlace *at) {
     u64 all[32];

@@ -165,9 +165,14 @@ static int64_t slot_bytes(const Launch *l) {
     return bytes;
 }
 
+/* How many blocks the device runs at a time. */
+static int64_t full_blocks(const Launch *l) {
+    return (int64_t)l->r->info.units * l->r->info.threads_per_unit / BLOCK;
+}
+
 /* The most blocks: enough to fill the device some times over, fewer where each takes scratch memory. */
 static int64_t most_blocks(const Launch *l, bool is_warps) {
-    int64_t full = (int64_t)l->r->info.units * l->r->info.threads_per_unit / BLOCK * WAVES;
+    int64_t full = full_blocks(l) * WAVES;
     int64_t bytes = slot_bytes(l) * (is_warps ? WARPS : BLOCK);
     if (bytes > 0 && full > SCRATCH_BYTES / bytes)
         full = SCRATCH_BYTES / bytes;
@@ -182,7 +187,7 @@ static DeviceGrid grid_of(const Launch *l, GactGridKind kind) {
     case GACT_GRID_WARPS: blocks = (total + WARPS - 1) / WARPS; break;
     case GACT_GRID_CHUNKS: blocks = (chunks + WARPS - 1) / WARPS; break;
     case GACT_GRID_BLOCKS: blocks = chunks; break;
-    case GACT_GRID_ONE: break;
+    case GACT_GRID_FULL: blocks = full_blocks(l); break;
     }
     blocks = blocks < full ? most(blocks, 1) : full;
     return (DeviceGrid){.blocks = {(int32_t)blocks, 1, 1}, .threads = BLOCK};
