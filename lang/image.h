@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GACT_ABI_VERSION 7
+#define GACT_ABI_VERSION 8
 #define GACT_MAGIC       "GACTIMG1"
 
 /* ---- values ----
@@ -109,6 +109,8 @@ typedef enum {
     GACT_ARG_OUT,     /* the same, to be written */
     GACT_ARG_SCRATCH, /* memory of the launch: `bytes` for each `unit` */
     GACT_ARG_RESULT,  /* words for the results */
+    GACT_ARG_LATER,   /* word `at` is where the host has, or will have, a result of an earlier kernel: its
+                         address on the device */
     GACT_ARG_FAULT,   /* an i32 that is not 0 once a point has faulted */
     GACT_ARG_DONE     /* a u32 that is 0 when a kernel begins and must be 0 again when it ends */
 } GactArgKind;
@@ -152,6 +154,7 @@ typedef struct {
     int32_t pinned;        /* 1: on the host alone, 2: on the device */
     int32_t bytes;         /* that a point reads and writes, about */
     int32_t index;         /* in the image's table */
+    int32_t is_later;      /* its results may stay on the device until `collect` */
 } GactDeviceKernel;
 
 /* Code that gactc has made of the texts of all kernels, one after the other. */
@@ -294,14 +297,18 @@ typedef struct GactApi {
     /* Runs a kernel on the device: 1; or 0, if it is to run on the host, where nothing has changed.
        Called where ctx->device is not NULL. */
     int32_t (*launch)(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *words, GactSlot *results);
+    /* Brings the results of launches that may come later to where they were wanted; forget: those that were
+       wanted at this place are not. */
+    void (*collect)(GactCtx *ctx);
+    void (*forget)(GactCtx *ctx, GactSlot *results);
     /* Has the device sort or multiply: 1; or 0, if the host is to do it, where nothing has changed.
        Called where ctx->device is not NULL; `out` is fresh. */
     int32_t (*library)(GactCtx *ctx, const GactSite *site, const GactLibraryCall *call);
     /* Would kernels over so many points be launched? */
     int32_t (*on_device)(GactCtx *ctx, int64_t points);
     /* The host is going to read a buffer (null: nothing), or to write it: then the device's copy is
-       dropped. */
-    void (*to_host)(GactCtx *ctx, GactBuf *buf, int32_t writes);
+       dropped. With `more` another call follows at once, up to which nothing may be looked at. */
+    void (*to_host)(GactCtx *ctx, GactBuf *buf, int32_t writes, int32_t more);
     /* ---- for actors ---- */
     /* A new part of the worker's queue, where `bytes` have room at its tail. */
     void (*room)(GactCtx *ctx, int64_t bytes);

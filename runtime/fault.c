@@ -16,6 +16,7 @@ void landing_push(Thread *t, Landing *landing) {
     landing->depth = t->ctx.depth;
     landing->serial = t->ctx.serial;
     landing->device = t->ctx.device;
+    landing->later = t->run ? t->run->nlater : 0;
     t->landing = landing;
 }
 
@@ -34,6 +35,8 @@ _Noreturn void fault_throw(Thread *t, Fault fault) {
     t->ctx.depth = landing->depth;
     t->ctx.serial = landing->serial;
     t->ctx.device = landing->device;
+    if (t->run && !t->in_part)
+        launch_forget_since(t->run, landing->later);
     _longjmp(landing->jump, 1);
 }
 

@@ -82,6 +82,7 @@ void run_close(Run *run) {
     run_free_since(run, 0);
     drop_faults(run);
     free(run->faults);
+    free(run->later);
     heap_flush(&run->main.own);
     free(run->lists);
 }
@@ -127,7 +128,7 @@ static void detach_buffer(void *arg, GactBuf *buf) {
 }
 
 static void bring_buffer(void *arg, GactBuf *buf) {
-    rt_to_host(arg, buf, 0);
+    rt_to_host(arg, buf, 0, true);
 }
 
 static void release_buffer(void *arg, GactBuf *buf) {
@@ -390,6 +391,7 @@ static void run_entry(void *arg) {
     if (run->world)
         work_all(run->world, true);
     each_output(call, bring_buffer, &run->main.ctx);
+    rt_to_host(&run->main.ctx, NULL, 0, false);
     landing_pop(&run->main, &landing);
 }
 
@@ -431,6 +433,7 @@ static GactStatus call_run(GactCall *call, HeapCache *cache, bool serial, GactEr
     run_free_since(run, 0);
     if (run->main.ctx.device) {
         place_end_run(&run->main);
+        launch_forget_since(run, 0);
         residence_end_run(run);
     }
     run->main.cache = &run->main.own;

@@ -79,8 +79,13 @@ void heap_fail_at(int64_t n);
 /* Frees the copy that buf has. */
 void mirror_free(GactBuf *buf);
 /* GactApi.to_host, .launch and .on_device. */
-void rt_to_host(GactCtx *ctx, GactBuf *buf, int32_t writes);
+void rt_to_host(GactCtx *ctx, GactBuf *buf, int32_t writes, int32_t more);
 int32_t rt_on_device(GactCtx *ctx, int64_t points);
+/* GactApi.collect and .forget. */
+void rt_collect(GactCtx *ctx);
+void rt_forget(GactCtx *ctx, GactSlot *results);
+/* Forgets the newest results that are to come until `left` are left. */
+void launch_forget_since(Run *run, int32_t left);
 /* Frees what a program has on the device. */
 void device_code_free(GactProgram *program);
 /* Drops the code of all programs; the device is about to be closed, and no run is under way. */
@@ -118,6 +123,7 @@ typedef struct Landing {
     struct Landing *outer;
     int64_t depth, serial, stamp;
     void *device;
+    int32_t later; /* how many results of launches were to come */
 } Landing;
 
 /* Makes landing the innermost. The caller then does `if (_setjmp(landing.jump))`; in that branch
@@ -177,6 +183,8 @@ struct Run {
     bool exited;
     int32_t exit_status;
     struct World *world; /* of its actors, see actor/actor.h; NULL until one is spawned */
+    struct RunLater *later; /* results that are still on the device, nlater of them; see device/launch.c */
+    int32_t nlater;
 };
 
 static inline Thread *thread_of(GactCtx *ctx) {

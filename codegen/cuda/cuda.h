@@ -23,6 +23,7 @@ typedef enum {
     WORD_CELLS, /* bins of the tables of all its chunks */
     WORD_BUF,   /* buffer of column `slot` of sink `sink`; the next word is its data */
     WORD_DATA,
+    WORD_LATER, /* where the host has, or will have, result `slot` of kernel `id` */
 } CudaWordKind;
 typedef struct {
     CudaWordKind kind;
@@ -41,6 +42,8 @@ typedef struct CudaKernel {
     Span where;
 } CudaKernel;
 
+/* Is there text for a scalar op? */
+bool cuda_can_say(const IrOp *op);
 /* The text of kernel k, which is at the top of a dag and not yet emitted. */
 CudaKernel *cuda_kernel(Kernel *k);
 /* The whole unit as a file: the prelude and every kernel of the module so far. */

@@ -262,6 +262,30 @@ static const char *array_field(Cu *cu, IrId id, const Layout *l, int col, const 
     return cu_field(cu, arena_printf(cu->arena, "const %s *", type), base, arg);
 }
 
+bool cuda_can_say(const IrOp *op) {
+    bool is_wide = op->type->kind == TYPE_BOOL || type_bytes(op->type) >= 4; /* C++ computes so */
+    for (int k = 0; k < op->nargs; k++)
+        is_wide &= op->args[k] != IR_NONE;
+    return is_wide && *op_texts[op->kind];
+}
+
+/* The text of what the host does not know yet: a word of the device's memory, or an op that was put off. */
+static const char *later_text(Cu *cu, IrId id) {
+    const IrOp *op = ir_op(cu->ir, id);
+    const char *args[3];
+    IrId kernel;
+    int result;
+    if (later_word(cu->k->f, id, &kernel, &result)) {
+        GactDeviceArg arg = {.kind = GACT_ARG_LATER, .at = cu_word(cu, WORD_LATER, kernel, result, -1)};
+        return arena_printf(cu->arena, "gx_of_word<%s>(*%s)", cu_type(cu, op->type),
+                            cu_field(cu, "const u64 *", source_name(cu, id), arg));
+    }
+    for (int k = 0; k < op->nargs; k++)
+        args[k] = arena_printf(cu->arena, "(%s)", cu_scalar(cu, op->args[k]));
+    return arena_printf(cu->arena, "(%s)(%s)", cu_type(cu, op->type),
+                        cu_expression(cu, op->kind, op->type, args));
+}
+
 /* Takes a value from outside as arguments; a constant is written out. */
 static void capture(Cu *cu, IrId id) {
     Layout *l = cu_layout(cu, id);
@@ -269,6 +293,11 @@ static void capture(Cu *cu, IrId id) {
     const char **s = cu_slots(cu, l->nslots), *base = source_name(cu, id);
     if (op->kind == IR_CONST) {
         s[0] = cu_const(cu, l->type, op->imm);
+        cu_set(cu, id, s, 1);
+        return;
+    }
+    if (cu->ir == cu->k->f->ir && later_is(cu->k->f, id)) {
+        s[0] = later_text(cu, id);
         cu_set(cu, id, s, 1);
         return;
     }

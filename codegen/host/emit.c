@@ -348,10 +348,14 @@ void slots_store_abi(Fn *f, const Layout *l, LLVMValueRef p, int at, LLVMValueRe
                slot_widen(f, &l->slots[k], s[k]));
 }
 
+LLVMValueRef slot_load_abi(Fn *f, const Slot *slot, LLVMValueRef p, int at) {
+    return slot_narrow(f, slot, fn_at_index(f, f->e->i64, p, fn_int(f, at)));
+}
+
 LLVMValueRef *slots_load_abi(Fn *f, const Layout *l, LLVMValueRef p, int at) {
     LLVMValueRef *s = slots_new(f, l->nslots);
     for (int k = 0; k < l->nslots; k++)
-        s[k] = slot_narrow(f, &l->slots[k], fn_at_index(f, f->e->i64, p, fn_int(f, at + k)));
+        s[k] = slot_load_abi(f, &l->slots[k], p, at + k);
     return s;
 }
 

@@ -138,6 +138,9 @@ typedef struct {
 
 struct Builder;
 
+typedef struct LaterKernel LaterKernel;
+typedef struct Later Later; /* see later.c */
+
 /* Where an array-valued result is wanted: the kernel or product that makes it writes there. */
 typedef struct {
     IrId id;
@@ -166,6 +169,7 @@ typedef struct {
     int nnoalias;
     bool is_output; /* what elem_store writes now is such a result */
     bool is_host;   /* nothing in here runs on a device: what it reads has been brought */
+    struct Later *later; /* of the list of ops at hand, or NULL: nothing may wait */
     bool is_spare;  /* the host's code of kernels that a device runs, unless it has no room: small, not
                        fast */
 } Fn;
@@ -233,6 +237,7 @@ LLVMTypeRef slots_type(Emit *e, const Layout *l);
 void slots_store(Fn *f, const Layout *l, LLVMValueRef p, LLVMValueRef const *s);
 LLVMValueRef *slots_load(Fn *f, const Layout *l, LLVMValueRef p);
 void slots_store_abi(Fn *f, const Layout *l, LLVMValueRef p, int at, LLVMValueRef const *s);
+LLVMValueRef slot_load_abi(Fn *f, const Slot *slot, LLVMValueRef p, int at);
 LLVMValueRef *slots_load_abi(Fn *f, const Layout *l, LLVMValueRef p, int at);
 LLVMValueRef *slots_new(Fn *f, int n);
 LLVMValueRef *slots_empty(Fn *f, const Layout *l); /* zeros, null arrays */
@@ -285,6 +290,30 @@ void launch_either(Fn *f, IrId id, LLVMValueRef points, void (*on_device)(Fn *f,
 void launch_bring_all(Fn *f, IrId id);
 /* The table of the image's kernels. */
 LLVMValueRef launch_table(Emit *e);
+
+/* later.c: results that stay on the device until they are needed, in one list of ops. */
+struct Later {
+    Later *outer;
+    char *state; /* by IrId: whether its value is not known yet */
+    VEC(LaterKernel) kernels;
+    VEC(IrId) ops; /* that were put off */
+};
+void later_open(Fn *f, Later *l);
+void later_close(Fn *f, Later *l, const IrRegion *region);
+/* Is the op put off, as it needs what is not known yet? Then nothing is emitted for it now. */
+bool later_puts_off(Fn *f, IrId id);
+/* Before the code of an op: waits, unless it can do without what is not known. */
+void later_before(Fn *f, IrId id);
+bool later_is(const Fn *f, IrId id);
+/* The kernel and the number of its result that a value is; false: it is an op that was put off. */
+bool later_word(const Fn *f, IrId id, IrId *kernel, int *result);
+/* Where the host has that result, once it has it. */
+LLVMValueRef later_place(Fn *f, IrId kernel, int result);
+/* Waits for all, if the op uses any of it. */
+void later_need(Fn *f, IrId id);
+/* The same on one way of several through a kernel's code, up to later_unpeek; false: it uses nothing of it. */
+bool later_peek(Fn *f, IrId id);
+void later_unpeek(Fn *f);
 
 /* library.c: sorts and products on a device. */
 typedef struct {

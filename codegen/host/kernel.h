@@ -148,6 +148,12 @@ void table_prepare(Kernel *k, Sink *s);
 void table_point(Kernel *k, Sink *s, LLVMValueRef at, LLVMValueRef const *v);
 LLVMValueRef *table_finish(Kernel *k, Sink *s);
 
+/* later.c: may the sums of a launch stay on the device? later_add: they do; s are the value's slots, NULL
+   where they are not known. */
+struct CudaKernel;
+bool later_may(const Kernel *k, const struct CudaKernel *c);
+void later_add(const Kernel *k, LLVMValueRef results, LLVMValueRef *s);
+
 /* kernel.c: what a kernel's op says of it; the chunks are left to decide. */
 void kernel_open(Kernel *k, Fn *f, IrId id);
 /* The function of a range of chunks, which `emit` emits (NULL: as they are numbered), when the sinks are

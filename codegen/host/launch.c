@@ -18,18 +18,20 @@ static LLVMValueRef device_at(Fn *f) {
 
 /* ---- bringing ---- */
 
-static void bring_value(Fn *f, IrId id, bool is_written) {
+static void bring_buffer(Fn *f, LLVMValueRef buf, bool is_written, bool more) {
     Emit *e = f->e;
+    LLVMTypeRef params[] = {e->ptr, e->ptr, e->i32, e->i32};
+    LLVMValueRef args[] = {f->ctx, buf, LLVMConstInt(e->i32, is_written, 0), LLVMConstInt(e->i32, more, 0)};
+    api_call(f, offsetof(GactApi, to_host), LLVMFunctionType(e->vd, params, 4, 0), args, 4);
+}
+
+/* Begins to bring a value; launch_bring_all ends it. */
+static void bring_value(Fn *f, IrId id, bool is_written) {
     Value *v = value_of(f, id);
     Layout *l = value_layout(f, id);
-    LLVMTypeRef params[] = {e->ptr, e->ptr, e->i32};
-    LLVMTypeRef type = LLVMFunctionType(e->vd, params, 3, 0);
-    for (int k = 0; k < l->nslots; k++) {
-        if (l->slots[k].kind != SLOT_BUF || LLVMIsNull(v->s[k]))
-            continue;
-        LLVMValueRef args[] = {f->ctx, v->s[k], LLVMConstInt(e->i32, is_written, 0)};
-        api_call(f, offsetof(GactApi, to_host), type, args, 3);
-    }
+    for (int k = 0; k < l->nslots; k++)
+        if (l->slots[k].kind == SLOT_BUF && !LLVMIsNull(v->s[k]))
+            bring_buffer(f, v->s[k], is_written, true);
 }
 
 /* Values of an op, regions included, that come from outside of it. */
@@ -77,6 +79,7 @@ void launch_bring_all(Fn *f, IrId id) {
             is_written |= op->args[k] == (IrId)v && op_consumes(f, op, k);
         bring_value(f, (IrId)v, is_written);
     }
+    bring_buffer(f, LLVMConstNull(f->e->ptr), false, false);
     fn_br(f, go);
     fn_at(f, go);
 }
@@ -177,7 +180,7 @@ static int word_index(const CudaKernel *c, CudaWordKind kind) {
     return 0;
 }
 
-static LLVMValueRef kernel_row(Kernel *k, const CudaKernel *c) {
+static LLVMValueRef kernel_row(Kernel *k, const CudaKernel *c, bool is_later) {
     Emit *e = k->f->e;
     const IrNode *node = &k->f->ir->nodes.at[k->op->node];
     int pinned = k->op->node ? (int)node->place : PLACE_AUTO;
@@ -198,7 +201,7 @@ static LLVMValueRef kernel_row(Kernel *k, const CudaKernel *c) {
         i32(e, pinned),
         i32(e, kernel_point_bytes(k)),
         i32(e, e->kernels.len),
-        i32(e, 0),
+        i32(e, is_later),
     };
     LLVMValueRef row = table_global(e, strukt(e, fields, ARRAY_LEN(fields)), "device_kernel");
     vec_push(e->arena, &e->kernels, (struct CudaKernel *)c);
@@ -219,6 +222,7 @@ typedef struct {
     LLVMValueRef **outs; /* of each sink: the slots of its output */
     LLVMValueRef *parts; /* elements of a row, where it has rows */
     LLVMValueRef results;
+    bool is_later; /* its sums stay in `results` until they are needed */
 } Launch;
 
 /* A slot as a word: what is narrower stands in the low bytes. */
@@ -261,6 +265,7 @@ static LLVMValueRef word_value(Launch *l, const CudaWord *w) {
         most = fn_add(f, k->total, fn_int(f, CHUNK - 1));
         return LLVMBuildUDiv(B, most, fn_int(f, CHUNK), "");
     case WORD_COUNT: return array_total(f, value_layout(f, w->id), value_of(f, w->id)->s);
+    case WORD_LATER: return later_place(f, w->id, w->slot);
     case WORD_ROWS: return hoist_total(f, k->body, w->id);
     case WORD_PART: return l->parts[w->sink];
     case WORD_TABLE: return table_word(l, w->sink, &most);
@@ -379,7 +384,9 @@ static LLVMValueRef *launched(Launch *l) {
         Layout *out = layout_of(f->e, k->sinks[i].sink->type);
         if (k->sinks[i].sink->kind == SINK_FILTER)
             settle_filter(l, i, &at);
-        LLVMValueRef *from = is_array_sink(&k->sinks[i]) ? l->outs[i] : read_results(l, i, &at);
+        LLVMValueRef *from = is_array_sink(&k->sinks[i]) ? l->outs[i]
+                             : l->is_later               ? slots_new(f, out->nslots)
+                                                         : read_results(l, i, &at);
         for (int j = 0; j < out->nslots; j++)
             s[n++] = from[j];
         bool is_taken = k->sinks[i].sink->kind == SINK_SCATTER && op_consumes(f, k->op, k->sinks[i].sink->arg);
@@ -396,12 +403,10 @@ static LLVMValueRef *launched(Launch *l) {
 static LLVMValueRef call_launch(Launch *l) {
     Fn *f = l->f;
     Emit *e = f->e;
-    int n = l->c->nresults ? l->c->nresults : 1;
-    l->results = fn_alloca(f, LLVMArrayType2(e->i64, (uint64_t)n), "results");
     LLVMValueRef words = fill_words(l);
     if (!words)
         return LLVMConstNull(e->i1);
-    LLVMValueRef row = kernel_row(l->k, l->c);
+    LLVMValueRef row = kernel_row(l->k, l->c, l->is_later);
     LLVMTypeRef params[] = {e->ptr, e->ptr, e->ptr, e->ptr};
     LLVMTypeRef type = LLVMFunctionType(e->i32, params, 4, 0);
     LLVMValueRef args[] = {f->ctx, row, words, l->results};
@@ -444,10 +449,25 @@ static LLVMValueRef *host_code(Fn *f, Kernel *k) {
     return s;
 }
 
+/* Stores the sums that the host's code has found where those of a launch would come. */
+static void store_results(Launch *l, LLVMValueRef const *s) {
+    for (int i = 0, n = 0, at = 0; i < l->k->nsinks; i++) {
+        Layout *y = layout_of(l->f->e, l->k->sinks[i].sink->type);
+        if (!is_array_sink(&l->k->sinks[i])) {
+            slots_store_abi(l->f, y, l->results, at, s + n);
+            at += y->nslots;
+        }
+        n += y->nslots;
+    }
+}
+
+/* Slots that are not known on the way from[0] stay so. */
 static void join(Fn *f, IrId id, LLVMValueRef **from, LLVMBasicBlockRef *ends) {
     int n = value_layout(f, id)->nslots;
     LLVMValueRef *s = slots_new(f, n);
     for (int k = 0; k < n; k++) {
+        if (!from[0][k])
+            continue;
         s[k] = LLVMBuildPhi(B, LLVMTypeOf(from[1][k]), "");
         LLVMAddIncoming(s[k], (LLVMValueRef[]){from[0][k], from[1][k]}, ends, 2);
     }
@@ -518,9 +538,12 @@ bool launch_kernel(Fn *f, IrId id) {
     Launch launch = {.k = &kernel, .f = f, .c = cuda_kernel(&kernel)}, *l = &launch;
     tell_place(l);
     if (l->c->why) {
+        later_need(f, id);
         value_set(f, id, host_code(f, &kernel), value_layout(f, id)->nslots);
         return true;
     }
+    l->is_later = later_may(&kernel, l->c);
+    l->results = fn_alloca(f, LLVMArrayType2(e->i64, (uint64_t)(l->c->nresults ? l->c->nresults : 1)), "results");
     l->outs = NEW_ARRAY(e->arena, LLVMValueRef *, kernel.nsinks);
     l->parts = slots_new(f, kernel.nsinks);
     LLVMBasicBlockRef ask = fn_block(f, "ask"), ran = fn_block(f, "launched"),
@@ -552,10 +575,17 @@ bool launch_kernel(Fn *f, IrId id) {
     Kernel again;
     kernel_open(&again, f, id);
     again.info = kernel.info; /* so that both places have one row in the profile */
+    bool peeks = later_peek(f, id);
     slots[1] = host_code(f, &again);
+    if (peeks)
+        later_unpeek(f);
+    if (l->is_later)
+        store_results(l, slots[1]);
     ends[1] = fn_here(f);
     fn_br(f, done);
     fn_at(f, done);
     join(f, id, slots, ends);
+    if (l->is_later)
+        later_add(&kernel, l->results, value_of(f, id)->s);
     return true;
 }

@@ -326,15 +326,19 @@ static void emit_apart(Fn *f, IrId id) {
 }
 
 void emit_ops(Fn *f, const IrRegion *region) {
+    Later later;
     int released = emit_releases(f, region, 0, -1);
+    later_open(f, &later);
     for (int k = 0; k < region->ops.len; k++) {
         IrId id = region->ops.at[k];
-        if (f->is_once && has_loop(f->ir, ir_op(f->ir, id)))
-            emit_apart(f, id);
-        else
-            emit_op(f, id);
+        if (!later_puts_off(f, id)) {
+            bool is_apart = f->is_once && has_loop(f->ir, ir_op(f->ir, id));
+            (is_apart ? later_need : later_before)(f, id);
+            (is_apart ? emit_apart : emit_op)(f, id);
+        }
         released = emit_releases(f, region, released, k);
     }
+    later_close(f, &later, region);
 }
 
 void region_hand_over(Fn *f, const IrRegion *region) {

@@ -1,6 +1,5 @@
 /* Kernels on the device: which of them, their arguments, their phases and their results. */
-#include "resident.h"
-
+#include "later.h"
 #include "metrics.h"
 
 #include "../../lang/store.h"
@@ -20,7 +19,8 @@ typedef struct {
     DevicePtr scratch[MOST_SCRATCH];
     int64_t scratch_bytes[MOST_SCRATCH];
     int32_t nscratch;
-    DevicePtr report; /* the fault's flag, then the results */
+    DevicePtr report; /* the fault's flag, then the results: the first of scratch */
+    bool is_later;    /* the results have been left to later.h */
     CostKernel *cost; /* NULL: it is not asked what it costs */
 } Launch;
 
@@ -257,6 +257,16 @@ static int64_t units_of(const Launch *l, const GactDeviceArg *arg) {
     return 1;
 }
 
+/* Where a result of an earlier kernel is; what the host has already is brought. */
+static DeviceStatus fill_later(Launch *l, const void *place, uint64_t *at) {
+    Device *d = l->r->d;
+    *at = later_find(l->run, place);
+    if (*at)
+        return DEVICE_OK;
+    DeviceStatus status = take_scratch(l, 8, false, at);
+    return status ? status : d->table->copy_in(d, 0, *at, place, 8);
+}
+
 static DeviceStatus fill_args(Launch *l) {
     const GactDeviceKernel *kernel = l->kernel;
     DeviceStatus status = take_scratch(l, 8 * (1 + (int64_t)kernel->nresults), kernel->can_fault, &l->report);
@@ -270,6 +280,7 @@ static DeviceStatus fill_args(Launch *l) {
         case GACT_ARG_SCRATCH:
             status = take_scratch(l, arg->bytes * (units_of(l, arg) + arg->one_more), arg->zeroed != 0, at);
             break;
+        case GACT_ARG_LATER: status = fill_later(l, l->words[arg->at].p, at); break;
         case GACT_ARG_RESULT: *at = l->report + 8; break;
         case GACT_ARG_FAULT: *at = l->report; break;
         case GACT_ARG_DONE: *at = residence_zero(l->r); break;
@@ -288,7 +299,7 @@ static CostCall describe(const Launch *l) {
                      .bytes = total * kernel->bytes,
                      .ops = total * kernel->info->work,
                      .launches = kernel->nphases,
-                     .waits = kernel->nresults || kernel->can_fault};
+                     .waits = (kernel->nresults && !kernel->is_later) || kernel->can_fault};
     for (int32_t k = 0; k < kernel->nargs; k++) {
         const GactDeviceArg *arg = &kernel->args[k];
         if (arg->kind == GACT_ARG_OUT)
@@ -345,7 +356,7 @@ static DeviceStatus run_phases(Launch *l, DeviceFunc **funcs) {
     return status;
 }
 
-/* The results, where the host needs them; *faulted: a point has faulted. */
+/* The results, where the host needs them at once; *faulted: a point has faulted. */
 static DeviceStatus read_report(Launch *l, GactSlot *results, bool *faulted) {
     Device *d = l->r->d;
     const GactDeviceKernel *kernel = l->kernel;
@@ -353,6 +364,10 @@ static DeviceStatus read_report(Launch *l, GactSlot *results, bool *faulted) {
     *faulted = false;
     if (!kernel->nresults && !kernel->can_fault)
         return DEVICE_OK;
+    if (kernel->is_later && later_add(l->r, l->run, kernel, results, l->report)) {
+        l->is_later = true;
+        return DEVICE_OK;
+    }
     int64_t n = 1 + (int64_t)kernel->nresults;
     DeviceStatus status = d->table->copy_out(d, 0, words, l->report, 8 * n);
     if (!status)
@@ -382,7 +397,7 @@ static DeviceStatus launch(Launch *l, GactSlot *results, bool *faulted) {
         status = read_report(l, results, faulted);
     if (!status && !*faulted)
         note_written(l);
-    for (int32_t k = 0; k < l->nscratch; k++)
+    for (int32_t k = l->is_later; k < l->nscratch; k++)
         device_pool_free(l->r->pool, NULL, l->scratch[k], l->scratch_bytes[k]);
     residence_unpin(l->r);
     return status;

@@ -27,6 +27,7 @@ static struct {
     Residence r;
     Mirror *newest, *oldest;
     int64_t limit; /* of the pool */
+    bool owes;     /* copies to the host are under way that nobody has waited for */
 } all = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void residence_lock(void) {
@@ -67,16 +68,23 @@ static void drop(Mirror *m) {
 
 /* ---- moving ---- */
 
-/* Copies what is on the device alone. */
+/* Waits for the copies to the host. */
+static DeviceStatus arrive(void) {
+    if (!all.owes)
+        return DEVICE_OK;
+    all.owes = false;
+    return all.r.d->table->sync(all.r.d, 0);
+}
+
+/* Copies what is on the device alone, up to arrive. */
 static DeviceStatus bring(Mirror *m) {
     if (m->state != ON_DEVICE)
         return DEVICE_OK;
     Device *d = all.r.d;
     int64_t bytes = m->bytes < m->buf->bytes ? m->bytes : m->buf->bytes;
     DeviceStatus status = d->table->copy_out(d, 0, m->buf + 1, m->p, bytes);
-    if (!status)
-        status = d->table->sync(d, 0);
     if (!status) {
+        all.owes = true;
         m->state = ON_BOTH;
         if (m->writer)
             m->writer->returned += bytes;
@@ -91,7 +99,7 @@ static int64_t spill(void *owner, const DeviceAccount *account, int64_t bytes) {
     (void)owner, (void)account;
     for (Mirror *m = all.oldest, *next; m && freed < bytes; m = next) {
         next = m->newer;
-        if (m->is_pinned || bring(m))
+        if (m->is_pinned || bring(m) || arrive())
             continue;
         freed += m->bytes;
         drop(m);
@@ -298,13 +306,15 @@ void mirror_free(GactBuf *buf) {
     residence_unlock();
 }
 
-void rt_to_host(GactCtx *ctx, GactBuf *buf, int32_t writes) {
-    if (!buf || !buf->mirror)
+void rt_to_host(GactCtx *ctx, GactBuf *buf, int32_t writes, int32_t more) {
+    if (!(buf && buf->mirror) && (more || !all.owes))
         return;
     char text[DEVICE_ERROR] = "";
     residence_lock();
-    Mirror *m = buf->mirror;
+    Mirror *m = buf ? buf->mirror : NULL;
     DeviceStatus status = m ? bring(m) : DEVICE_OK;
+    if (!status && !more)
+        status = arrive();
     if (status)
         snprintf(text, sizeof text, "%s", all.r.d->error);
     else if (m && writes)
