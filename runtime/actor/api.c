@@ -59,7 +59,7 @@ void rt_detach(GactCtx *ctx, GactBuf *buf) {
     if (!buf || buf->count < 0)
         return;
     if (ctx->device)
-        rt_to_host(ctx, buf, 0);
+        rt_to_host(ctx, buf, 0, 0);
     heap_detach(buf);
 }
 
