@@ -276,7 +276,7 @@ static GactStatus check_given(const GactBatch *b, GactError *error) {
 /* ---- running ---- */
 
 static void bring_buffer(void *arg, GactBuf *buf) {
-    rt_to_host(arg, buf, 0);
+    rt_to_host(arg, buf, 0, true);
 }
 
 /* Notes whose the faults since the instance before are. */
@@ -306,6 +306,8 @@ static void run_instance(GactBatch *b, Lane *lane) {
         if (!lane->out[k].i)
             value_each_buffer(e->outputs[k].type, lane->out + e->outputs[k].slot, bring_buffer,
                               &t->ctx);
+    if (t->ctx.device)
+        rt_to_host(&t->ctx, NULL, 0, false);
     for (int32_t k = 0; k < e->noutputs; k++)
         part_take(&b->results, lane->part, k, i,
                   lane->out[k].i ? NULL : lane->out + e->outputs[k].slot);
