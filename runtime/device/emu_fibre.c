@@ -235,7 +235,7 @@ void fibre_host_open(FibreHost *host, void (*body)(void *arg), void *arg) {
         host->race_context = tools.race_current();
 }
 
-/* Stacks that the next launch uses again; none where a sanitizer keeps account of them. */
+/* Stacks that the next launch uses again; none where races are looked for, as they have contexts. */
 static struct {
     pthread_mutex_t lock;
     Fibre *first;
@@ -243,8 +243,9 @@ static struct {
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static bool keep(Fibre *f) {
-    if (fibre_sees_errors())
+    if (tools.race_create)
         return false;
+    fibre_unpoison(f->base, stack_size()); /* frames that were left for good */
     pthread_mutex_lock(&kept.lock);
     bool fits = kept.n < KEPT_MOST;
     if (fits) {
