@@ -334,6 +334,7 @@ Val ck_after_check(Checker *ck, Val v, IrId have, IrId checked) {
 int local_add(Checker *ck, Name name, Val v, Span span, bool is_var) {
     vec_push(ck->arena, &ck->locals,
              (Local){.name = name, .val = v, .span = span, .is_var = is_var});
+    note_local(ck, span, v);
     return ck->locals.len - 1;
 }
 

@@ -226,6 +226,14 @@ void branch_end(Checker *ck, Fork *f, Branch *br, Val value);
 /* if cond { a } else { b }; merges locals; `want`: the value as well. try: cond IR_NONE. */
 Val fork_join(Checker *ck, Fork *f, IrId cond, Branch *a, Branch *b, bool want, Span span);
 
+/* ---- notes.c: for editors; nothing where nobody asks ---- */
+
+void note_typed(Checker *ck, Span span, Val v);
+/* With the sizes of an array. */
+void note_local(Checker *ck, Span span, Val v);
+void note_refers(Checker *ck, Span use, Span target);
+void note_field(Checker *ck, const Type *type, Name name, Span use);
+
 /* ---- check_type.c ---- */
 
 const TypeEnv *type_env(Checker *ck, const TypeEnv *next, Name name, Type *type);

@@ -347,6 +347,8 @@ static void bind_params(Checker *ck, const Decl *d, const Args *args, const int 
         Val v = param_value(ck, d, &params->at[k], args, at[k], env);
         ck->locals.at[first + k].val = v;
     }
+    for (int k = 0; k < params->len; k++)
+        note_local(ck, params->at[k].pattern->span, ck->locals.at[first + k].val);
 }
 
 bool has_fn_type(const TypeExpr *te) {

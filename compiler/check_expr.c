@@ -386,6 +386,7 @@ Val check_expr(Checker *ck, const Expr *e) {
     ck->b.span = ck->called_at.to ? ck->called_at : e->span;
     Val v = check_kind(ck, e);
     ck->b.span = outer;
+    note_typed(ck, e->span, v);
     if (v.type && type_too_large(ck, type_of(ck, v), e->span))
         return val_poison(ck);
     return v;

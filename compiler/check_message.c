@@ -238,6 +238,8 @@ static Val send(Checker *ck, const Expr *e, const Expr *time) {
         return val_poison(ck);
     IrActor *known = actor_known(ck, actor);
     s.message = find_message(ck, known, e->send.message, e->send.message_span);
+    if (s.message)
+        note_refers(ck, e->send.message_span, s.message->decl->name_span);
     if (!s.message || !check_arguments(ck, &s))
         return val_poison(ck);
     IrId duration = time ? check_time(ck, time) : ir_int(&ck->b, basic(ck, TYPE_DURATION), 0);

@@ -340,8 +340,10 @@ Val check_field(Checker *ck, Val base, Name name, Span span) {
         return base;
     Type *product = type->kind == TYPE_ARRAY ? type_resolve(ck->ts, type->elem) : type;
     int k = type_is_product(product) ? member_named(product, name) : -1;
-    if (k >= 0)
+    if (k >= 0) {
+        note_field(ck, product, name, span);
         return get_member(ck, base, k);
+    }
     if (product->kind == TYPE_RECORD && is_view_record(product))
         return check_field(ck, as_array(ck, base), name, span);
     Diag *d = ck_error(ck, DIAG_UNKNOWN_FIELD, span, "%s has no field `%s`", text_of(ck, type),

@@ -16,6 +16,16 @@ typedef struct {
     const char *text;
 } Remark;
 
+/* What an editor wants to know of the checker: the type of what stands at a place (several, where a
+   template is checked several times) with the sizes of an array, "[n, 3]", or NULL; and where what a
+   member's name means is declared. */
+typedef struct {
+    Span within; /* the file that is looked at */
+    void *data;
+    void (*typed)(void *data, Span span, Type *type, const char *dims);
+    void (*refers)(void *data, Span use, Span target);
+} CheckNotes;
+
 typedef struct Compiler {
     Arena *arena;
     NameTable *names;
@@ -32,6 +42,7 @@ typedef struct Compiler {
     int opt_level;
     bool want_tests; /* compile test blocks */
     bool main_alone; /* where there is a main, no dag of itself */
+    const CheckNotes *notes; /* or NULL */
     bool is_broken;  /* a pass broke the rules of the IR: our mistake, and reported */
 } Compiler;
 

@@ -2,6 +2,7 @@
    back end is a library that is loaded when code is wanted; nothing here links LLVM. */
 #include "../codegen/codegen.h"
 #include "../tools/format.h"
+#include "../tools/tools.h"
 #include "cache.h"
 #include "compiler.h"
 #include "fuse.h"
@@ -684,6 +685,8 @@ static const char *take_option(Settings *s, int option, const char *value) {
 static int act(Settings *s) {
     if (s->command == CMD_CACHE)
         return run_cache(s);
+    if (s->command == CMD_LSP)
+        return lsp_run(s->stdlib_dir);
     if (s->nfiles == 0)
         return bad_usage("no file is given");
     if (s->command == CMD_EXPLAIN)

@@ -54,6 +54,10 @@ static bool read_all(FILE *file, Buf *buf) {
 }
 
 Source *source_read(Sources *sources, const char *path) {
+    size_t len = 0;
+    const char *open = sources->overlay ? sources->overlay->text(sources->overlay->data, path, &len) : NULL;
+    if (open)
+        return source_add(sources, path, open, len);
     bool is_stdin = !strcmp(path, "-");
     FILE *file = is_stdin ? stdin : fopen(path, "rb");
     if (!file)

@@ -21,8 +21,15 @@ typedef struct Source {
     int lines;
 } Source;
 
+/* Texts that stand for files, as an editor has them open. Gives NULL for other files. */
+typedef struct {
+    const char *(*text)(void *data, const char *path, size_t *len);
+    void *data;
+} Overlay;
+
 typedef struct Sources {
     Arena *arena;
+    const Overlay *overlay; /* or NULL */
     VEC(Source *) all;
     uint32_t next; /* base of the next source */
 } Sources;
