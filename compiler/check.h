@@ -490,5 +490,7 @@ Val call_concat(Checker *ck, const Builtin *self, Args *args);
 Val call_scatter(Checker *ck, const Builtin *self, Args *args);
 Val call_histogram(Checker *ck, const Builtin *self, Args *args);
 Val call_is_float(Checker *ck, const Builtin *self, Args *args);
+Val call_alike(Checker *ck, const Builtin *self, Args *args);
+Val call_known(Checker *ck, const Builtin *self, Args *args);
 
 #endif

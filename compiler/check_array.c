@@ -399,6 +399,41 @@ Val call_is_float(Checker *ck, const Builtin *self, Args *args) {
     return val_bool(ck, type_is_float(type) || (type->kind == TYPE_VAR && type->var == VAR_FLOAT));
 }
 
+/* May values of these types be equal? Nothing is unified: literals stay open. */
+static bool types_alike(Checker *ck, Type *a, Type *b) {
+    a = type_resolve(ck->ts, a);
+    b = type_resolve(ck->ts, b);
+    if (a == b || a->kind == TYPE_POISON || b->kind == TYPE_POISON)
+        return true;
+    if (b->kind == TYPE_VAR) {
+        Type *other = a;
+        a = b;
+        b = other;
+    }
+    if (a->kind == TYPE_VAR)
+        return a->var == VAR_ANY || takes(b, a->var == VAR_INT ? ANY_NUMBER : FLOATS);
+    if (a->kind == TYPE_ARRAY && b->kind == TYPE_ARRAY)
+        return types_alike(ck, element_type(ck, a), element_type(ck, b));
+    if (a->kind != b->kind || a->decl != b->decl || a->code != b->code || a->count != b->count ||
+        !type_is_product(a))
+        return false;
+    for (int k = 0; k < a->count; k++)
+        if (!types_alike(ck, a->items[k], b->items[k]))
+            return false;
+    return true;
+}
+
+Val call_alike(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    return val_bool(ck, types_alike(ck, type_of(ck, args->vals[0]), type_of(ck, args->vals[1])));
+}
+
+Val call_known(Checker *ck, const Builtin *self, Args *args) {
+    (void)self;
+    int64_t value;
+    return val_bool(ck, fold_const(ck, args->vals[0], &value));
+}
+
 Val call_dim(Checker *ck, const Builtin *self, Args *args) {
     Val v = array_arg(ck, self, args, 0);
     int64_t axis;

@@ -391,6 +391,8 @@ const Builtin builtins[] = {
     {"__rank", 1, 1, call_rank, 0, 0, NULL},
     {"__is_list", 1, 1, call_is_list, 0, 0, NULL},
     {"__is_float", 1, 1, call_is_float, 0, 0, NULL},
+    {"__alike", 2, 2, call_alike, 0, 0, NULL},
+    {"__known", 1, 1, call_known, 0, 0, NULL},
     {"__dim", 2, 2, call_dim, 0, 0, NULL},
     {"flatten", 1, 1, call_flatten, 0, 0, "flatten(x) -> [_]T"},
     {"reshape", 2, 2, call_reshape, 0, 0, "reshape(x, (n, m))"},

@@ -105,11 +105,25 @@ static bool is_default(Checker *ck, const TypeExpr *te, Val v) {
            !strcmp(te->name.name, type->var == VAR_INT ? "i64" : "f64");
 }
 
-/* How much a type says beyond that something stands there: [n, m]_ more than [n]_. */
-static int structure(const TypeExpr *te) {
+/* How much a written type says beyond that something stands there, in halves: [n, m]_ more than [n]_;
+   a half less where the argument is no such array itself: a set, a tuple, rows of a matrix. A record's
+   name says more than its array would. */
+static int structure(Checker *ck, const TypeExpr *te, Type *type) {
     if (!te || (te->kind == TE_NAME && !te->name.args.len))
         return 0;
-    return te->kind == TE_ARRAY ? te->array.dims.len + structure(te->array.elem) : 1;
+    type = type_resolve(ck->ts, type);
+    if (te->kind == TE_NAME) {
+        int sum = 8;
+        for (int i = 0; i < te->name.args.len && i < type->nargs; i++)
+            sum += structure(ck, te->name.args.at[i], type->args[i]);
+        return sum;
+    }
+    if (te->kind != TE_ARRAY)
+        return 2;
+    int rank = te->array.dims.len;
+    bool own = type->kind == TYPE_ARRAY && (type->rank <= rank || te->array.elem->kind != TE_ARRAY);
+    Type *elem = type->kind == TYPE_ARRAY ? type_resolve(ck->ts, type->elem) : type;
+    return 2 * rank + structure(ck, te->array.elem, elem) - !own;
 }
 
 /* Where the types of a signature are read: names are those of its module. */
@@ -134,7 +148,7 @@ static int score(Checker *ck, const Decl *d, const Args *args) {
         int fit = type_fit(ck, params->at[k].type, type_of(ck, args->vals[at[k]]),
                            &d->fn.type_params);
         sum = fit ? sum + fit : -1;
-        written += fit == 1 ? structure(params->at[k].type) : 0;
+        written += fit < 3 ? structure(ck, params->at[k].type, type_of(ck, args->vals[at[k]])) : 0;
         defaults += fit == 2 && is_default(ck, params->at[k].type, args->vals[at[k]]);
     }
     ck->fn = ctx.outer;

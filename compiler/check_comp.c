@@ -532,6 +532,15 @@ static Val filter_space(Checker *ck, Comp *c) {
 
 static Val flat_comprehension(Checker *ck, Comp *c);
 
+/* Rows that are joined with those of other rounds, which may differ in length. */
+static Val list_of_rows(Checker *ck, Val v) {
+    Type *type = type_of(ck, v);
+    bool ok = true;
+    if (type->kind != TYPE_ARRAY || type->rank == 1)
+        return v;
+    return convert_to(ck, v, type_array(ck->ts, element_type(ck, type), 1), &ok);
+}
+
 /* One clause outside, the rest as a list inside, joined. */
 static Val flatmap_clause(Checker *ck, Comp *c) {
     IrRegion *outer = ck->b.region, *region = ck_region(ck);
@@ -543,7 +552,7 @@ static Val flatmap_clause(Checker *ck, Comp *c) {
     bind_clause(ck, c, c->first, i);
     Comp rest = *c;
     rest.first++;
-    Val v = flat_comprehension(ck, &rest);
+    Val v = list_of_rows(ck, flat_comprehension(ck, &rest));
     ck->loop_depth--;
     ck->locals.len = locals;
     ck->b.region = outer;

@@ -68,6 +68,16 @@ static bool wants_columns(Checker *ck, Type **items, int count, const Args *args
     return any;
 }
 
+/* A field []T of which nothing is known yet, given a matrix: T is the type of its rows. */
+static void rows_for_field(Checker *ck, Type *field, Type *arg) {
+    field = type_resolve(ck->ts, field);
+    if (field->kind != TYPE_ARRAY || field->rank != 1 || arg->kind != TYPE_ARRAY || arg->rank < 2)
+        return;
+    Type *elem = type_resolve(ck->ts, field->elem);
+    if (elem->kind == TYPE_VAR && elem->var == VAR_ANY)
+        type_unify(ck->ts, elem, element_type(ck, arg));
+}
+
 Val construct(Checker *ck, const Decl *decl, int ctor, Args *args) {
     const NameList *params = &decl->type.params;
     Type **targs = NEW_ARRAY(ck->arena, Type *, params->len + 1);
@@ -93,6 +103,7 @@ Val construct(Checker *ck, const Decl *decl, int ctor, Args *args) {
     for (int k = 0; k < count; k++) {
         const char *what = names[k] ? arena_printf(ck->arena, "field `%s` of %s", names[k], owner)
                                     : arena_printf(ck->arena, "value %d of %s", k + 1, owner);
+        rows_for_field(ck, items[k], type_of(ck, args->vals[at[k]]));
         Val v = coerce(ck, args->vals[at[k]], items[k], args->spans[at[k]], what);
         if (is_poison(ck, v))
             return v;

@@ -689,7 +689,8 @@ Val coerce_written(Checker *ck, Val v, const TypeExpr *te, Span span, bool bind,
     }
     Type *type = type_of(ck, v);
     bool keep = bind && te->kind == TE_ARRAY && type->kind == TYPE_ARRAY &&
-                type->rank > te->array.dims.len && type_fit(ck, te, type, NULL) == 3;
+                type->rank > te->array.dims.len &&
+                (is_generic(NULL, te->array.elem) || type_fit(ck, te, type, NULL) == 3);
     if (!keep) {
         v = coerce(ck, v, eval_type(ck, te), span, what);
         if (is_poison(ck, v))
