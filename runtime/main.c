@@ -1,7 +1,7 @@
 /* gactrun: runs main, a dag or the tests of a program image, or of a .gact file that it has
    compiled first. Exit status: 0 done, 1 fault, 2 usage or input, 3 internal error. */
 #include "cli/cli.h"
-#include "device/device.h"
+#include "device/metrics.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -168,8 +168,16 @@ static GactStatus write_times(const Settings *s, const Times *t, GactError *erro
     FILE *file = fopen(s->times, "w");
     if (!file)
         return error_set(error, GACT_BAD_INPUT, "cannot write %s", s->times);
-    fprintf(file, "{\"load\": %.9f, \"run\": %.9f, \"store\": %.9f, \"device\": \"%s\"}\n", t->load,
-            t->run, t->store, t->device);
+    fprintf(file, "{\"load\": %.9f, \"run\": %.9f, \"store\": %.9f, \"device\": \"%s\"", t->load, t->run,
+            t->store, t->device);
+    static const struct {
+        const char *name;
+        Metric metric;
+    } counts[] = {{"launches", METRIC_LAUNCHES}, {"waits", METRIC_WAITS},           {"graphs", METRIC_GRAPHS},
+                  {"graph_runs", METRIC_GRAPH_RUNS}, {"graph_steps", METRIC_GRAPH_STEPS}};
+    for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
+        fprintf(file, ", \"%s\": %lld", counts[k].name, (long long)metric_counters[counts[k].metric]);
+    fputs("}\n", file);
     fclose(file);
     return GACT_OK;
 }

@@ -22,7 +22,23 @@ typedef struct CUmod_st *CuModule;
 typedef struct CUfunc_st *CuFunction;
 typedef struct CUstream_st *CuStream;
 typedef struct CUevent_st *CuEvent;
+typedef struct CUgraph_st *CuGraph;
+typedef struct CUgraphNode_st *CuNode;
+typedef struct CUgraphExec_st *CuGraphExec;
 typedef unsigned long long CuPtr;
+
+/* Of cuda.h: CUDA_KERNEL_NODE_PARAMS and CUDA_MEMSET_NODE_PARAMS in their first versions. */
+typedef struct {
+    CuFunction f;
+    unsigned grid[3], block[3], shared_bytes;
+    void **params, **extra;
+} CuKernelNode;
+typedef struct {
+    CuPtr to;
+    size_t pitch;
+    unsigned value, element_size;
+    size_t width, height;
+} CuMemsetNode;
 
 /* Of cuda.h. */
 enum {
@@ -531,21 +547,120 @@ static DeviceStatus cuda_function(Device *d, DeviceModule *module, const char *n
     return DEVICE_OK;
 }
 
+/* More dynamic shared memory than is free has to be asked for. */
+static DeviceStatus allow_shared(Device *d, DeviceFunc *f, int32_t bytes) {
+    if (bytes <= f->shared)
+        return DEVICE_OK;
+    DeviceStatus status = CU(d, FuncSetAttribute, f->handle, CU_MAX_DYNAMIC_SHARED, bytes);
+    if (!status)
+        f->shared = bytes;
+    return status;
+}
+
 static DeviceStatus cuda_launch(Device *d, int32_t stream, DeviceFunc *f, const DeviceGrid *grid,
                                 const void *args, size_t bytes) {
     void *params[] = {(void *)(uintptr_t)args};
     if (bytes > DEVICE_ARGS)
         return fail(d, "%s: %zu bytes of arguments, more than %d", f->name, bytes, DEVICE_ARGS);
-    if (grid->shared_bytes > f->shared) {
-        DeviceStatus status =
-            CU(d, FuncSetAttribute, f->handle, CU_MAX_DYNAMIC_SHARED, grid->shared_bytes);
-        if (status)
-            return status;
-        f->shared = grid->shared_bytes;
-    }
+    DeviceStatus status = allow_shared(d, f, grid->shared_bytes);
+    if (status)
+        return status;
     return CU(d, LaunchKernel, f->handle, (unsigned)grid->blocks[0], (unsigned)grid->blocks[1],
               (unsigned)grid->blocks[2], (unsigned)grid->threads, 1, 1,
               (unsigned)grid->shared_bytes, cuda_of(d)->streams[stream], params, NULL);
+}
+
+/* ---- graphs ---- */
+
+struct DeviceGraph {
+    CuGraph graph;
+    CuGraphExec exec;
+    int32_t n;
+    CuNode nodes[];
+};
+
+static CuKernelNode kernel_node(const DeviceStep *s, void **params) {
+    params[0] = (void *)(uintptr_t)s->args;
+    return (CuKernelNode){.f = s->f->handle,
+                          .grid = {(unsigned)s->grid.blocks[0], (unsigned)s->grid.blocks[1],
+                                   (unsigned)s->grid.blocks[2]},
+                          .block = {(unsigned)s->grid.threads, 1, 1},
+                          .shared_bytes = (unsigned)s->grid.shared_bytes,
+                          .params = params};
+}
+
+static CuMemsetNode memset_node(const DeviceStep *s) {
+    return (CuMemsetNode){
+        .to = s->to, .value = s->byte, .element_size = 1, .width = (size_t)s->stretch, .height = 1};
+}
+
+/* Adds step k behind the one before. */
+static DeviceStatus add_node(Device *d, DeviceGraph *g, const DeviceStep *s, int32_t k) {
+    const CuNode *after = k ? &g->nodes[k - 1] : NULL;
+    void *params[1];
+    if (!s->f) {
+        CuMemsetNode fill = memset_node(s);
+        return CU(d, GraphAddMemsetNode, &g->nodes[k], g->graph, after, after != NULL, &fill,
+                  cuda_of(d)->context);
+    }
+    DeviceStatus status = allow_shared(d, s->f, s->grid.shared_bytes);
+    CuKernelNode kernel = kernel_node(s, params);
+    return status ? status
+                  : CU(d, GraphAddKernelNode, &g->nodes[k], g->graph, after, after != NULL, &kernel);
+}
+
+static DeviceStatus set_node(Device *d, DeviceGraph *g, const DeviceStep *s, int32_t k) {
+    void *params[1];
+    if (!s->f) {
+        CuMemsetNode fill = memset_node(s);
+        return CU(d, GraphSetMemsetNode, g->exec, g->nodes[k], &fill, cuda_of(d)->context);
+    }
+    DeviceStatus status = allow_shared(d, s->f, s->grid.shared_bytes);
+    CuKernelNode kernel = kernel_node(s, params);
+    return status ? status : CU(d, GraphSetKernelNode, g->exec, g->nodes[k], &kernel);
+}
+
+static void cuda_graph_free(Device *d, DeviceGraph *g) {
+    if (g->exec)
+        CU(d, GraphExecDestroy, g->exec);
+    if (g->graph)
+        CU(d, GraphDestroy, g->graph);
+    free(g);
+}
+
+/* Everything that graphs need came to the driver at once or before the last of these. */
+static bool has_graphs(void) {
+    return cu.GraphCreate && cu.GraphDestroy && cu.GraphAddKernelNode && cu.GraphAddMemsetNode &&
+           cu.GraphInstantiate && cu.GraphSetKernelNode && cu.GraphSetMemsetNode && cu.GraphLaunch &&
+           cu.GraphExecDestroy;
+}
+
+static DeviceStatus cuda_graph_make(Device *d, const DeviceStep *steps, int32_t n, DeviceGraph **out) {
+    if (!has_graphs())
+        return fail(d, "the driver is too old for graphs");
+    DeviceGraph *g = calloc(1, sizeof *g + (size_t)n * sizeof *g->nodes);
+    if (!g)
+        return fail(d, "no memory for a graph");
+    g->n = n;
+    DeviceStatus status = CU(d, GraphCreate, &g->graph, 0);
+    for (int32_t k = 0; k < n && !status; k++)
+        status = add_node(d, g, &steps[k], k);
+    if (!status)
+        status = CU(d, GraphInstantiate, &g->exec, g->graph, 0);
+    if (status)
+        cuda_graph_free(d, g);
+    else
+        *out = g;
+    return status;
+}
+
+static DeviceStatus cuda_graph_run(Device *d, int32_t stream, DeviceGraph *g, const DeviceStep *steps,
+                                   const bool *changed) {
+    DeviceStatus status = DEVICE_OK;
+    for (int32_t k = 0; k < g->n && !status; k++)
+        if (changed[k])
+            status = set_node(d, g, &steps[k], k);
+    return status ? status : CU(d, GraphLaunch, g->exec, cuda_of(d)->streams[stream]);
 }
 
 /* ---- time ---- */
@@ -591,6 +706,9 @@ const DeviceTable device_cuda = {.name = "cuda",
                                  .compile_key = cuda_compile_key,
                                  .function = cuda_function,
                                  .launch = cuda_launch,
+                                 .graph_make = cuda_graph_make,
+                                 .graph_run = cuda_graph_run,
+                                 .graph_free = cuda_graph_free,
                                  .sync = cuda_sync,
                                  .order = cuda_order,
                                  .mark = cuda_mark,

@@ -1,6 +1,7 @@
 /* Devices by their names, and the one that the process uses. */
 #include "device.h"
 
+#include "graphs.h"
 #include "inject.h"
 #include "metrics.h"
 
@@ -35,8 +36,10 @@ static DeviceStatus open_table(const DeviceTable *table, int32_t ordinal, Device
     DeviceStatus status = table->open(ordinal, d, error);
     if (!status)
         status = device_inject(d, error);
-    if (!status)
+    if (!status) {
+        device_graphs(*d);
         device_meter(*d);
+    }
     return status;
 }
 

@@ -42,6 +42,18 @@ typedef struct {
 typedef struct Device Device;
 typedef struct DeviceModule DeviceModule; /* loaded code */
 typedef struct DeviceFunc DeviceFunc;     /* a __global__ function of it */
+typedef struct DeviceGraph DeviceGraph;   /* several launches and fills as one */
+
+/* A launch, or, where f is NULL, a fill of `stretch` bytes. */
+typedef struct {
+    DeviceFunc *f;
+    DeviceGrid grid;
+    const void *args;
+    int64_t bytes; /* of args */
+    DevicePtr to;
+    int64_t stretch;
+    uint8_t byte;
+} DeviceStep;
 
 typedef struct {
     const char *name; /* "cuda", "emu" */
@@ -71,6 +83,14 @@ typedef struct {
     DeviceStatus (*launch)(Device *d, int32_t stream, DeviceFunc *f, const DeviceGrid *grid,
                            const void *args, size_t bytes);
 
+    /* Steps that follow each other as a graph, which graph_run gives to a stream at once. Its steps have the
+       functions, bytes of arguments and stretches of those it was made of; changed tells which have other
+       grids, arguments or places than the last time. graph_make may fail where graphs are not to be had. */
+    DeviceStatus (*graph_make)(Device *d, const DeviceStep *steps, int32_t n, DeviceGraph **graph);
+    DeviceStatus (*graph_run)(Device *d, int32_t stream, DeviceGraph *graph, const DeviceStep *steps,
+                              const bool *changed);
+    void (*graph_free)(Device *d, DeviceGraph *graph);
+
     /* Waits until the stream's work is done; a fault of the device itself shows here. */
     DeviceStatus (*sync)(Device *d, int32_t stream);
     /* Stream b waits for what stream a has been given so far. */
@@ -87,7 +107,8 @@ struct Device {
     int32_t ordinal;
     char error[DEVICE_ERROR]; /* of the last call that did not return DEVICE_OK */
     void *state;              /* the table's own */
-    struct DeviceMeter *meter; /* in front of the table, or NULL */
+    struct DeviceMeter *meter;   /* in front of the table, or NULL */
+    struct DeviceGraphs *graphs; /* behind it, or NULL */
 };
 
 extern const DeviceTable device_cuda, device_emu;

@@ -310,6 +310,36 @@ static DeviceStatus emu_launch(Device *d, int32_t stream, DeviceFunc *f, const D
     return give(d, stream, &w, args, bytes);
 }
 
+/* A graph is no more than the number of its steps here. */
+struct DeviceGraph {
+    int32_t n;
+};
+
+static DeviceStatus emu_graph_make(Device *d, const DeviceStep *steps, int32_t n, DeviceGraph **out) {
+    DeviceGraph *g = malloc(sizeof *g);
+    (void)steps;
+    if (!g)
+        return failed(d, "no memory for a graph");
+    *g = (DeviceGraph){n};
+    *out = g;
+    return DEVICE_OK;
+}
+
+static DeviceStatus emu_graph_run(Device *d, int32_t stream, DeviceGraph *g, const DeviceStep *steps,
+                                  const bool *changed) {
+    DeviceStatus status = DEVICE_OK;
+    (void)changed;
+    for (const DeviceStep *s = steps; s < steps + g->n && !status; s++)
+        status = s->f ? emu_launch(d, stream, s->f, &s->grid, s->args, (size_t)s->bytes)
+                      : emu_fill(d, stream, s->to, s->byte, s->stretch);
+    return status;
+}
+
+static void emu_graph_free(Device *d, DeviceGraph *g) {
+    (void)d;
+    free(g);
+}
+
 static DeviceStatus emu_sync(Device *d, int32_t stream) {
     emu_streams_wait(state_of(d)->streams, stream);
     return status_of(d);
@@ -349,6 +379,9 @@ const DeviceTable device_emu = {
     .compile_key = emu_key,
     .function = emu_function,
     .launch = emu_launch,
+    .graph_make = emu_graph_make,
+    .graph_run = emu_graph_run,
+    .graph_free = emu_graph_free,
     .sync = emu_sync,
     .order = emu_order,
     .mark = emu_mark,

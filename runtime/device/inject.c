@@ -118,6 +118,19 @@ static DeviceStatus inject_launch(Device *d, int32_t stream, DeviceFunc *f, cons
     return FORWARD(launch, stream, f, grid, args, bytes);
 }
 
+static DeviceStatus inject_graph_make(Device *d, const DeviceStep *steps, int32_t n, DeviceGraph **graph) {
+    return FORWARD(graph_make, steps, n, graph);
+}
+
+static DeviceStatus inject_graph_run(Device *d, int32_t stream, DeviceGraph *graph,
+                                     const DeviceStep *steps, const bool *changed) {
+    return FORWARD(graph_run, stream, graph, steps, changed);
+}
+
+static void inject_graph_free(Device *d, DeviceGraph *graph) {
+    inner(d)->table->graph_free(inner(d), graph);
+}
+
 static DeviceStatus inject_sync(Device *d, int32_t stream) {
     DeviceStatus status = pass(d, inner(d)->table->sync(inner(d), stream));
     return fails(d, "sync") ? DEVICE_FAILED : status;
@@ -151,6 +164,9 @@ static const DeviceTable functions = {.close = inject_close,
                                       .compile_key = inject_compile_key,
                                       .function = inject_function,
                                       .launch = inject_launch,
+                                      .graph_make = inject_graph_make,
+                                      .graph_run = inject_graph_run,
+                                      .graph_free = inject_graph_free,
                                       .sync = inject_sync,
                                       .order = inject_order,
                                       .mark = inject_mark,

@@ -177,6 +177,9 @@ void metrics_print(FILE *out) {
     fprintf(out, "launches: %" PRId64 " in %.3f ms; waits: %" PRId64 " in %.3f ms\n",
             v[METRIC_LAUNCHES], (double)v[METRIC_KERNEL_NS] / 1e6, v[METRIC_WAITS],
             (double)v[METRIC_WAIT_NS] / 1e6);
+    if (v[METRIC_GRAPH_RUNS])
+        fprintf(out, "graphs: %" PRId64 " made, %" PRId64 " run with %" PRId64 " launches and fills\n",
+                v[METRIC_GRAPHS], v[METRIC_GRAPH_RUNS], v[METRIC_GRAPH_STEPS]);
     fprintf(out, "code: %" PRId64 " modules compiled in %.3f ms, %" PRId64 " kept from before\n",
             v[METRIC_COMPILES], (double)v[METRIC_COMPILE_NS] / 1e6, v[METRIC_CODE_HITS]);
     int64_t hits = v[METRIC_POOL_HITS], misses = v[METRIC_POOL_MISSES];

@@ -123,6 +123,127 @@ static void fills_and_copies(void **state) {
     close_device(d);
 }
 
+/* ---- graphs ---- */
+
+typedef struct {
+    Device *d;
+    DeviceModule *module;
+    DevicePtr p, q;
+    float x[N];
+} Repeats;
+
+static Repeats repeats_open(void) {
+    Repeats r = {.d = open_device("cuda")};
+    const DeviceTable *t = r.d->table;
+    assert_int_equal(t->load(r.d, ptx, strlen(ptx), &r.module), DEVICE_OK);
+    assert_int_equal(t->alloc(r.d, sizeof r.x, &r.p), DEVICE_OK);
+    assert_int_equal(t->alloc(r.d, sizeof r.x, &r.q), DEVICE_OK);
+    fake->launches = fake->graph_launches = fake->node_updates = 0;
+    return r;
+}
+
+static void repeats_close(Repeats *r) {
+    const DeviceTable *t = r->d->table;
+    t->free(r->d, r->p);
+    t->free(r->d, r->q);
+    t->unload(r->d, r->module);
+    close_device(r->d);
+}
+
+/* 1 at p, scaled by each factor, a fill of q between them; what p is then. */
+static float repeat(Repeats *r, DevicePtr p, const double *factors, int count) {
+    const DeviceTable *t = r->d->table;
+    for (int i = 0; i < N; i++)
+        r->x[i] = 1;
+    assert_int_equal(t->copy_in(r->d, 0, p, r->x, sizeof r->x), DEVICE_OK);
+    for (int k = 0; k < count; k++) {
+        launch(r->d, 0, r->module, "scale", (ScaleArgs){p, N, factors[k]});
+        if (k == 1)
+            assert_int_equal(t->fill(r->d, 0, p == r->p ? r->q : r->p, 0, sizeof r->x), DEVICE_OK);
+    }
+    assert_int_equal(t->copy_out(r->d, 0, r->x, p, sizeof r->x), DEVICE_OK);
+    assert_int_equal(t->sync(r->d, 0), DEVICE_OK);
+    return r->x[N - 1];
+}
+
+/* The third time, and all after it, are one graph, whose nodes change only where something has. */
+static void replays_what_comes_again(void **state) {
+    (void)state;
+    static const double factors[] = {2, 3, 5, 7}, other[] = {2, 3, 11, 7};
+    Repeats r = repeats_open();
+    for (int k = 0; k < 6; k++)
+        assert_true(repeat(&r, r.p, factors, 4) == 210);
+    assert_int_equal(fake->graph_launches, 4);
+    assert_int_equal(fake->launches, 2 * 4);
+    assert_int_equal(fake->node_updates, 0);
+    assert_true(repeat(&r, r.p, other, 4) == 462);
+    assert_int_equal(fake->node_updates, 1);
+    assert_true(repeat(&r, r.q, other, 4) == 462); /* all launches and the fill are elsewhere */
+    assert_int_equal(fake->node_updates, 1 + 5);
+    assert_int_equal(fake->graph_launches, 6);
+    repeats_close(&r);
+}
+
+/* Where something else comes than what was due, the steps that were held back are issued as they are. */
+static void leaves_a_graph(void **state) {
+    (void)state;
+    static const double factors[] = {2, 3, 5, 7, 11};
+    Repeats r = repeats_open();
+    for (int k = 0; k < 4; k++)
+        assert_true(repeat(&r, r.p, factors, 4) == 210);
+    assert_true(repeat(&r, r.p, factors, 3) == 30);   /* it ends before */
+    assert_true(repeat(&r, r.p, factors, 5) == 2310); /* or goes on */
+    assert_true(repeat(&r, r.p, factors, 1) == 2);
+    for (int k = 0; k < 20; k++) { /* two in turns */
+        assert_true(repeat(&r, r.p, factors, 5) == 2310);
+        assert_true(repeat(&r, r.p, factors, 3) == 30);
+    }
+    assert_true(fake->graph_launches > 30);
+    repeats_close(&r);
+}
+
+/* A driver that cannot: everything is launched as ever. */
+static void lives_without_graphs(void **state) {
+    (void)state;
+    static const double factors[] = {2, 3, 5, 7};
+    Repeats r = repeats_open();
+    for (int k = 0; k < 2; k++)
+        assert_true(repeat(&r, r.p, factors, 4) == 210);
+    fake->fail_call = "cuGraphInstantiateWithFlags";
+    fake->fail_code = 801;
+    for (int k = 0; k < 4; k++)
+        assert_true(repeat(&r, r.p, factors, 4) == 210);
+    assert_null(fake->fail_call); /* it was asked once */
+    assert_int_equal(fake->graph_launches, 0);
+    assert_int_equal(fake->launches, 6 * 4);
+    repeats_close(&r);
+}
+
+/* A launch of a graph that fails is told like any other. */
+static void tells_of_failed_graphs(void **state) {
+    (void)state;
+    static const double factors[] = {2, 3, 5, 7};
+    Repeats r = repeats_open();
+    for (int k = 0; k < 4; k++)
+        assert_true(repeat(&r, r.p, factors, 4) == 210);
+    fake->fail_call = "cuGraphLaunch";
+    fake->fail_code = 700;
+    const DeviceTable *t = r.d->table;
+    DeviceFunc *f;
+    DeviceGrid grid = {.blocks = {7, 1, 1}, .threads = 64};
+    ScaleArgs args = {r.p, N, 2};
+    assert_int_equal(t->function(r.d, r.module, "scale", &f), DEVICE_OK);
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(t->launch(r.d, 0, f, &grid, &args, sizeof args), DEVICE_OK);
+        if (k == 1)
+            assert_int_equal(t->fill(r.d, 0, r.q, 0, sizeof r.x), DEVICE_OK);
+    }
+    assert_int_equal(t->launch(r.d, 0, f, &grid, &args, sizeof args), DEVICE_FAILED);
+    assert_non_null(strstr(r.d->error, "cuGraphLaunch"));
+    assert_true(repeat(&r, r.p, factors, 2) == 6);
+    repeats_close(&r);
+}
+
 /* What is given back while work on either stream still needs it stays until that is done; and what
    is taken is there for both streams. */
 static void frees_behind_the_work(bool pools) {
@@ -434,6 +555,10 @@ int main(void) {
         cmocka_unit_test_setup(frees_into_the_pool, start),
         cmocka_unit_test_setup(frees_without_a_pool, start),
         cmocka_unit_test_setup(measures_time, start),
+        cmocka_unit_test_setup(replays_what_comes_again, start),
+        cmocka_unit_test_setup(leaves_a_graph, start),
+        cmocka_unit_test_setup(lives_without_graphs, start),
+        cmocka_unit_test_setup(tells_of_failed_graphs, start),
         cmocka_unit_test_setup(asks_for_shared_memory, start),
         cmocka_unit_test_setup(compiles_for_the_gpu, start),
         cmocka_unit_test_setup(says_which_call_failed, start),
