@@ -36,7 +36,7 @@ expect launches 200 400
 expect waits 1 1
 expect graphs 1 4
 expect graph_runs 1 12
-expect graph_steps 100 400
+expect graph_steps 90 400
 attempt steps
 expect waits 20 20
 expect graphs 1 4
