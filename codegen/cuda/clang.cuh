@@ -27,6 +27,9 @@ GXC void __nanosleep(unsigned ns) { __nvvm_nanosleep(ns); }
 GXC unsigned __ballot_sync(unsigned mask, int p) { return __nvvm_vote_ballot_sync(mask, p); }
 GXC int __any_sync(unsigned mask, int p) { return __nvvm_vote_any_sync(mask, p); }
 GXC int __all_sync(unsigned mask, int p) { return __nvvm_vote_all_sync(mask, p); }
+GXC unsigned __match_any_sync(unsigned mask, unsigned long long v) {
+    return __nvvm_match_any_sync_i64(mask, (long long)v);
+}
 
 /* A shuffle of words of 4 bytes, and of 8 as two of these. */
 #define GXC_SHUFFLE(name, builtin, T, bound)                                                    \
