@@ -452,6 +452,8 @@ template <class T> GX_DEV u64 gx_slot(T v) {
 
 /* ---- tables of exact operators ---- */
 
+enum { GX_FEW_BINS = 1024 }; /* that are combined in shared memory first */
+
 template <class T> GX_DEV void gx_atomic_add(T *p, T v) { gx_fetch_add(p, v); }
 template <class T> GX_DEV void gx_atomic_min(T *p, T v) { gx_fetch_min(p, v); }
 template <class T> GX_DEV void gx_atomic_max(T *p, T v) { gx_fetch_max(p, v); }

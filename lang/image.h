@@ -135,7 +135,7 @@ typedef enum {
     GACT_GRID_WARPS,  /* a warp does some points */
     GACT_GRID_CHUNKS, /* a warp does some chunks of 4096 points */
     GACT_GRID_BLOCKS, /* a block of 256 threads does some chunks */
-    GACT_GRID_FULL    /* as many blocks of 256 threads as the device runs at a time */
+    GACT_GRID_FULL    /* the same, with no more blocks of 256 threads than the device runs at a time */
 } GactGridKind;
 typedef struct {
     const char *name; /* of the function */

@@ -1,5 +1,5 @@
 /* Histograms and scatters as phases. Where the order cannot be told from the result and memory has the
-   operation, points combine their values by atomics. Where it can, the host's chunks have tables of their
+   operation, points combine their values by atomics, first in shared memory where bins are few. Where it can, the host's chunks have tables of their
    own, which are made in order and joined (lang/device/table.cuh). A scatter without an operator notes for
    each place its last point, and those points store. */
 #include "writer.h"
@@ -103,6 +103,74 @@ static void check_place(Writer *w, const Out *o, const char *leave) {
     cu_line(cu, "}");
 }
 
+/* A histogram of few bins is made in shared memory first; its number, for names, or -1. Counts are of 32
+   bits there, as no block has more points. */
+static int number_in_shared(const Writer *w, const Out *o) {
+    enum { MOST = 4 };
+    int n = 0;
+    if (o->sink->kind != SINK_HIST || o->is_ordered)
+        return -1;
+    for (const Out *other = w->outs; other < o; other++)
+        n += other->sink->kind == SINK_HIST && !other->is_ordered;
+    return n < MOST ? n : -1;
+}
+
+static bool is_count(Writer *w, const Out *o) {
+    int64_t one;
+    IrId value = w->cu.k->body->results.at[o->sink->yield + 1];
+    return o->sink->op == IR_ADD && ir_const_int(w->cu.ir, value, &one) && one == 1;
+}
+
+bool bins_are_shared(const Writer *w) {
+    for (int i = 0; i < w->nouts; i++)
+        if (number_in_shared(w, &w->outs[i]) >= 0)
+            return true;
+    return false;
+}
+
+void bins_open_shared(Writer *w) {
+    Cu *cu = &w->cu;
+    for (int i = 0; i < w->nouts; i++) {
+        const Out *o = &w->outs[i];
+        int n = number_in_shared(w, o);
+        if (n < 0)
+            continue;
+        bool counts = is_count(w, o);
+        cu_line(cu, "GX_SHARED_ARRAY(%s, bins%d, GX_FEW_BINS);", counts ? "u32" : o->fold.type, n);
+        cu_line(cu, "const i64 few%d = %s <= GX_FEW_BINS ? %s : 0;", n, o->bins, o->bins);
+        cu_line(cu, "for (i64 bin = threadIdx.x; bin < few%d; bin += GX_BLOCK) bins%d[bin] = %s;", n, n,
+                counts ? "0" : o->fold.identity);
+    }
+    if (bins_are_shared(w))
+        cu_line(cu, "gx_sync();");
+}
+
+void bins_close_shared(Writer *w) {
+    Cu *cu = &w->cu;
+    if (bins_are_shared(w))
+        cu_line(cu, "gx_sync();");
+    for (int i = 0; i < w->nouts; i++) {
+        const Out *o = &w->outs[i];
+        int n = number_in_shared(w, o);
+        if (n < 0)
+            continue;
+        cu_line(cu, "for (i64 bin = threadIdx.x; bin < few%d; bin += GX_BLOCK)", n);
+        cu_line(cu, "    if (bins%d[bin] != %s) gx_atomic_%s(&%s[bin], (%s)bins%d[bin]);", n,
+                is_count(w, o) ? "0" : o->fold.identity, ir_kind_name(o->sink->op), o->data[0], o->fold.type, n);
+    }
+}
+
+static void put_by_atomic(Writer *w, const Out *o) {
+    Cu *cu = &w->cu;
+    const char *op = ir_kind_name(o->sink->op);
+    int n = number_in_shared(w, o), bin = o->first;
+    if (n >= 0) {
+        const char *value = is_count(w, o) ? "1u" : arena_printf(cu->arena, "y%d", bin + 1);
+        cu_line(cu, "if (few%d) gx_atomic_%s(&bins%d[y%d], %s);", n, op, n, bin, value);
+    }
+    cu_line(cu, "%sgx_atomic_%s(&%s[y%d], y%d);", n < 0 ? "" : "else ", op, o->data[0], bin, bin + 1);
+}
+
 void bins_put(Writer *w, const char *leave) {
     Cu *cu = &w->cu;
     for (int i = 0; i < w->nouts; i++) {
@@ -113,8 +181,7 @@ void bins_put(Writer *w, const char *leave) {
         if (o->last)
             cu_line(cu, "gx_fetch_max(&%s[y%d], (u64)p + 1);", o->last, o->first);
         else
-            cu_line(cu, "gx_atomic_%s(&%s[y%d], y%d);", ir_kind_name(o->sink->op), o->data[0], o->first,
-                    o->first + 1);
+            put_by_atomic(w, o);
     }
 }
 

@@ -387,25 +387,29 @@ void writer_close_phase(Writer *w) {
 
 static void write_maps(Writer *w) {
     Cu *cu = &w->cu;
-    bool is_warp = cu->is_warp;
-    writer_open_phase(w, is_warp ? KERNEL_WAITS : KERNEL_PLAIN, "", is_warp ? GACT_GRID_WARPS : GACT_GRID_POINTS);
+    bool is_warp = cu->is_warp, is_shared = bins_are_shared(w);
+    const char *leave = is_warp ? "continue;" : is_shared ? "break;" : "return;";
+    GactGridKind grid = is_warp ? GACT_GRID_WARPS : is_shared ? GACT_GRID_FULL : GACT_GRID_POINTS;
+    writer_open_phase(w, is_warp || is_shared ? KERNEL_WAITS : KERNEL_PLAIN, "", grid);
+    bins_open_shared(w);
     cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 p = gx_%s(); p < %s; p += gx_%s()) {", is_warp ? "warp" : "thread", w->total,
             is_warp ? "warps" : "threads");
     cu->indent++;
-    call_point(w, is_warp ? "continue;" : "return;");
+    call_point(w, leave);
     if (is_warp) {
         cu_line(cu, "if (gx_lane() == 0) {");
         cu->indent++;
     }
     writer_store_maps(w);
-    bins_put(w, is_warp ? "continue;" : "return;");
+    bins_put(w, leave);
     if (is_warp) {
         cu->indent--;
         cu_line(cu, "}");
     }
     cu->indent--;
     cu_line(cu, "}");
+    bins_close_shared(w);
     writer_close_phase(w);
 }
 

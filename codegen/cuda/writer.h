@@ -66,6 +66,10 @@ void bins_open(Writer *w, Out *o, int i);
 void bins_row(Writer *w, const Out *o, const char *place, IrId row);
 /* Do points put anything in tables while maps are stored? */
 bool bins_have_points(const Writer *w);
+/* Around the loop over the points: tables in shared memory, where there are any. */
+bool bins_are_shared(const Writer *w);
+void bins_open_shared(Writer *w);
+void bins_close_shared(Writer *w);
 /* What point p does to tables; `leave` follows a place that there is none of. */
 void bins_put(Writer *w, const char *leave);
 /* The phases before the points, and after them. */

@@ -187,7 +187,10 @@ static DeviceGrid grid_of(const Launch *l, GactGridKind kind) {
     case GACT_GRID_WARPS: blocks = (total + WARPS - 1) / WARPS; break;
     case GACT_GRID_CHUNKS: blocks = (chunks + WARPS - 1) / WARPS; break;
     case GACT_GRID_BLOCKS: blocks = chunks; break;
-    case GACT_GRID_FULL: blocks = full_blocks(l); break;
+    case GACT_GRID_FULL:
+        blocks = (total + BLOCK - 1) / BLOCK;
+        full = full_blocks(l);
+        break;
     }
     blocks = blocks < full ? most(blocks, 1) : full;
     return (DeviceGrid){.blocks = {(int32_t)blocks, 1, 1}, .threads = BLOCK};
