@@ -148,6 +148,7 @@ typedef struct Checker {
     Span called_at; /* inside a library function: the user's call, where its faults are shown */
     bool lone;      /* a function nobody calls: what its callers would decide stays open */
     VEC(Name) unknown; /* names reported as unknown in the current root */
+    struct Part *part; /* the handler that is being checked, see check_actor.c; or NULL */
     VEC(const Decl *) called; /* templates that were checked at least once */
 } Checker;
 
@@ -397,12 +398,22 @@ void check_actor_decl(Checker *ck, const Decl *d);
 void check_known_actors(Checker *ck);
 /* What is known of the actor that references of this type mean. */
 IrActor *actor_known(Checker *ck, Type *type);
+/* Around an ask: the state that a handler has changed becomes the actor's, and what others may have
+   changed meanwhile is taken again. */
+void state_commit(Checker *ck);
+void state_retake(Checker *ck);
+/* Reports an ask where a handler cannot wait. */
+void check_waits(Checker *ck, const IrFunc *f);
 /* A reference by its number. */
 Val reference_of(Checker *ck, Type *type, IrId number);
 void check_entries(Checker *ck);
 /* Reports attributes that are unknown or do not stand on a `where`. */
 void check_attrs(Checker *ck, const AttrList *attrs, const char *where);
 const Attr *find_attr(const AttrList *attrs, const char *name);
+/* check_attribute.c: reports a value that an attribute's argument cannot have; reads one (a word's number
+   among those it may be). */
+void check_attr_value(Checker *ck, const Attr *a, const Arg *arg);
+int64_t attr_value(const AttrList *attrs, const char *attr, const char *arg, int64_t otherwise);
 void resolve_uncalled(Checker *ck, const Decl *d);
 /* Adds the names that a pattern binds, or may bind. */
 void bound_names(Checker *ck, const Pattern *p, NameList *out);

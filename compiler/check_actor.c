@@ -44,16 +44,27 @@ static IrFunc *part_func(Checker *ck, const IrActor *actor, const char *name, Sp
     return func;
 }
 
+/* What `on fault(f)` gets. */
+static void declare_fault(Checker *ck, IrMessage *m) {
+    Decl *fault = find_decl(ck, prelude_module(ck), ck_name(ck, "Fault"), DECL_TYPE);
+    if (m->kind != MESSAGE_FAULT || !fault)
+        return;
+    m->nargs = 1;
+    m->args[0] = nominal_instance(ck, fault, NULL, 0);
+    ir_param(m->func, m->func->body, m->args[0]);
+}
+
 static void add_message(Checker *ck, IrActor *actor, const Decl *h) {
     IrMessage *m = NEW(ck->arena, IrMessage);
     *m = (IrMessage){.actor = actor, .kind = message_kind(h), .decl = h, .span = h->span};
     m->name = h->name ? h->name : ck_name(ck, h->fn.title);
     m->nargs = m->kind == MESSAGE_PLAIN ? h->fn.params.len : 0;
-    m->args = NEW_ARRAY(ck->arena, Type *, m->nargs + 1);
+    m->args = NEW_ARRAY(ck->arena, Type *, m->nargs + 2);
     m->func = part_func(ck, actor, m->name, h->span);
     ir_param(m->func, m->func->body, basic(ck, TYPE_U64));  /* sender */
     ir_param(m->func, m->func->body, basic(ck, TYPE_HLC)); /* sent */
-    for (int k = 0; k < m->nargs; k++) {
+    declare_fault(ck, m);
+    for (int k = 0; m->kind == MESSAGE_PLAIN && k < m->nargs; k++) {
         const TypeExpr *te = h->fn.params.at[k].type;
         m->args[k] = te ? message_type(ck, h, te) : basic(ck, TYPE_POISON);
         ir_param(m->func, m->func->body, m->args[k]);
@@ -104,7 +115,13 @@ IrActor *actor_known(Checker *ck, Type *type) {
     IrActor *actor = NEW(ck->arena, IrActor);
     *actor = (IrActor){.name = type->decl->name, .type = type, .number = ir->actors.len,
                        .span = type->decl->span};
-    actor->is_reentrant = find_attr(&type->decl->attrs, "reentrant") != NULL;
+    const AttrList *attrs = &type->decl->attrs;
+    actor->is_reentrant = find_attr(attrs, "reentrant") != NULL;
+    actor->capacity = find_attr(attrs, "mailbox") ? attr_value(attrs, "mailbox", "capacity", 1024) : 0;
+    actor->overflow = (IrOverflow)attr_value(attrs, "mailbox", "overflow", OVERFLOW_BLOCK);
+    actor->supervision = (IrSupervision)attr_value(attrs, "supervise", "*", FAULT_STOPS);
+    actor->max_faults = attr_value(attrs, "supervise", "max", 5);
+    actor->fault_window = attr_value(attrs, "supervise", "within", 10000000000);
     vec_push(ck->arena, &ir->actors, actor);
     declare_parts(ck, actor);
     return actor;
@@ -113,7 +130,7 @@ IrActor *actor_known(Checker *ck, Type *type) {
 /* ---- handlers ---- */
 
 /* A function of an actor that is being checked. */
-typedef struct {
+typedef struct Part {
     IrActor *actor;
     const Decl *decl;
     FnCtx ctx;
@@ -141,6 +158,7 @@ static void begin_part(Checker *ck, Part *p, IrActor *actor, IrFunc *func) {
     p->ctx = (FnCtx){.decl = d, .what = "handler", .module = d->module, .types = actor_env(ck, actor->type),
                      .returned = -1, .retval = -1, .brk = -1, .cont = -1, .effects = true, .actor = d};
     ck->fn = &p->ctx;
+    ck->part = p;
     p->locals = NEW_ARRAY(ck->arena, int, d->actor.params.len + d->actor.items.len + 1);
     p->taken = NEW_ARRAY(ck->arena, IrId, d->actor.params.len + d->actor.items.len + 1);
     add_local(ck, "self", val(actor->type, next_param(p)), false);
@@ -149,6 +167,7 @@ static void begin_part(Checker *ck, Part *p, IrActor *actor, IrFunc *func) {
 static void end_part(Checker *ck) {
     root_end(ck);
     ck->fn = NULL;
+    ck->part = NULL;
 }
 
 static IrId part_self(const Part *p) {
@@ -266,6 +285,27 @@ static void take_state(Checker *ck, Part *p) {
             take_field(ck, p, k++, true, NULL, p->decl->actor.items.at[i]->name_span);
 }
 
+void state_commit(Checker *ck) {
+    const Part *p = ck->part;
+    for (int k = p ? p->actor->nparams : 0; p && k < p->actor->nfields; k++) {
+        IrId now = ck->locals.at[p->locals[k]].val.id;
+        if (now != p->taken[k])
+            put_field(ck, p, k, now);
+    }
+}
+
+void state_retake(Checker *ck) {
+    const Part *p = ck->part;
+    if (!p || !p->actor->is_reentrant)
+        return;
+    for (int k = p->actor->nparams; k < p->actor->nfields; k++) {
+        IrId args[] = {ir_i64(&ck->b, p->actor->number), ir_i64(&ck->b, k), part_self(p)};
+        Val *v = &ck->locals.at[p->locals[k]].val;
+        if (p->actor->fields[k]->kind != TYPE_POISON)
+            v->id = ir_rt(&ck->b, RT_TAKE, p->actor->fields[k], args, 3);
+    }
+}
+
 static bool is_used(const IrFunc *f, const IrRegion *region, IrId id) {
     for (int i = 0; i < region->ops.len; i++) {
         const IrOp *op = ir_op(f, region->ops.at[i]);
@@ -339,15 +379,14 @@ static void bind_message(Checker *ck, Part *p, const IrMessage *m) {
     }
 }
 
-static void bind_fault(Checker *ck, Part *p, const Decl *h) {
-    Decl *fault = find_decl(ck, h->module, ck_name(ck, "Fault"), DECL_TYPE);
-    if (h->fn.params.len != 1 || !fault) {
+static void bind_fault(Checker *ck, Part *p, const IrMessage *m) {
+    const Decl *h = m->decl;
+    if (h->fn.params.len != 1 || m->nargs != 1) {
         ck_error(ck, DIAG_ENTRY_TYPE, h->span, "on fault takes one parameter: on fault(f) { … }");
         return;
     }
-    Type *type = nominal_instance(ck, fault, NULL, 0);
     Name name = h->fn.params.at[0].name;
-    add_local(ck, name ? name : "_", val(type, ir_param(p->func, p->func->body, type)), false);
+    add_local(ck, name ? name : "_", val(m->args[0], next_param(p)), false);
 }
 
 /* The population's first reference and how many there are: peers and index. */
@@ -395,13 +434,14 @@ static void check_handler(Checker *ck, const IrMessage *m) {
     add_local(ck, "sent", val(basic(ck, TYPE_HLC), sent), false);
     bind_peers(ck, &p);
     if (m->kind == MESSAGE_FAULT)
-        bind_fault(ck, &p, h);
+        bind_fault(ck, &p, m);
     else
         bind_message(ck, &p, m);
     p.ctx.result = h->fn.result ? eval_type(ck, h->fn.result) : type_unit(ck->ts);
     Val reply = check_reply(ck, h);
     vec_push(ck->arena, &p.func->body->results, reply.id);
     put_state(ck, &p);
+    check_waits(ck, p.func);
     end_part(ck);
 }
 

@@ -211,6 +211,8 @@ static void check_attr(Checker *ck, const Attr *a, const char *where) {
             const char *arg = a->args.at[k].name ? a->args.at[k].name : "*";
             if (!has_word(attributes[i].args, arg))
                 unknown_argument(ck, a, &a->args.at[k], attributes[i].args);
+            else
+                check_attr_value(ck, a, &a->args.at[k]);
         }
         return;
     }

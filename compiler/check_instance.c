@@ -434,7 +434,8 @@ Val inline_decl(Checker *ck, const Decl *d, Args *args, const TypeEnv *env) {
             return val_poison(ck);
     if (d->kind == DECL_FN && !d->owner && is_recursive(ck, d) && !has_const_params(d))
         return call_instance(ck, d, args, at);
-    if (should_share(ck, d, args, at))
+    bool waits = ck->part && exits_of(d->fn.body).asks; /* in the handler itself */
+    if (!waits && should_share(ck, d, args, at))
         return call_instance(ck, d, args, at);
     if (too_deep(ck, d, args))
         return val_poison(ck);

@@ -188,6 +188,7 @@ static void call_all(Checker *ck, const Sending *s, int rt, IrId *front, int nfr
 static Val ask_all(Checker *ck, const Sending *s, IrId within) {
     IrMessage *m = s->message;
     m->is_asked = true;
+    state_commit(ck);
     IrId number = ir_i64(&ck->b, m->number);
     IrId ask = ir_rt(&ck->b, RT_ASK, basic(ck, TYPE_I64),
                      (IrId[]){number, count_of(ck, s)}, 2);
@@ -203,6 +204,7 @@ static Val ask_all(Checker *ck, const Sending *s, IrId within) {
     IrId id = ir_rt(&ck->b, RT_AWAIT, reply, args, 3 + s->rank);
     for (int a = 0; a < s->rank && !is_unit; a++)
         ck_assume_dim(ck, id, 0, a, args[3 + a]);
+    state_retake(ck);
     return val(reply, id);
 }
 
@@ -216,6 +218,19 @@ static Sending sending(Checker *ck, const Expr *e, Val to) {
     for (int a = 0; a < s.rank; a++)
         s.dims[a] = ck_dim(ck, to.id, a);
     return s;
+}
+
+/* Reports an ask that waits for its own handler to end. */
+static bool asks_itself(Checker *ck, const Expr *e, const IrActor *actor) {
+    if (strip(e->send.to)->kind != EXPR_SELF || actor->is_reentrant || !ck->part)
+        return false;
+    Diag *d = ck_error(ck, DIAG_DEADLOCK, e->span, "an actor that asks itself waits for ever");
+    const Decl *h = ck->fn->handler;
+    if (h)
+        diag_span(ck->diags, d, h->name_span, "while this handler runs, %s takes no other message",
+                  actor->name);
+    diag_help(ck->diags, d, "call a `fn` of the actor, send the message, or mark the actor @reentrant");
+    return true;
 }
 
 /* A send or an ask; time: of `within` or `after`, or NULL. */
@@ -243,6 +258,8 @@ static Val send(Checker *ck, const Expr *e, const Expr *time) {
     if (!s.message || !check_arguments(ck, &s))
         return val_poison(ck);
     IrId duration = time ? check_time(ck, time) : ir_int(&ck->b, basic(ck, TYPE_DURATION), 0);
+    if (asks && asks_itself(ck, e, known))
+        return val_poison(ck);
     if (asks)
         return ask_all(ck, &s, duration);
     IrId number = ir_i64(&ck->b, s.message->number);
@@ -547,4 +564,59 @@ Val check_population(Checker *ck, const Expr *e) {
                     (IrId[]){ir_i64(&ck->b, m.actor->number), n}, 2);
     init_members(ck, &m, 0, at, ir_i64(&ck->b, 0));
     return map_space(ck, m.rank, dims, member_reference, &m, e->span);
+}
+
+/* ---- where a handler can wait ---- */
+
+static bool asks(const IrFunc *f, const IrRegion *region) {
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        if ((op->kind == IR_RT && op->imm == RT_AWAIT) ||
+            (op->kind == IR_CALL && asks(op->callee, op->callee->body)))
+            return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (asks(f, op->regions[r]))
+                return true;
+    }
+    return false;
+}
+
+/* Does a region that is tried hold nothing but asks that may fault? */
+static bool only_asks_fault(const IrFunc *f, const IrRegion *region) {
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        bool is_ask = op->kind == IR_RT && op->imm == RT_AWAIT;
+        if (!is_ask && ir_may_fault(f, region->ops.at[i]))
+            return false;
+    }
+    return true;
+}
+
+static void check_waiting_op(Checker *ck, const IrFunc *f, const IrOp *op) {
+    const char *where = NULL, *help = NULL;
+    if (op->kind == IR_KERNEL && asks(f, op->regions[0])) {
+        where = "a handler cannot wait for a reply inside a comprehension or an array function";
+        help = "ask the array of actors, `xs ? m()`, or use a `for`";
+    } else if (op->kind == IR_CALL && asks(op->callee, op->callee->body)) {
+        where = "a handler cannot wait for a reply inside a recursive function";
+        help = "ask before the call";
+    } else if (op->kind == IR_TRY && asks(f, op->regions[0]) && !only_asks_fault(f, op->regions[0])) {
+        where = "in a handler, a `try` around an ask can hold nothing else that faults";
+        help = "bind what else may fault to a name before it, or try that apart";
+    }
+    if (where)
+        diag_help(ck->diags, ck_error(ck, DIAG_OUT_OF_PLACE, op->span, "%s", where), "%s", help);
+}
+
+static void check_waiting_region(Checker *ck, const IrFunc *f, const IrRegion *region) {
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        check_waiting_op(ck, f, op);
+        for (int r = 0; r < op->nregions && op->kind != IR_KERNEL; r++)
+            check_waiting_region(ck, f, op->regions[r]);
+    }
+}
+
+void check_waits(Checker *ck, const IrFunc *f) {
+    check_waiting_region(ck, f, f->body);
 }

@@ -225,6 +225,9 @@ typedef struct {
     int32_t sender, sent, reply; /* offsets of these words, or 0 */
     int32_t reply_bytes;      /* of a reply's struct */
     int32_t may_fault;
+    int32_t waits;            /* its handler may wait for a reply */
+    /* Runs the handler on a message. */
+    void (*handle)(GactCtx *ctx, GactWorker *worker, char *message);
     /* Drops what a message holds; NULL: nothing. */
     void (*drop)(GactCtx *ctx, char *message);
 } GactMessageInfo;
@@ -327,8 +330,8 @@ typedef struct GactApi {
     /* Sends self message after `period` ns, and then again and again if it repeats. */
     void (*timer)(GactCtx *ctx, const GactSite *site, int32_t message, int64_t period,
                   int32_t repeats, uint64_t self);
-    /* An ask of count replies. A reply that is wanted is named by the ask in the upper 32 bits and its
-       place among them in the lower. */
+    /* An ask of count replies. A reply that is wanted is named by the ask in the upper 36 bits and its
+       place among them in the lower 28. */
     int64_t (*ask)(GactCtx *ctx, const GactSite *site, int32_t message, int64_t count);
     void (*reply)(GactCtx *ctx, uint64_t wanted, const void *reply);
     /* Waits for all replies: where they lie, one struct after the other. Faults if one cannot come, or
@@ -336,6 +339,15 @@ typedef struct GactApi {
     char *(*await)(GactCtx *ctx, const GactSite *site, int64_t ask, int64_t within);
     void (*answered)(GactCtx *ctx, int64_t ask);
     void (*stop)(GactCtx *ctx, uint64_t who);
+    /* A handler that may wait is a coroutine in LLVM's sense. `begin` keeps the message until `finish`;
+       `frame` is memory for the coroutine; `wait` lets it go on when the replies are there, or cannot
+       come; `answer` then is where they lie. It faults if there is a failure, unless is_tried: then it
+       is NULL, and the ask has ended. */
+    char *(*begin)(GactCtx *ctx, char *message);
+    void *(*frame)(GactCtx *ctx, int64_t bytes);
+    void (*wait)(GactCtx *ctx, int64_t ask, int64_t within);
+    char *(*answer)(GactCtx *ctx, const GactSite *site, int64_t ask, int32_t is_tried);
+    void (*finish)(GactCtx *ctx);
 #define RT(id, name, effect, doc) GactRtFn id;
 #include "abi.def"
 } GactApi;

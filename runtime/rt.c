@@ -117,6 +117,11 @@ const GactApi runtime_api = {
     .await = rt_await,
     .answered = rt_answered,
     .stop = rt_stop,
+    .begin = rt_begin,
+    .frame = rt_frame,
+    .wait = rt_wait,
+    .answer = rt_answer,
+    .finish = rt_finish,
 #define RT(id, name, effect, doc) .id = rt_##id,
 #include "../lang/abi.def"
 };

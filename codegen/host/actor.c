@@ -174,7 +174,7 @@ static void emit_ask(Fn *f, IrId id) {
 
 static void emit_pose(Fn *f, IrId id) {
     const IrOp *op = ir_op(f->ir, id);
-    LLVMValueRef ask = LLVMBuildShl(B, value_scalar(f, op->args[1]), fn_int(f, 32), "");
+    LLVMValueRef ask = LLVMBuildShl(B, value_scalar(f, op->args[1]), fn_int(f, 28), "");
     push_message(f, envelope_of(f, op), op, 3, fn_bin(f, LLVMOr, ask, value_scalar(f, op->args[2])));
     set_unit(f, id);
 }
@@ -199,19 +199,38 @@ static LLVMValueRef *gather_replies(Fn *f, IrId id, LLVMValueRef p) {
     return s;
 }
 
-static void emit_await(Fn *f, IrId id) {
+void actor_replies(Fn *f, IrId id, LLVMValueRef p) {
     Emit *e = f->e;
     const IrOp *op = ir_op(f->ir, id);
     Layout *l = value_layout(f, id);
+    LLVMValueRef *s = op->nargs > 3 && l->nslots ? gather_replies(f, id, p) : slots_load(f, l, p);
+    api_call(f, offsetof(GactApi, answered), fn_type(e->vd, 2, (LLVMTypeRef[]){e->ptr, e->i64}),
+             (LLVMValueRef[]){f->ctx, value_scalar(f, op->args[1])}, 2);
+    value_set(f, id, s, l->nslots);
+}
+
+static void emit_await(Fn *f, IrId id) {
+    Emit *e = f->e;
+    const IrOp *op = ir_op(f->ir, id);
     LLVMValueRef ask = value_scalar(f, op->args[1]);
     LLVMTypeRef type = fn_type(e->ptr, 4, (LLVMTypeRef[]){e->ptr, e->ptr, e->i64, e->i64});
     LLVMValueRef args[] = {f->ctx, table_site(e, "ask", "the ask failed", f->ir, op), ask,
                            value_scalar(f, op->args[2])};
-    LLVMValueRef p = api_call(f, offsetof(GactApi, await), type, args, 4);
-    LLVMValueRef *s = op->nargs > 3 && l->nslots ? gather_replies(f, id, p) : slots_load(f, l, p);
-    api_call(f, offsetof(GactApi, answered), fn_type(e->vd, 2, (LLVMTypeRef[]){e->ptr, e->i64}),
-             (LLVMValueRef[]){f->ctx, ask}, 2);
-    value_set(f, id, s, l->nslots);
+    actor_replies(f, id, api_call(f, offsetof(GactApi, await), type, args, 4));
+}
+
+void actor_send_reply(Fn *f, const IrMessage *m, LLVMValueRef wanted, LLVMValueRef const *reply) {
+    Emit *e = f->e;
+    Layout *r = layout_of(e, m->reply);
+    If asked = if_begin(f, fn_cmp(f, LLVMIntNE, wanted, fn_int(f, 0)));
+    LLVMValueRef p = fn_alloca(f, slots_type(e, r), "reply");
+    slots_store(f, r, p, reply);
+    detach(f, r, reply);
+    api_call(f, offsetof(GactApi, reply), fn_type(e->vd, 3, (LLVMTypeRef[]){e->ptr, e->i64, e->ptr}),
+             (LLVMValueRef[]){f->ctx, wanted, p}, 3);
+    if_else(f, &asked);
+    slots_release(f, r, reply);
+    if_end(f, &asked);
 }
 
 /* ---- beginnings and ends ---- */
@@ -257,7 +276,12 @@ void emit_actor_call(Fn *f, IrId id) {
     case RT_TIMER: emit_timer(f, id); return;
     case RT_ASK: emit_ask(f, id); return;
     case RT_POSE: emit_pose(f, id); return;
-    case RT_AWAIT: emit_await(f, id); return;
+    case RT_AWAIT:
+        if (f->waiting)
+            emit_waiting_await(f, id);
+        else
+            emit_await(f, id);
+        return;
     case RT_STOP: emit_stop(f, id); return;
     default: UNREACHABLE();
     }

@@ -12,7 +12,7 @@ typedef struct {
     int *first;               /* of each value, its first member */
     int sender, sent, reply;  /* their members, or 0 */
     int bytes;
-    bool holds_buffers, may_fault;
+    bool holds_buffers, may_fault, waits;
 } Envelope;
 
 /* An actor's columns. */
@@ -41,8 +41,22 @@ LLVMValueRef actor_worker_place(Fn *f, LLVMValueRef worker, size_t offset);
 LLVMValueRef actor_element(Fn *f, LLVMValueRef worker, int column, LLVMTypeRef type, LLVMValueRef self);
 LLVMValueRef envelope_member(Fn *f, const Envelope *v, LLVMValueRef p, int member);
 
+/* Does the region wait for a reply somewhere? */
+bool actor_asks(const IrFunc *f, const IrRegion *region);
+
 /* actor.c: the calls of handlers and of who talks to actors */
 void emit_actor_call(Fn *f, IrId id);
+/* What an AWAIT gives, from where the replies lie; ends the ask. */
+void actor_replies(Fn *f, IrId id, LLVMValueRef p);
+/* Gives a reply to who wants it, if somebody does. */
+void actor_send_reply(Fn *f, const IrMessage *m, LLVMValueRef wanted, LLVMValueRef const *reply);
+
+/* actor_wait.c: handlers that wait */
+LLVMTypeRef waiting_type(Emit *e, const IrFunc *ir);
+/* The handler as a coroutine, (ctx, self, sender, sent, values…, wanted) -> (). */
+LLVMValueRef waiting_handler(Emit *e, const IrMessage *m);
+void emit_waiting_await(Fn *f, IrId id);
+void emit_waiting_try(Fn *f, IrId id);
 
 /* actor_drain.c: the table of an image's actors; null if there are none */
 LLVMValueRef actor_image(Emit *e);

@@ -23,6 +23,7 @@ static Fn *new_function(Emit *e, Fn *f, const char *name, LLVMTypeRef type) {
 typedef struct {
     Fn *f;
     LLVMValueRef worker, head_at, head, word;
+    LLVMValueRef *handlers; /* by the message's number */
     LLVMBasicBlockRef next; /* the loop's beginning */
 } Drain;
 
@@ -66,52 +67,60 @@ static LLVMValueRef *call_handler(Fn *f, const IrMessage *m, LLVMValueRef *args,
     return s;
 }
 
-static void send_reply(Drain *d, const Envelope *v, LLVMValueRef const *reply) {
-    Fn *f = d->f;
-    Emit *e = f->e;
-    Layout *r = layout_of(e, v->message->reply);
-    if (!v->reply) {
-        slots_release(f, r, reply);
+/* Calls the handler and answers. */
+static void run_handler(Fn *f, const Envelope *v, LLVMValueRef message, LLVMValueRef *args, int n) {
+    const IrMessage *m = v->message;
+    LLVMValueRef wanted = word_or_zero(f, v, message, v->reply);
+    if (v->waits) {
+        args[n] = wanted;
+        LLVMBuildCall2(B, waiting_type(f->e, m->func), waiting_handler(f->e, m), args, (unsigned)n + 1, "");
         return;
     }
-    LLVMValueRef wanted = word_or_zero(f, v, d->head, v->reply);
-    If asked = if_begin(f, fn_cmp(f, LLVMIntNE, wanted, fn_int(f, 0)));
-    LLVMValueRef p = fn_alloca(f, slots_type(e, r), "reply");
-    slots_store(f, r, p, reply);
-    for (int k = 0; k < r->nslots; k++)
-        if (r->slots[k].kind == SLOT_BUF)
-            api_call(f, offsetof(GactApi, detach), fn_type(e->vd, 2, (LLVMTypeRef[]){e->ptr, e->ptr}),
-                     (LLVMValueRef[]){f->ctx, reply[k]}, 2);
-    api_call(f, offsetof(GactApi, reply), fn_type(e->vd, 3, (LLVMTypeRef[]){e->ptr, e->i64, e->ptr}),
-             (LLVMValueRef[]){f->ctx, wanted, p}, 3);
-    if_else(f, &asked);
-    slots_release(f, r, reply);
-    if_end(f, &asked);
+    LLVMValueRef *reply = call_handler(f, m, args, n);
+    if (v->reply)
+        actor_send_reply(f, m, wanted, reply);
+    else
+        slots_release(f, layout_of(f->e, m->reply), reply);
+    release_values(f, m, args + 4);
+}
+
+/* handle(ctx, worker, message). */
+static LLVMValueRef handle_function(Emit *e, const Envelope *v) {
+    Fn fn, *f = new_function(e, &fn, arena_printf(e->arena, "handle.%s", v->message->func->name),
+                             fn_type(e->vd, 3, (LLVMTypeRef[]){e->ptr, e->ptr, e->ptr}));
+    LLVMValueRef worker = LLVMGetParam(f->fn, 1), message = LLVMGetParam(f->fn, 2);
+    LLVMValueRef word = fn_get(f, e->i64, message);
+    uint64_t type = (uint64_t)(v->message->actor->number + 1) << 48;
+    LLVMValueRef self = fn_bin(f, LLVMOr, fn_bin(f, LLVMAnd, word, fn_int(f, 0xffffffffffff)),
+                               fn_int(f, (int64_t)type));
+    fn_set(f, actor_worker_place(f, worker, offsetof(GactWorker, self)), self);
+    if (v->may_fault || v->waits) {
+        LLVMValueRef tail = fn_get(f, e->ptr, actor_worker_place(f, worker, offsetof(GactWorker, tail)));
+        fn_set(f, actor_worker_place(f, worker, offsetof(GactWorker, staged)), tail);
+    }
+    if (v->waits)
+        message = api_call(f, offsetof(GactApi, begin), fn_type(e->ptr, 2, (LLVMTypeRef[]){e->ptr, e->ptr}),
+                           (LLVMValueRef[]){f->ctx, message}, 2);
+    int n;
+    LLVMValueRef *values = load_values(f, v, message, &n);
+    LLVMValueRef *args = slots_new(f, n + 5);
+    args[0] = f->ctx;
+    args[1] = self;
+    args[2] = word_or_zero(f, v, message, v->sender);
+    args[3] = word_or_zero(f, v, message, v->sent);
+    for (int k = 0; k < n; k++)
+        args[4 + k] = values[k];
+    run_handler(f, v, message, args, n + 4);
+    LLVMBuildRetVoid(B);
+    fn_end(f);
+    return f->fn;
 }
 
 static void handle(Drain *d, const Envelope *v) {
     Fn *f = d->f;
     Emit *e = f->e;
-    int n;
-    LLVMValueRef *values = load_values(f, v, d->head, &n);
-    LLVMValueRef *args = slots_new(f, n + 4);
-    uint64_t type = (uint64_t)(v->message->actor->number + 1) << 48;
-    LLVMValueRef self = fn_bin(f, LLVMOr, fn_bin(f, LLVMAnd, d->word, fn_int(f, 0xffffffffffff)),
-                               fn_int(f, (int64_t)type));
-    args[0] = f->ctx;
-    args[1] = self;
-    args[2] = word_or_zero(f, v, d->head, v->sender);
-    args[3] = word_or_zero(f, v, d->head, v->sent);
-    for (int k = 0; k < n; k++)
-        args[4 + k] = values[k];
-    fn_set(f, actor_worker_place(f, d->worker, offsetof(GactWorker, self)), self);
-    if (v->may_fault) {
-        LLVMValueRef tail = fn_get(f, e->ptr, actor_worker_place(f, d->worker, offsetof(GactWorker, tail)));
-        fn_set(f, actor_worker_place(f, d->worker, offsetof(GactWorker, staged)), tail);
-    }
-    LLVMValueRef *reply = call_handler(f, v->message, args, n + 4);
-    send_reply(d, v, reply);
-    release_values(f, v->message, values);
+    LLVMTypeRef type = fn_type(e->vd, 3, (LLVMTypeRef[]){e->ptr, e->ptr, e->ptr});
+    LLVMBuildCall2(B, type, d->handlers[v->message->number], (LLVMValueRef[]){f->ctx, d->worker, d->head}, 3, "");
     fn_set(f, d->head_at, fn_at_index(f, e->i8, d->head, fn_int(f, v->bytes)));
     fn_br(f, d->next);
 }
@@ -121,7 +130,8 @@ static void handle_if_ready(Drain *d, const Envelope *v, LLVMBasicBlockRef odd) 
     Fn *f = d->f;
     Emit *e = f->e;
     const Columns *c = &actor_tables(e)->columns[v->message->actor->number];
-    if (!c->is_steady) {
+    bool is_last = v->message->kind == MESSAGE_STOP || v->message->kind == MESSAGE_FAULT;
+    if (!c->is_steady && !is_last) {
         LLVMValueRef life = fn_get(f, e->i32, actor_element(f, d->worker, c->column, e->i32, d->word));
         LLVMValueRef epoch = LLVMBuildTrunc(B, LLVMBuildLShr(B, d->word, fn_int(f, 32), ""), e->i32, "");
         epoch = fn_bin(f, LLVMAnd, epoch, LLVMConstInt(e->i32, 0xffff, 0));
@@ -143,9 +153,10 @@ static LLVMBasicBlockRef call_block(Drain *d, size_t offset, const char *name) {
     return block;
 }
 
-static LLVMValueRef drain_function(Emit *e) {
+static LLVMValueRef drain_function(Emit *e, LLVMValueRef *handlers) {
     Fn fn, *f = new_function(e, &fn, "drain", fn_type(e->vd, 2, (LLVMTypeRef[]){e->ptr, e->ptr}));
-    Drain drain = {.f = f, .worker = LLVMGetParam(f->fn, 1), .next = fn_block(f, "next")}, *d = &drain;
+    Drain drain = {.f = f, .worker = LLVMGetParam(f->fn, 1), 
+                   .next = fn_block(f, "next"), .handlers = handlers}, *d = &drain;
     d->head_at = actor_worker_place(f, d->worker, offsetof(GactWorker, head));
     LLVMValueRef tail_at = actor_worker_place(f, d->worker, offsetof(GactWorker, tail));
     LLVMValueRef left = fn_alloca(f, e->i64, "left");
@@ -264,6 +275,8 @@ static LLVMValueRef message_row(Emit *e, int k) {
         i32(e, m ? offset_of(e, v, v->reply) : 0),
         i32(e, m ? (int64_t)LLVMABISizeOfType(e->layout, reply) : 0),
         i32(e, v->may_fault),
+        i32(e, v->waits),
+        is_used ? e->handlers[k] : LLVMConstNull(e->ptr),
         is_used ? drop_function(e, v) : LLVMConstNull(e->ptr),
     };
     return LLVMConstStructInContext(e->C, fields, ARRAY_LEN(fields), 0);
@@ -324,6 +337,10 @@ LLVMValueRef actor_image(Emit *e) {
         any |= e->m->actors.at[a]->is_spawned;
     if (!any)
         return LLVMConstNull(e->ptr);
+    e->handlers = NEW_ARRAY(e->arena, LLVMValueRef, e->m->messages.len + 1);
+    for (int k = 1; k < e->m->messages.len; k++)
+        if (e->m->messages.at[k]->actor->is_spawned)
+            e->handlers[k] = handle_function(e, &actor_tables(e)->envelopes[k]);
     int nactors = e->m->actors.len, nmessages = e->m->messages.len ? e->m->messages.len : 1;
     LLVMValueRef fields[] = {
         i32(e, nactors),
@@ -332,7 +349,7 @@ LLVMValueRef actor_image(Emit *e) {
         i32(e, 0),
         rows_table(e, actor_row, nactors, "actors"),
         rows_table(e, message_row, nmessages, "messages"),
-        drain_function(e),
+        drain_function(e, e->handlers),
     };
     return table_global(e, LLVMConstStructInContext(e->C, fields, ARRAY_LEN(fields), 0), "actors");
 }

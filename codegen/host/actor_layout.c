@@ -54,13 +54,13 @@ static void note_stops(const IrFunc *f, const IrRegion *region, Emit *e, Columns
     }
 }
 
-static bool has_await(const IrFunc *f, const IrRegion *region) {
+bool actor_asks(const IrFunc *f, const IrRegion *region) {
     for (int i = 0; i < region->ops.len; i++) {
         const IrOp *op = ir_op(f, region->ops.at[i]);
         if (op->kind == IR_RT && op->imm == RT_AWAIT)
             return true;
         for (int r = 0; r < op->nregions; r++)
-            if (has_await(f, op->regions[r]))
+            if (actor_asks(f, op->regions[r]))
                 return true;
     }
     return false;
@@ -98,6 +98,7 @@ static void make_envelope(Emit *e, Envelope *v, const IrMessage *m) {
     v->type = LLVMStructTypeInContext(e->C, types.at, (unsigned)types.len, 0);
     v->bytes = ((int)LLVMABISizeOfType(e->layout, v->type) + 7) & ~7;
     v->may_fault = region_faults(m->func, body);
+    v->waits = actor_asks(m->func, body);
 }
 
 /* Can everybody who has a reference of it count on it? */
@@ -105,7 +106,7 @@ static bool is_steady(const IrActor *actor, const ActorTables *t) {
     bool steady = actor->capacity == 0;
     for (int k = 0; k < actor->messages.len; k++) {
         const IrMessage *m = actor->messages.at[k];
-        steady &= !t->envelopes[m->number].may_fault && !has_await(m->func, m->func->body);
+        steady &= !t->envelopes[m->number].may_fault && !t->envelopes[m->number].waits;
     }
     return steady;
 }
@@ -177,7 +178,7 @@ static bool stays_whole(const IrFunc *f, const IrRegion *region, bool *written) 
 
 bool actor_moves(const IrFunc *f) {
     bool written = false;
-    return stays_whole(f, f->body, &written) && !has_await(f, f->body);
+    return stays_whole(f, f->body, &written) && !actor_asks(f, f->body);
 }
 
 bool actor_takes(const IrFunc *f, int64_t field) {

@@ -242,6 +242,10 @@ void emit_rt(Fn *f, IrId id) {
 void emit_try(Fn *f, IrId id) {
     Emit *e = f->e;
     IrOp *op = ir_op(f->ir, id);
+    if (f->waiting && actor_asks(f->ir, op->regions[0])) {
+        emit_waiting_try(f, id);
+        return;
+    }
     Layout *l = value_layout(f, id);
     LLVMValueRef result = fn_alloca(f, slots_type(e, l), "tried");
     Env env = {0};

@@ -83,6 +83,8 @@ typedef struct {
     VEC(struct CudaKernel *) kernels; /* for devices, in the image's order */
     VEC(LLVMValueRef) kernel_rows;
     const struct ActorTables *actors; /* see actor.h; NULL until asked for */
+    LLVMValueRef *handlers;           /* the code for each message, by its number */
+    bool has_coroutines;
     int counter;                /* for names */
     const char *cpu, *features; /* of the target: "znver5", "+avx,+avx2,-sse4a,…" */
 } Emit;
@@ -170,6 +172,7 @@ typedef struct {
     bool is_output; /* what elem_store writes now is such a result */
     bool is_host;   /* nothing in here runs on a device: what it reads has been brought */
     struct Later *later; /* of the list of ops at hand, or NULL: nothing may wait */
+    struct Waiting *waiting; /* a handler that may wait, see actor_wait.c; else NULL */
     bool is_spare;  /* the host's code of kernels that a device runs, unless it has no room: small, not
                        fast */
 } Fn;

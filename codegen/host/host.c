@@ -188,6 +188,9 @@ static const char *run_passes(Emit *e, const Target *t, const char *passes) {
 /* What wants all functions at once. */
 static const char *optimise_module(Emit *e, const Target *t) {
     int level = e->options->opt_level;
+    if (level < 3 && e->has_coroutines)
+        return run_passes(e, t, level == 0 ? "coro-early,cgscc(coro-split),coro-cleanup"
+                                           : "coro-early,cgscc(inline,coro-split),coro-cleanup");
     return level == 0 ? NULL : run_passes(e, t, level < 3 ? "cgscc(inline)" : "default<O3>");
 }
 

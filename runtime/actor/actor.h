@@ -25,7 +25,7 @@ extern const Clock real_clock;
 
 /* ---- queue.c: a worker's own queue ---- */
 
-/* A part of a queue. Messages lie behind it. */
+/* A part of a queue. Messages lie behind it, at multiples of a word. */
 typedef struct Part {
     struct Part *next;
     char *limit;
@@ -61,7 +61,11 @@ char *queue_after(const Queue *q, char *p, int64_t bytes);
 /* Messages that only the runtime knows. */
 enum {
     NUMBER_BURY = 0xffff, /* the receiver has ended: its number may be used again */
-    NUMBER_LATER = 0xfffe /* two words and a message: send it when the time has come */
+    NUMBER_LATER = 0xfffe,  /* two words and a message: send it when the time has come */
+    NUMBER_RESUME = 0xfffd, /* an ask is over: who waits for it goes on */
+    NUMBER_REPLAY = 0xfffc, /* the receiver takes what it has put aside */
+    NUMBER_EXPIRE = 0xfffb, /* an ask has taken too long */
+    NUMBER_FIRST_OWN = 0xfffb
 };
 
 static inline uint64_t word_number(uint64_t word) {
@@ -89,9 +93,18 @@ typedef struct {
     uint32_t first, count;
 } Population;
 
+/* How often an actor has faulted. */
+typedef struct {
+    int64_t since;
+    int32_t count;
+    uint32_t epoch;
+} Faults;
+
 typedef struct {
     const GactActorInfo *info;
     int32_t number;
+    uint64_t *parents; /* who spawned each, where faults may concern them; else NULL */
+    Faults *faults;    /* with them */
     uint32_t used;      /* numbers given so far */
     uint32_t room;      /* for which the columns have memory */
     uint32_t *vacant;   /* numbers of actors that ended */
@@ -117,6 +130,7 @@ typedef struct {
     int64_t due;
     uint64_t order;  /* of two that are due at once the older comes first */
     int64_t period;  /* 0: once */
+    int64_t ask;     /* whose limit this is, or 0: it is none once the ask is over */
     int32_t bytes;
     char *message;   /* owned */
 } Timer;
@@ -131,7 +145,54 @@ bool timers_add(Timers *timers, Timer timer);
 /* Takes the first; timers must hold one. */
 Timer timers_take(Timers *timers);
 
-/* ---- asks.c ---- */
+/* ---- frame.c: handlers that wait ---- */
+
+/* A handler under way. */
+typedef struct Frame {
+    struct Frame *next; /* of those that are finished, or wait */
+    struct Frame **link; /* what points here, among those that wait */
+    uint64_t self;
+    char *message;    /* what it handles; its own copy */
+    void *coroutine;
+    int64_t ask;      /* that it waits for, or 0 */
+    BufList live;     /* buffers of the handler, while it waits */
+} Frame;
+
+/* The coroutine of a frame goes on. */
+void frame_resume(World *world, Frame *frame);
+void frame_free(World *world, Frame *frame);
+/* Frees those that are done. */
+void frames_sweep(World *world);
+/* All handlers wait for each other: fails the ask of one. False: none waits. */
+bool frames_break(World *world);
+
+/* ---- stash.c: messages for actors that are not ready ---- */
+
+typedef struct Stashed {
+    struct Stashed *next;
+    char message[];
+} Stashed;
+
+typedef struct StashEntry {
+    struct StashEntry *next; /* of the same bucket */
+    uint64_t ref;
+    Stashed *first, **last;
+} StashEntry;
+
+typedef struct {
+    StashEntry **buckets;
+    int32_t nbuckets, len;
+} Stash;
+
+/* Keeps a copy of a message for ref; false when there is no memory. */
+bool stash_put(Stash *stash, uint64_t ref, const char *message, int64_t bytes);
+/* The oldest for ref, which the caller frees, or NULL. */
+Stashed *stash_take(Stash *stash, uint64_t ref);
+bool stash_has(const Stash *stash, uint64_t ref);
+/* Calls visit for all, which are freed. */
+void stash_free(Stash *stash, void (*visit)(void *arg, char *message), void *arg);
+
+/* ---- ask.c ---- */
 
 typedef struct {
     int32_t next_free; /* index + 1 */
@@ -143,6 +204,9 @@ typedef struct {
     int64_t count;
     unsigned char *came; /* by place: the reply is there */
     char *failure;     /* why one will never come; malloc'd, or NULL */
+    uint32_t turn;     /* how many asks had this place before */
+    Frame *frame;      /* that waits, or NULL: main does */
+    bool is_over;      /* the frame is told */
 } Ask;
 
 typedef struct {
@@ -157,6 +221,10 @@ void ask_fail(World *world, uint64_t wanted, const char *fmt, ...) __attribute__
 void ask_close(World *world, int64_t ask);
 Ask *ask_at(World *world, int64_t ask);
 void asks_free(World *world);
+/* The ask of this number, or NULL if it has ended. */
+Ask *ask_open_at(World *world, int64_t ask);
+/* Its time is over. */
+void ask_expire(World *world, int64_t ask);
 
 /* ---- world.c, work.c, fault.c ---- */
 
@@ -166,6 +234,9 @@ struct Worker {
     BufList live;
     Queue queue;
     GactWorker *face;
+    Frame *frame;   /* of the handler at hand, if it may wait */
+    char *replayed; /* the message at hand, where it is none of the queue; NULL: it is that at head */
+    bool is_resumed; /* nor is it there: the handler at hand goes on after a wait */
 };
 
 struct World {
@@ -176,6 +247,9 @@ struct World {
     Worker *worker;
     Timers timers;
     Asks asks;
+    Stash stash;
+    Frame *waiting;  /* handlers */
+    Frame *finished; /* whose memory may still be in use for a moment */
     int64_t dropped; /* messages that nobody handled */
 };
 
@@ -202,8 +276,25 @@ void work_sent(World *world, int64_t bytes);
 void actor_faulted(Worker *w);
 /* It takes no more messages; its number is used again when those in flight are dropped. */
 void actor_stop(World *world, uint64_t ref);
+/* Does what the actor's supervision says about a fault in a handler of this name. */
+void actor_supervise(World *world, uint64_t ref, const Fault *fault, const char *message);
+/* An actor that waited takes messages again, those first that it has put aside. */
+void actor_ready(World *world, uint64_t ref);
+/* It handles the oldest of them. */
+void actor_replay(World *world, uint64_t ref);
 /* Drops the message at head, and fails what waits for it. */
 void message_drop(World *world, const char *why);
+int64_t message_bytes(const World *world, const char *message);
+uint64_t message_wanted(const World *world, const char *message);
+uint64_t message_ref(const World *world, const char *message);
+static inline uint64_t load_word(const char *p) {
+    return *(const uint64_t *)p;
+}
+static inline void store_word(char *p, uint64_t word) {
+    *(uint64_t *)p = word;
+}
+/* Sends a message of the runtime's own: a word and another one. */
+void work_tell(World *world, uint64_t ref, uint64_t number, uint64_t word);
 /* Releases what a message holds. */
 void message_release(World *world, char *message);
 

@@ -16,43 +16,63 @@ static void bury(World *world, uint64_t ref) {
     kind_vacate(kind, world, ref_index(ref));
 }
 
-static void begin_later(World *world, char *p) {
-    uint64_t delay;
-    GactWorker *face = world->worker->face;
-    memcpy(&delay, p + WORD_BYTES, sizeof delay);
-    char *message = p + 2 * WORD_BYTES;
-    uint64_t word;
-    memcpy(&word, message, sizeof word);
-    int32_t bytes = world->image->messages[word_number(word)].bytes;
-    Timer timer = {.due = world->clock->now_ns(world->clock->data) + (int64_t)delay, .bytes = bytes};
-    timer.message = malloc((size_t)bytes);
+static void begin_later(World *world, const char *p) {
+    const char *message = p + 2 * WORD_BYTES;
+    int64_t bytes = message_bytes(world, message);
+    Timer timer = {.due = world->clock->now_ns(world->clock->data) + (int64_t)load_word(p + WORD_BYTES),
+                   .bytes = (int32_t)bytes, .message = malloc((size_t)bytes)};
     if (timer.message)
         memcpy(timer.message, message, (size_t)bytes);
     if (!timer.message || !timers_add(&world->timers, timer)) {
         fputs("gact: no memory for a timer\n", stderr);
         abort();
     }
-    face->head += 2 * WORD_BYTES + bytes;
+}
+
+static void resume(World *world, int64_t ask) {
+    Ask *a = ask_open_at(world, ask);
+    if (a && a->frame)
+        frame_resume(world, a->frame);
 }
 
 void rt_next(GactCtx *ctx) {
     World *world = world_at(ctx);
     Worker *w = world->worker;
-    uint64_t word, ref;
-    memcpy(&word, w->face->head, sizeof word);
-    switch (word_number(word)) {
-    case NUMBER_BURY:
-        memcpy(&ref, w->face->head + WORD_BYTES, sizeof ref);
-        w->face->head += 2 * WORD_BYTES;
-        bury(world, ref);
+    const char *p = w->face->head;
+    frames_sweep(world);
+    if (load_word(p) == 0) {
+        queue_next(&w->queue, w->face);
         return;
-    case NUMBER_LATER: begin_later(world, w->face->head); return;
-    default: queue_next(&w->queue, w->face);
+    }
+    uint64_t number = word_number(load_word(p)), word = load_word(p + WORD_BYTES);
+    w->face->head += message_bytes(world, p);
+    switch (number) {
+    case NUMBER_BURY: bury(world, word); return;
+    case NUMBER_LATER: begin_later(world, p); return;
+    case NUMBER_RESUME: resume(world, (int64_t)word); return;
+    case NUMBER_REPLAY: actor_replay(world, word); return;
+    case NUMBER_EXPIRE: ask_expire(world, (int64_t)word); return;
+    default: assert(!"a message of the program");
     }
 }
 
+static void put_aside(World *world, uint64_t ref) {
+    GactWorker *face = world->worker->face;
+    int64_t bytes = message_bytes(world, face->head);
+    if (!stash_put(&world->stash, ref, face->head, bytes)) {
+        fputs("gact: no memory for a message\n", stderr);
+        abort();
+    }
+    face->head += bytes;
+}
+
 void rt_odd(GactCtx *ctx) {
-    message_drop(world_at(ctx), "has stopped");
+    World *world = world_at(ctx);
+    uint64_t ref = message_ref(world, world->worker->face->head);
+    if (ref_is_alive(world, ref))
+        put_aside(world, ref);
+    else
+        message_drop(world, "has stopped");
 }
 
 void rt_detach(GactCtx *ctx, GactBuf *buf) {
@@ -147,7 +167,7 @@ static bool wait_some(World *world, int64_t deadline) {
     if (next > deadline)
         next = deadline;
     if (next == INT64_MAX)
-        return false;
+        return frames_break(world);
     world->clock->sleep_until(world->clock->data, next);
     return true;
 }
@@ -157,10 +177,11 @@ char *rt_await(GactCtx *ctx, const GactSite *site, int64_t ask, int64_t within) 
     const Clock *clock = world ? world->clock : NULL;
     int64_t deadline = within ? clock->now_ns(clock->data) + within : INT64_MAX;
     while (ask_at(world, ask)->missing && !ask_at(world, ask)->failure) {
-        if (within && clock->now_ns(clock->data) >= deadline)
-            ask_faulted(ctx, site, ask, "the reply took too long");
         if (!wait_some(world, deadline))
             ask_faulted(ctx, site, ask, "the reply will never come");
+        bool is_open = ask_at(world, ask)->missing && !ask_at(world, ask)->failure;
+        if (is_open && within && clock->now_ns(clock->data) >= deadline)
+            ask_faulted(ctx, site, ask, "the reply took too long");
     }
     if (ask_at(world, ask)->failure)
         ask_faulted(ctx, site, ask, ask_at(world, ask)->failure);

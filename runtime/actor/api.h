@@ -18,5 +18,10 @@ void rt_reply(GactCtx *ctx, uint64_t wanted, const void *reply);
 char *rt_await(GactCtx *ctx, const GactSite *site, int64_t ask, int64_t within);
 void rt_answered(GactCtx *ctx, int64_t ask);
 void rt_stop(GactCtx *ctx, uint64_t who);
+char *rt_begin(GactCtx *ctx, char *message);
+void *rt_frame(GactCtx *ctx, int64_t bytes);
+void rt_wait(GactCtx *ctx, int64_t ask, int64_t within);
+char *rt_answer(GactCtx *ctx, const GactSite *site, int64_t ask, int32_t is_tried);
+void rt_finish(GactCtx *ctx);
 
 #endif

@@ -48,6 +48,8 @@ void kind_close(Kind *kind, World *world) {
             munmap(*column_of(world, kind, k), column_bytes(kind, k, MOST_ACTORS));
     free(kind->vacant);
     free(kind->populations);
+    free(kind->parents);
+    free(kind->faults);
 }
 
 static bool make_room(Kind *kind, World *world, uint32_t wanted) {
@@ -76,12 +78,31 @@ static bool add_population(Kind *kind, uint32_t first, uint32_t count) {
     return true;
 }
 
+/* Where faults of these actors may come to who spawned them. */
+static bool note_parents(Kind *kind, const World *world, uint32_t first, uint32_t count) {
+    if (!kind->info->supervision)
+        return true;
+    uint64_t *parents = realloc(kind->parents, kind->room * sizeof *parents);
+    Faults *faults = realloc(kind->faults, kind->room * sizeof *faults);
+    kind->parents = parents ? parents : kind->parents;
+    kind->faults = faults ? faults : kind->faults;
+    if (!parents || !faults)
+        return false;
+    for (uint32_t k = first; k < first + count; k++) {
+        kind->parents[k] = world->worker->face->self;
+        kind->faults[k] = (Faults){0};
+    }
+    return true;
+}
+
 /* Lone actors need no entry: who is in no population is one by himself. */
 int64_t kind_spawn(Kind *kind, World *world, int64_t count) {
     if (count == 1 && kind->nvacant) {
         uint32_t index = kind->vacant[--kind->nvacant];
         uint32_t *life = life_of(world, kind, index);
         *life = (*life + 1) & 0xffff;
+        if (!note_parents(kind, world, index, 1))
+            return -1;
         return (int64_t)ref_make(kind->number, *life, index);
     }
     if (count < 0)
@@ -90,6 +111,8 @@ int64_t kind_spawn(Kind *kind, World *world, int64_t count) {
         return -1;
     uint32_t first = kind->used;
     if (count > 1 && !add_population(kind, first, (uint32_t)count))
+        return -1;
+    if (!note_parents(kind, world, first, (uint32_t)count))
         return -1;
     kind->used += (uint32_t)count;
     return (int64_t)ref_make(kind->number, 0, first);

@@ -50,14 +50,11 @@ void work_sent(World *world, int64_t bytes) {
 
 /* ---- timers ---- */
 
-/* A timer whose actor has ended is none; a delayed message for it is dropped when it is due. */
-static bool is_over(const World *world, const Timer *timer) {
-    uint64_t word;
-    if (!timer->period)
-        return false;
-    memcpy(&word, timer->message, sizeof word);
-    const GactMessageInfo *info = &world->image->messages[word_number(word)];
-    return !ref_is_alive(world, (word & 0xffffffffffff) | ((uint64_t)info->actor + 1) << 48);
+/* A timer whose actor has ended is none, nor is the limit of an ask that is over; a delayed message for it is dropped when it is due. */
+static bool is_over(World *world, const Timer *timer) {
+    if (timer->ask)
+        return !ask_open_at(world, timer->ask);
+    return timer->period && !ref_is_alive(world, message_ref(world, timer->message));
 }
 
 static void fire(World *world, Timer timer) {
@@ -101,7 +98,7 @@ void work_all(World *world, bool and_timers) {
                 fault_throw(&world->run->main, world->run->main.pending);
         } else if (and_timers && next != INT64_MAX) {
             world->clock->sleep_until(world->clock->data, next);
-        } else {
+        } else if (next != INT64_MAX || !frames_break(world)) {
             return;
         }
     }

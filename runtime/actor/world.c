@@ -83,6 +83,21 @@ static void drop_timers(World *world) {
     free(world->timers.at);
 }
 
+static void drop_stashed(void *arg, char *message) {
+    message_release(arg, message);
+}
+
+static void drop_frames(World *world) {
+    frames_sweep(world);
+    while (world->waiting) {
+        message_release(world, world->waiting->message);
+        frame_free(world, world->waiting);
+    }
+    if (world->worker->frame)
+        frame_free(world, world->worker->frame);
+    stash_free(&world->stash, drop_stashed, world);
+}
+
 static void drop_states(World *world) {
     GactCtx *ctx = &world->worker->thread.ctx;
     for (int32_t a = 0; a < world->image->nactors; a++) {
@@ -99,6 +114,7 @@ void world_close(World *world) {
     if (w && w->face && world->kinds) {
         drop_queue(world);
         drop_timers(world);
+        drop_frames(world);
         drop_states(world);
         heap_free_since(&w->thread, &w->live, 0);
         for (int32_t a = 0; a < world->image->nactors; a++)
