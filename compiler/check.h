@@ -392,6 +392,13 @@ Val index_vals(Checker *ck, Val base, Val *at, const Span *spans, int n, Span sp
 
 void check_duplicates(Checker *ck, Module *m);
 
+/* ---- check_each.c ---- */
+
+/* Is the dag's form for many instances asked for? */
+bool each_wants(const Checker *ck, const Decl *dag);
+/* That form of a dag, which has been checked to this entry; NULL, with a remark, where there is none. */
+Decl *each_decl(Checker *ck, const Decl *dag, const IrEntry *entry);
+
 /* ---- check_actor.c, check_message.c, check_entry.c, check_attr.c ---- */
 
 void check_actor_decl(Checker *ck, const Decl *d);

@@ -420,7 +420,7 @@ static void finish(Checker *ck, IrEntry *entry, Val v) {
     entry->func->result = type_resolve(ck->ts, v.type);
 }
 
-static void check_dag(Checker *ck, const Decl *d) {
+static IrEntry *check_dag(Checker *ck, const Decl *d) {
     root_begin(ck);
     check_attrs(ck, &d->attrs, "dag");
     IrEntry *entry = entry_new(ck, d, ENTRY_DAG, d->name);
@@ -443,6 +443,18 @@ static void check_dag(Checker *ck, const Decl *d) {
     entry->nsymbols = ports.symbols.len;
     vec_push(ck->arena, &ck->c->ir->entries, entry);
     ck->fn = NULL;
+    return entry;
+}
+
+/* A dag and, where it is asked for, its form for many instances. */
+static void check_dag_forms(Checker *ck, const Decl *d) {
+    int errors = ck->diags->errors;
+    const IrEntry *entry = check_dag(ck, d);
+    if (!each_wants(ck, d) || ck->diags->errors > errors)
+        return;
+    const Decl *many = each_decl(ck, d, entry);
+    if (many)
+        check_dag(ck, many)->of_many = true;
 }
 
 /* ---- main, tests, lone functions ---- */
@@ -574,7 +586,7 @@ static void check_module(Checker *ck, Module *m, bool is_program) {
         case DECL_CONST: check_const_decl(ck, d); break;
         case DECL_DAG:
             if (is_program)
-                check_dag(ck, d);
+                check_dag_forms(ck, d);
             break;
         case DECL_MAIN:
         case DECL_TEST:

@@ -43,6 +43,8 @@ typedef struct Compiler {
     bool want_tests; /* compile test blocks */
     bool main_alone; /* where there is a main, no dag of itself */
     const CheckNotes *notes; /* or NULL */
+    const char *each; /* "DAG:x,y": make the form of a dag for many instances, of which x and y differ
+                         ("" for DAG: of every one); or NULL */
     bool is_broken;  /* a pass broke the rules of the IR: our mistake, and reported */
 } Compiler;
 

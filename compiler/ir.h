@@ -259,6 +259,7 @@ typedef struct {
     int ninputs, noutputs;
     Name *symbols; /* names of sizes, for IrDim.symbol */
     int nsymbols;
+    bool of_many;       /* the form of a dag for many instances (check_each.c) */
     const char *faults; /* of a test with @faults("…"), else NULL */
 } IrEntry;
 

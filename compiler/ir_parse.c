@@ -647,6 +647,7 @@ static void parse_entry(Parser *p) {
     else
         expect(p, "dag");
     e->name = name_cstr(p->m->names, quoted(p, NULL));
+    e->of_many = accept(p, "many");
     expect(p, "@");
     e->func = mention(p, func_name(p));
     e->inputs = parse_ports(p, &e->ninputs);

@@ -421,7 +421,7 @@ static void print_entry(Buf *out, const IrEntry *e) {
         [ENTRY_DAG] = "dag", [ENTRY_MAIN] = "main", [ENTRY_TEST] = "test"};
     buf_printf(out, "entry %s ", kinds[e->kind]);
     print_quoted(out, e->name, strlen(e->name));
-    buf_puts(out, " @");
+    buf_puts(out, e->of_many ? " many @" : " @");
     print_name(out, e->func->name);
     print_ports(out, e->inputs, e->ninputs);
     buf_puts(out, " -> ");

@@ -82,6 +82,7 @@ typedef struct {
     Stage stage;
     DiagFormat format;
     const char *input, *output, *cpu, *stdlib_dir, *deps;
+    const char *each; /* --each, or NULL */
     int command;  /* CMD_…, or -1 */
     char **files; /* the positional arguments, moved to the front of argv */
     int nfiles;
@@ -452,7 +453,8 @@ static int with_compiler(const Settings *s, int (*act)(Compiler *c, const Settin
                   .stdlib_dir = s->stdlib_dir,
                   .opt_level = s->opt_level,
                   .want_tests = s->tests,
-                  .main_alone = s->main_alone};
+                  .main_alone = s->main_alone,
+                  .each = s->each};
     c.names = names_new(&arena);
     c.types = types_new(&arena, c.names);
     set_up_diags(&c, s);
@@ -657,6 +659,7 @@ static const char *take_option(Settings *s, int option, const char *value) {
     case OPT_GPU_ARCH: return take_gpu_archs(s, value);
     case OPT_TESTS: s->tests = true; break;
     case OPT_MAIN: s->main_alone = true; break;
+    case OPT_EACH: s->each = value; break;
     case OPT_WARN: s->warnings_fail = value && strcmp(value, "error") == 0; break;
     case OPT_FORMAT:
         s->format = (DiagFormat)find_text(format_names, ARRAY_LEN(format_names), value);

@@ -417,8 +417,13 @@ typedef struct {
    api->guard. */
 typedef int32_t (*GactEntryFn)(GactCtx *ctx, const GactSlot *in, GactSlot *out);
 
+/* The kind of an entry that is the form of the dag of its name for many instances: the inputs that
+   differ from instance to instance have one more axis in front. UNUSED: one that a device runs in part
+   only. */
+enum { IMAGE_ENTRY_MANY = 3, IMAGE_ENTRY_UNUSED = 4 };
+
 typedef struct {
-    int32_t kind; /* 0 dag, 1 main, 2 test */
+    int32_t kind; /* 0 dag, 1 main, 2 test, or the above */
     int32_t takes_args; /* main(args: []string) */
     const char *name;
     const char *doc; /* or NULL */

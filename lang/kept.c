@@ -105,18 +105,27 @@ const char *kept_option(KeptPart part) {
     return names[part];
 }
 
+/* All of gactc's options, from malloc; NULL when memory is exhausted. */
+static char *option_texts(const Kept *k) {
+    const char *part = kept_option(k->part);
+    char *text;
+    int len = asprintf(&text, "%s%s%s%s%s", options, part ? " " : "", part ? part : "",
+                       k->each ? " --each=" : "", k->each ? k->each : "");
+    return len < 0 ? NULL : text;
+}
+
 char *kept_describe(const Kept *k, const char *files) {
     const char *back_end = getenv("GACT_LLVM");
-    char *text = NULL, flags[64];
+    char *text = NULL;
     size_t len;
     FILE *out = open_memstream(&text, &len);
     if (!out)
         return NULL;
-    const char *part = kept_option(k->part);
-    snprintf(flags, sizeof flags, "%s%s%s", options, part ? " " : "", part ? part : "");
+    char *flags = option_texts(k);
     put_compiler(out, k->compiler);
     put_text(out, "back-end", back_end ? back_end : "");
-    put_text(out, "options", flags);
+    put_text(out, "options", flags ? flags : "");
+    free(flags);
     put_processor(out);
     put_text(out, "source", k->source);
     bool good = put_files(out, k->source, files);
@@ -165,8 +174,9 @@ void kept_image_name(const char *description, char name[STORE_NAME]) {
 bool kept_record_name(const Kept *k, char name[STORE_NAME]) {
     char *full = realpath(k->source, NULL);
     const char *part = kept_option(k->part);
-    StorePart parts[] = {text_part(full ? full : ""), text_part(part ? part : "")};
-    store_name(parts, 2, ".deps", name);
+    StorePart parts[] = {text_part(full ? full : ""), text_part(part ? part : ""),
+                         text_part(k->each ? k->each : "")};
+    store_name(parts, k->each ? 3 : 2, ".deps", name);
     free(full);
     return full != NULL;
 }

@@ -18,6 +18,7 @@ typedef struct {
     const char *source;   /* as the user wrote it, since faults show it so */
     const char *compiler; /* the path of gactc */
     KeptPart part;
+    const char *each; /* what gactc's --each is to say, or NULL */
 } Kept;
 
 /* gactc's option for a part, or NULL. */

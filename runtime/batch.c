@@ -292,10 +292,24 @@ static void end_instance(Lane *lane) {
     lane->at++;
 }
 
+/* Takes the outputs of an instance that many_run did; false if it did not. */
+static bool take_done(GactBatch *b, Lane *lane) {
+    for (int32_t k = 0; k < b->entry->noutputs; k++) {
+        GactSlot *slots = lane->out + b->entry->outputs[k].slot;
+        if (!many_output(b->many, lane->at, k, slots))
+            return false;
+        part_take(&b->results, lane->part, k, lane->at, slots);
+    }
+    lane->at++;
+    return true;
+}
+
 static void run_instance(GactBatch *b, Lane *lane) {
     const GactEntry *e = b->entry;
     Thread *t = &lane->run.main;
     int64_t i = lane->at;
+    if (b->many && take_done(b, lane))
+        return;
     select_instance(b, lane, i);
     if (b->tells)
         sizes_fit(b, lane);
@@ -368,6 +382,8 @@ static void run_range(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
     HeapCache *kept = own->cache;
     if (lo >= hi)
         return;
+    lo += b->from;
+    hi += b->from;
     lane->part = lane_part(lane);
     lane->at = lo;
     part_open(&b->results, lane->part, &lane->region, lo, hi);
@@ -475,6 +491,23 @@ typedef struct {
     GactStatus status;
 } Job;
 
+/* All instances; where there is a form for many, as many at a time as it takes. */
+static void run_pieces(GactBatch *b, Thread *t) {
+    b->many = many_open(b->program, b->entry, b->count, b->in, b->columns);
+    int64_t room = b->many ? many_room(b->many) : b->count;
+    for (b->from = 0; b->from < b->count; b->from += room) {
+        int64_t left = b->count - b->from, n = left < room ? left : room;
+        if (b->many)
+            many_run(b->many, t, b->from, b->from + n);
+        if (b->is_wide)
+            run_range(&t->ctx, b, 0, n);
+        else
+            pool_run(t, "instances", run_range, b, n);
+    }
+    many_close(b->many);
+    b->many = NULL;
+}
+
 static void run_all(void *arg) {
     Job *job = arg;
     GactBatch *b = job->batch;
@@ -483,10 +516,7 @@ static void run_all(void *arg) {
     if (job->status)
         return;
     int64_t begin = clock_ns();
-    if (b->is_wide)
-        run_range(&t->ctx, b, 0, b->count);
-    else
-        pool_run(t, "instances", run_range, b, b->count);
+    run_pieces(b, t);
     atomic_store(&b->done, b->count);
     bool failed = false;
     for (int32_t k = 0; k < b->nlanes; k++)

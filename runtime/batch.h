@@ -2,7 +2,7 @@
 #ifndef GACT_BATCH_H
 #define GACT_BATCH_H
 
-#include "gather.h"
+#include "batch_many.h"
 
 /* The size of one axis of one input. */
 typedef struct {
@@ -50,6 +50,8 @@ struct GactBatch {
     bool is_wide;        /* instances run one after the other, each on all threads */
     Lane *lanes;         /* while it runs */
     int32_t nlanes;
+    Many *many;   /* the form for many instances while it runs, or NULL */
+    int64_t from; /* the first instance of those under way */
     _Atomic int64_t done;
     int64_t refused;
     bool opened; /* results has memory */

@@ -8,8 +8,7 @@ enum { UNDECIDED, SIDE_BY_SIDE, LOOSE }; /* Gather.state */
 
 /* ---- types ---- */
 
-/* Writes the kinds of a type's columns; false when one holds offsets. */
-static bool even_kinds(const GactType *t, int32_t *kinds) {
+bool even_kinds(const GactType *t, int32_t *kinds) {
     switch (t->kind) {
     case GACT_ARRAY:
     case GACT_STRING: return false;

@@ -45,6 +45,9 @@ typedef struct {
     pthread_mutex_t lock;  /* while a shape is decided */
 } Gathering;
 
+/* Writes the kinds of a type's columns; false when one holds offsets. */
+bool even_kinds(const GactType *t, int32_t *kinds);
+
 /* Prepares for `count` instances; false when memory is exhausted. */
 bool gathering_open(Gathering *g, const GactEntry *entry, int64_t count);
 /* Prepares for another run; the memory of the last one's results is used again. */

@@ -236,6 +236,18 @@ static KeptPart needed_part(const Settings *s) {
     return s->tests ? KEPT_TESTS : names_none && !s->list ? KEPT_MAIN : KEPT_ALL;
 }
 
+/* What gactc's --each is to say: a batch on a device wants the dag's form for many instances. */
+static const char *needed_each(Region *region, const Settings *s) {
+    const char *device = s->device ? s->device : getenv("GACT_DEVICE");
+    Text text = {.region = region};
+    if (!s->each.count || !device || !*device || !strcmp(device, "host"))
+        return NULL;
+    text_printf(&text, "%s", s->nargs ? s->args[0] : "");
+    for (int k = 0; k < s->each.count; k++)
+        text_printf(&text, "%c%s", k ? ',' : ':', s->each.at[k].name);
+    return text_string(&text);
+}
+
 /* Opens the image, compiled first where a source is given. */
 static GactStatus open_program(Region *region, const Settings *s, GactProgram **program,
                                GactError *error) {
@@ -243,7 +255,8 @@ static GactStatus open_program(Region *region, const Settings *s, GactProgram **
     bool temporary = false;
     GactStatus status = GACT_OK;
     if (is_source(s->program))
-        status = cache_image(region, s->program, needed_part(s), &image, &temporary, error);
+        status = cache_image(region, s->program, needed_part(s), needed_each(region, s), &image,
+                             &temporary, error);
     if (!status)
         status = gact_image_open(image, program, error);
     if (temporary)

@@ -216,10 +216,15 @@ static void print_choices(FILE *out) {
 static void print_instances(FILE *out) {
     int64_t values[METRIC_COUNT];
     metrics_read(values);
-    if (values[METRIC_INSTANCES])
-        fprintf(out, "instances: %" PRId64 " in %.3f ms, %.0f a second\n",
-                values[METRIC_INSTANCES], (double)values[METRIC_INSTANCE_NS] / 1e6,
-                1e9 * rate(values[METRIC_INSTANCES], values[METRIC_INSTANCE_NS]));
+    if (!values[METRIC_INSTANCES])
+        return;
+    fprintf(out, "instances: %" PRId64 " in %.3f ms, %.0f a second", values[METRIC_INSTANCES],
+            (double)values[METRIC_INSTANCE_NS] / 1e6,
+            1e9 * rate(values[METRIC_INSTANCES], values[METRIC_INSTANCE_NS]));
+    if (values[METRIC_INSTANCES_AT_ONCE] || values[METRIC_INSTANCES_AGAIN])
+        fprintf(out, "; %" PRId64 " many at once, %" PRId64 " again after faults",
+                values[METRIC_INSTANCES_AT_ONCE], values[METRIC_INSTANCES_AGAIN]);
+    fputc('\n', out);
 }
 
 void profile_print(FILE *out) {

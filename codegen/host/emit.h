@@ -85,6 +85,7 @@ typedef struct {
     const struct ActorTables *actors; /* see actor.h; NULL until asked for */
     LLVMValueRef *handlers;           /* the code for each message, by its number */
     bool has_coroutines;
+    int nhost_kernels; /* those at the top that no device runs */
     int counter;                /* for names */
     const char *cpu, *features; /* of the target: "znver5", "+avx,+avx2,-sse4a,…" */
 } Emit;

@@ -559,8 +559,20 @@ static LLVMValueRef ports_table(Emit *e, const IrPort *ports, int n, int *slot) 
     return table_of(e, rows, n, "ports");
 }
 
+/* Emits the entry's function, and tells its kind in the image. A form for many instances is one only
+   if a device runs all of its kernels. */
+static LLVMValueRef entry_code(Emit *e, const IrEntry *entry, int *kind) {
+    int host = e->nhost_kernels, device = e->kernels.len;
+    LLVMValueRef code = entry_function(e, entry);
+    *kind = (int)entry->kind;
+    if (entry->of_many)
+        *kind = e->nhost_kernels == host && e->kernels.len > device ? IMAGE_ENTRY_MANY
+                                                                    : IMAGE_ENTRY_UNUSED;
+    return code;
+}
+
 static LLVMValueRef entry_row(Emit *e, const IrEntry *entry) {
-    int file, in = 1, out = entry->noutputs;
+    int kind, file, in = 1, out = entry->noutputs;
     uint32_t from, to;
     table_place(e, entry->span, &file, &from, &to);
     LLVMValueRef inputs = ports_table(e, entry->inputs, entry->ninputs, &in);
@@ -568,8 +580,9 @@ static LLVMValueRef entry_row(Emit *e, const IrEntry *entry) {
     LLVMValueRef *symbols = NEW_ARRAY(e->arena, LLVMValueRef, entry->nsymbols + 1);
     for (int k = 0; k < entry->nsymbols; k++)
         symbols[k] = table_string(e, entry->symbols[k]);
+    LLVMValueRef code = entry_code(e, entry, &kind);
     LLVMValueRef fields[] = {
-        i32(e, entry->kind),
+        i32(e, kind),
         i32(e, entry->kind == ENTRY_MAIN && entry->func->body->params.len > 0),
         table_string(e, entry->name ? entry->name : "main"),
         table_string(e, entry->doc),
@@ -585,7 +598,7 @@ static LLVMValueRef entry_row(Emit *e, const IrEntry *entry) {
         inputs,
         outputs,
         table_of(e, symbols, entry->nsymbols, "symbols"),
-        entry_function(e, entry),
+        code,
     };
     return strukt(e, fields, ARRAY_LEN(fields));
 }

@@ -539,6 +539,7 @@ bool launch_kernel(Fn *f, IrId id) {
     tell_place(l);
     if (l->c->why) {
         later_need(f, id);
+        e->nhost_kernels++;
         value_set(f, id, host_code(f, &kernel), value_layout(f, id)->nslots);
         return true;
     }
@@ -563,6 +564,7 @@ bool launch_kernel(Fn *f, IrId id) {
         fn_at(f, ran);
         slots[0] = launched(l);
     } else { /* only when it runs */
+        e->nhost_kernels++;
         fn_br(f, host);
         fn_at(f, declined);
         fn_br(f, host);

@@ -104,7 +104,11 @@ static GactStatus compile(const Cache *c, const char *image, const char *deps) {
                     "-O2",
                     "--cpu=native",
                     (char *)kept_option(c->kept.part),
+                    NULL,
                     NULL};
+    if (c->kept.each)
+        argv[c->kept.part == KEPT_ALL ? 8 : 9] =
+            region_printf(c->region, "--each=%s", c->kept.each);
     pid_t pid;
     int wait_status;
     fflush(NULL);
@@ -171,14 +175,15 @@ static GactStatus compile_and_keep(Cache *c, const char **image, bool *temporary
     return status;
 }
 
-GactStatus cache_image(Region *region, const char *source, KeptPart part, const char **image,
-                       bool *temporary, GactError *error) {
+GactStatus cache_image(Region *region, const char *source, KeptPart part, const char *each,
+                       const char **image, bool *temporary, GactError *error) {
     Cache c = {.region = region, .error = error};
     *temporary = false;
     if (access(source, R_OK))
         return error_set(error, GACT_BAD_INPUT, "%s: %s", source, strerror(errno));
     store_open(&c.store);
-    c.kept = (Kept){.source = source, .compiler = cache_compiler(region), .part = part};
+    c.kept =
+        (Kept){.source = source, .compiler = cache_compiler(region), .part = part, .each = each};
     if (!c.kept.compiler)
         return error_set(error, GACT_BAD_INPUT,
                          "%s: there is no gactc to compile it: set GACTC to its path", source);

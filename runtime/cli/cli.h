@@ -74,10 +74,10 @@ void list_entries(const GactImage *image, FILE *out);
 
 /* ---- cache.c: .gact files ---- */
 
-/* The image of a source file, compiled unless an unchanged one is kept. *temporary: the caller
-   removes the image when it is open. */
-GactStatus cache_image(Region *region, const char *source, KeptPart part, const char **image,
-                       bool *temporary, GactError *error);
+/* The image of a source file, compiled unless an unchanged one is kept. each: for gactc's --each, or
+   NULL. *temporary: the caller removes the image when it is open. */
+GactStatus cache_image(Region *region, const char *source, KeptPart part, const char *each,
+                       const char **image, bool *temporary, GactError *error);
 
 /* The gactc that is used: $GACTC, else beside gactrun, else in PATH; NULL if there is none. */
 const char *cache_compiler(Region *region);
