@@ -724,6 +724,21 @@ static Val concat_texts(Checker *ck, Args *args, int n) {
     return val(basic(ck, TYPE_STRING), n == 1 ? texts[0] : ir_concat(&ck->b, texts, n));
 }
 
+/* Two arrays of functions of different types become arrays of choices. */
+static bool join_functions_of(Checker *ck, Val *a, Val *b) {
+    Type *ta = type_of(ck, *a), *tb = type_of(ck, *b);
+    if (ta->kind != TYPE_ARRAY || tb->kind != TYPE_ARRAY || ta->rank != 1 || tb->rank != 1)
+        return false;
+    Type *kinds[] = {element_type(ck, ta), element_type(ck, tb)};
+    if (!is_function(kinds[0]) || !is_function(kinds[1]))
+        return false;
+    Type *want = type_array(ck->ts, type_choice(ck->ts, kinds, 2), 1);
+    bool ok = true;
+    *a = convert_to(ck, *a, want, &ok);
+    *b = convert_to(ck, *b, want, &ok);
+    return ok;
+}
+
 /* The arguments as arrays of one type, or NULL if there is none (which is reported). */
 static Val *concat_parts(Checker *ck, const Builtin *self, Args *args, int n) {
     Val *parts = NEW_ARRAY(ck->arena, Val, n);
@@ -733,7 +748,7 @@ static Val *concat_parts(Checker *ck, const Builtin *self, Args *args, int n) {
             return NULL;
     }
     for (int i = 1; i < n; i++)
-        if (!join_vals(ck, &parts[0], &parts[i])) {
+        if (!join_vals(ck, &parts[0], &parts[i]) && !join_functions_of(ck, &parts[0], &parts[i])) {
             report_mismatch(ck, type_of(ck, parts[0]), type_of(ck, parts[i]), args->spans[i],
                             "what is joined");
             return NULL;

@@ -306,12 +306,22 @@ static int fit_named(Checker *ck, const TypeExpr *te, Type *type, const NameList
     return fit;
 }
 
+/* Functions of different types in a tuple are a list of choices. */
+static bool is_tuple_of_functions(Checker *ck, const Type *type) {
+    bool all = type->kind == TYPE_TUPLE && type->count;
+    for (int i = 0; all && i < type->count; i++)
+        all = is_function(type_resolve(ck->ts, type->items[i]));
+    return all;
+}
+
 static int fit_array(Checker *ck, const TypeExpr *te, Type *type, const NameList *generics) {
     int rank = te->array.dims.len;
     if (type->kind == TYPE_VAR)
         return type->var == VAR_ANY ? 2 : 0;
     if (is_view_record(type))
         return least(2, type_fit(ck, te, type_resolve(ck->ts, type->items[0]), generics));
+    if (rank == 1 && is_tuple_of_functions(ck, type))
+        return is_generic(generics, te->array.elem);
     if (type->kind == TYPE_TUPLE && type->count && rank == 1) {
         int fit = 1;
         for (int i = 0; i < type->count; i++) {
@@ -408,8 +418,8 @@ static Val row_body(Checker *ck, const IrId *at, void *ctx) {
     return element(ck, *(Val *)ctx, at[0]);
 }
 
-/* A matrix as a list of its rows. */
-static Val matrix_to_list(Checker *ck, Val v, Type *want, bool *ok) {
+/* The elements, or rows, of an array converted one by one. */
+static Val convert_elements(Checker *ck, Val v, Type *want, SinkKind sink, bool *ok) {
     IrId n = ck_dim(ck, v.id, 0);
     IrRegion *outer = ck->b.region, *body = ck_region(ck);
     IrId i = ir_param(ck->b.func, body, basic(ck, TYPE_I64));
@@ -418,7 +428,7 @@ static Val matrix_to_list(Checker *ck, Val v, Type *want, bool *ok) {
     row = convert_to(ck, row, want->elem, ok);
     vec_push(ck->arena, &body->results, row.id);
     ck->b.region = outer;
-    return val(want, ir_kernel(&ck->b, 1, &n, body, SINK_LIST, 0, NULL, 0, NULL));
+    return val(want, ir_kernel(&ck->b, 1, &n, body, sink, 0, NULL, 0, NULL));
 }
 
 static Val tuple_to_list(Checker *ck, Val v, Type *from, Type *want, bool *ok) {
@@ -455,6 +465,13 @@ static Val to_choice(Checker *ck, Val v, Type *from, Type *want, bool *ok) {
     for (int i = 0; i < want->nctors; i++)
         if (type_unify(ck->ts, from, want->ctors[i].items[0]))
             return val(want, ir_variant(&ck->b, want, i, &v.id, 1));
+    for (int i = 0; i < want->nctors; i++) { /* an alternative of an alternative */
+        Type *inner = type_resolve(ck->ts, want->ctors[i].items[0]);
+        bool fits = inner->kind == TYPE_CHOICE;
+        Val part = fits ? to_choice(ck, v, from, inner, &fits) : v;
+        if (fits)
+            return val(want, ir_variant(&ck->b, want, i, &part.id, 1));
+    }
     *ok = false;
     return v;
 }
@@ -470,7 +487,10 @@ static Val convert_array(Checker *ck, Val v, Type *from, Type *want, bool *ok) {
         return val(want, ir_list(&ck->b, want, NULL, 0));
     Type *row = type_resolve(ck->ts, want->elem);
     if (from->rank > want->rank && want->rank == 1 && row->kind == TYPE_ARRAY)
-        return matrix_to_list(ck, v, want, ok);
+        return convert_elements(ck, v, want, SINK_LIST, ok);
+    Type *elem = type_resolve(ck->ts, from->elem);
+    if (from->rank == 1 && want->rank == 1 && row->kind == TYPE_CHOICE && is_function(elem) && elem != row)
+        return convert_elements(ck, v, want, SINK_MAP, ok);
     *ok = false;
     return v;
 }
@@ -481,7 +501,7 @@ Val convert_to(Checker *ck, Val v, Type *type, bool *ok) {
         return v;
     if (from->kind == TYPE_TUPLE && want->kind == TYPE_TUPLE && from->count == want->count)
         return type_unify(ck->ts, from, want) ? v : tuple_to_tuple(ck, v, from, want, ok);
-    if (want->kind == TYPE_CHOICE && from->kind != TYPE_CHOICE && is_function(from))
+    if (want->kind == TYPE_CHOICE && is_function(from))
         return to_choice(ck, v, from, want, ok);
     if (from->kind == TYPE_ARRAY && want->kind == TYPE_ARRAY && from->rank != want->rank)
         return convert_array(ck, v, from, want, ok);
@@ -646,6 +666,18 @@ static const Decl *alias_named(Checker *ck, const TypeExpr *te) {
     return decl && decl->kind == DECL_TYPE && decl->type.kind == TYPEDEF_ALIAS ? decl : NULL;
 }
 
+static void written_sizes(Checker *ck, Val v, const TypeExpr *te, Span span);
+
+/* What an alias stands for is written in the names of its own module. */
+static void alias_sizes(Checker *ck, Val v, const Decl *alias, Span span) {
+    Module *outer = ck->fn ? ck->fn->module : NULL;
+    if (ck->fn)
+        ck->fn->module = alias->module;
+    written_sizes(ck, v, alias->type.alias, span);
+    if (ck->fn)
+        ck->fn->module = outer;
+}
+
 /* Binds and checks the sizes of a type that a value already has. */
 static void written_sizes(Checker *ck, Val v, const TypeExpr *te, Span span) {
     switch (te->kind) {
@@ -659,7 +691,7 @@ static void written_sizes(Checker *ck, Val v, const TypeExpr *te, Span span) {
     case TE_NAME: {
         const Decl *alias = alias_named(ck, te);
         if (alias)
-            written_sizes(ck, v, alias->type.alias, span);
+            alias_sizes(ck, v, alias, span);
         return;
     }
     case TE_FN: return;
@@ -687,6 +719,8 @@ Val coerce_written(Checker *ck, Val v, const TypeExpr *te, Span span, bool bind,
                            "but this is %s", what, text_of(ck, v.type));
         return v;
     }
+    if (te->kind == TE_ARRAY && is_tuple_of_functions(ck, type_of(ck, v)))
+        v = tuple_as_list(ck, v);
     Type *type = type_of(ck, v);
     bool keep = bind && te->kind == TE_ARRAY && type->kind == TYPE_ARRAY &&
                 type->rank > te->array.dims.len &&

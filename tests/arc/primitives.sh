@@ -1,5 +1,5 @@
 #!/bin/sh
-# The recorded calls of the ARC primitives, tests/arc/samples.py: run.sh STEP takes each STEP-th group of
+# The recorded calls of the ARC primitives, tests/arc/samples.py: primitives.sh STEP takes each STEP-th group of
 # calls, all of them without it. Without the recordings beside the project, or without python3, the
 # test is skipped.
 set -u
