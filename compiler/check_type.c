@@ -501,6 +501,8 @@ Val convert_to(Checker *ck, Val v, Type *type, bool *ok) {
         return v;
     if (from->kind == TYPE_TUPLE && want->kind == TYPE_TUPLE && from->count == want->count)
         return type_unify(ck->ts, from, want) ? v : tuple_to_tuple(ck, v, from, want, ok);
+    if (from->kind == TYPE_CHOICE && type_unify(ck->ts, from, want))
+        return v;
     if (want->kind == TYPE_CHOICE && is_function(from))
         return to_choice(ck, v, from, want, ok);
     if (from->kind == TYPE_ARRAY && want->kind == TYPE_ARRAY && from->rank != want->rank)
