@@ -138,7 +138,7 @@ void bins_open_shared(Writer *w) {
         bool counts = is_count(w, o);
         cu_line(cu, "GX_SHARED_ARRAY(%s, bins%d, GX_FEW_BINS);", counts ? "u32" : o->fold.type, n);
         cu_line(cu, "const i64 few%d = %s <= GX_FEW_BINS ? %s : 0;", n, o->bins, o->bins);
-        cu_line(cu, "for (i64 bin = threadIdx.x; bin < few%d; bin += GX_BLOCK) bins%d[bin] = %s;", n, n,
+        cu_line(cu, "for (i64 bin = threadIdx.x; bin < few%d; bin += blockDim.x) bins%d[bin] = %s;", n, n,
                 counts ? "0" : o->fold.identity);
     }
     if (bins_are_shared(w))
@@ -154,7 +154,7 @@ void bins_close_shared(Writer *w) {
         int n = number_in_shared(w, o);
         if (n < 0)
             continue;
-        cu_line(cu, "for (i64 bin = threadIdx.x; bin < few%d; bin += GX_BLOCK)", n);
+        cu_line(cu, "for (i64 bin = threadIdx.x; bin < few%d; bin += blockDim.x)", n);
         cu_line(cu, "    if (bins%d[bin] != %s) gx_atomic_%s(&%s[bin], (%s)bins%d[bin]);", n,
                 is_count(w, o) ? "0" : o->fold.identity, ir_kind_name(o->sink->op), o->data[0], o->fold.type, n);
     }

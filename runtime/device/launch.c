@@ -179,13 +179,17 @@ static int64_t most_blocks(const Launch *l, bool is_warps) {
     return most(full, 1);
 }
 
+/* Where single warps have the work, one block has no more of them than that. */
 static DeviceGrid grid_of(const Launch *l, GactGridKind kind) {
     int64_t total = l->words[l->kernel->total].i, chunks = l->words[l->kernel->chunks].i;
-    int64_t full = most_blocks(l, kind == GACT_GRID_WARPS), blocks = 1;
+    int64_t full = most_blocks(l, kind == GACT_GRID_WARPS), blocks = 1, warps = WARPS;
     switch (kind) {
     case GACT_GRID_POINTS: blocks = (total + BLOCK - 1) / BLOCK; break;
-    case GACT_GRID_WARPS: blocks = (total + WARPS - 1) / WARPS; break;
-    case GACT_GRID_CHUNKS: blocks = (chunks + WARPS - 1) / WARPS; break;
+    case GACT_GRID_WARPS:
+    case GACT_GRID_CHUNKS:
+        warps = most(kind == GACT_GRID_WARPS ? total : chunks, 1);
+        blocks = (warps + WARPS - 1) / WARPS;
+        break;
     case GACT_GRID_BLOCKS: blocks = chunks; break;
     case GACT_GRID_FULL:
         blocks = (total + BLOCK - 1) / BLOCK;
@@ -193,7 +197,7 @@ static DeviceGrid grid_of(const Launch *l, GactGridKind kind) {
         break;
     }
     blocks = blocks < full ? most(blocks, 1) : full;
-    return (DeviceGrid){.blocks = {(int32_t)blocks, 1, 1}, .threads = BLOCK};
+    return (DeviceGrid){.blocks = {(int32_t)blocks, 1, 1}, .threads = warps < WARPS ? (int32_t)warps * 32 : BLOCK};
 }
 
 /* The most threads that a phase has, or warps where a point takes one. */
