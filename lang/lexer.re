@@ -331,17 +331,21 @@ static int format(Parser *p, Value *v) {
 typedef struct { const char *text; int kind; } Word;
 
 static const Word keywords[] = {
-    {"actor", ACTOR}, {"and", AND}, {"as", AS}, {"assert", ASSERT}, {"break", BREAK},
-    {"const", CONST}, {"continue", CONTINUE}, {"dag", DAG}, {"else", ELSE}, {"false", FALSE},
-    {"fn", FN}, {"for", FOR}, {"if", IF}, {"import", IMPORT}, {"in", IN}, {"let", LET},
-    {"loop", LOOP}, {"main", MAIN}, {"match", MATCH}, {"not", NOT}, {"on", ON}, {"or", OR},
-    {"return", RETURN}, {"self", SELF}, {"spawn", SPAWN}, {"state", STATE}, {"stop", STOP},
-    {"test", TEST}, {"true", TRUE}, {"try", TRY}, {"type", TYPE}, {"var", VAR},
-    {"while", WHILE}, {"with", WITH},
+#define KEYWORD(text, token, group) {text, token},
+#define SOFT_KEYWORD KEYWORD
+#define INFIX_KEYWORD(text, token, group)
+#define ACTOR_WORD(text)
+#include "keywords.def"
 };
 
 /* Operators of the grammar only straight after an operand, where no name may stand. */
-static const Word infix_words[] = {{"after", AFTER}, {"by", BY}, {"within", WITHIN}};
+static const Word infix_words[] = {
+#define KEYWORD(text, token, group)
+#define SOFT_KEYWORD KEYWORD
+#define INFIX_KEYWORD(text, token, group) {text, token},
+#define ACTOR_WORD(text)
+#include "keywords.def"
+};
 
 static int word_kind(const Word *words, int count, const char *text, size_t len) {
     for (int i = 0; i < count; i++)

@@ -515,9 +515,12 @@ cJSON *answer_highlight(Server *s, Document *d, const cJSON *params, const char 
 
 static bool is_keyword(const char *word) {
     static const char *const words[] = {
-        "actor", "and", "assert", "break", "const", "continue", "dag", "else", "false", "fn", "for", "if",
-        "import", "in", "let", "loop", "match", "not", "or", "return", "self", "spawn", "stop", "true", "try",
-        "var", "while", "with", "_",
+        "_",
+#define KEYWORD(text, token, group) text,
+#define SOFT_KEYWORD(text, token, group)
+#define INFIX_KEYWORD(text, token, group)
+#define ACTOR_WORD(text)
+#include "../lang/keywords.def"
     };
     for (int i = 0; i < ARRAY_LEN(words); i++)
         if (!strcmp(words[i], word))

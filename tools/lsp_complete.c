@@ -287,9 +287,11 @@ static void add_modules(Context *x) {
 
 static void add_keywords(Context *x) {
     static const char *const words[] = {
-        "actor", "and", "assert", "break", "by", "const", "continue", "dag", "else", "every", "false", "fn",
-        "for", "if", "import", "in", "let", "loop", "main", "match", "not", "on", "or", "return", "self", "spawn",
-        "state", "stop", "test", "true", "try", "type", "var", "while", "with", "within",
+#define KEYWORD(text, token, group) text,
+#define SOFT_KEYWORD KEYWORD
+#define INFIX_KEYWORD KEYWORD
+#define ACTOR_WORD(text) text,
+#include "../lang/keywords.def"
     };
     for (int i = 0; i < ARRAY_LEN(words); i++)
         add_item(x, words[i], KIND_KEYWORD, NULL, NULL);

@@ -1,0 +1,2 @@
+autocmd BufRead,BufNewFile *.gact setfiletype gact
+autocmd BufRead * if getline(1) =~# '^#!.*\<gactrun\>' | setfiletype gact | endif
