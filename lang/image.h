@@ -111,6 +111,8 @@ typedef enum {
     GACT_ARG_RESULT,  /* words for the results */
     GACT_ARG_LATER,   /* word `at` is where the host has, or will have, a result of an earlier kernel: its
                          address on the device */
+    GACT_ARG_FROM,    /* the first of the points that are launched, and the one behind the last */
+    GACT_ARG_TO,
     GACT_ARG_FAULT,   /* an i32 that is not 0 once a point has faulted */
     GACT_ARG_DONE     /* a u32 that is 0 when a kernel begins and must be 0 again when it ends */
 } GactArgKind;
@@ -127,7 +129,8 @@ typedef struct {
     int32_t unit;  /* GactUnit */
     int32_t zeroed; /* scratch memory is 0 at first */
     int32_t one_more; /* IN: an element more than that, as offsets have; SCRATCH: a unit more */
-    int32_t pad;
+    int32_t is_cut;   /* IN, OUT: it has as many elements as there are points, and point p has to do with element
+                         p alone */
 } GactDeviceArg;
 
 typedef enum {
@@ -155,6 +158,9 @@ typedef struct {
     int32_t bytes;         /* that a point reads and writes, about */
     int32_t index;         /* in the image's table */
     int32_t is_later;      /* its results may stay on the device until `collect` */
+    int32_t is_cut;        /* it can be launched for some of its chunks at a time; the last launch ends what it
+                              adds up to */
+    int32_t pad;
 } GactDeviceKernel;
 
 /* Code that gactc has made of the texts of all kernels, one after the other. */

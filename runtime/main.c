@@ -173,7 +173,7 @@ static GactStatus write_times(const Settings *s, const Times *t, GactError *erro
     static const struct {
         const char *name;
         Metric metric;
-    } counts[] = {{"launches", METRIC_LAUNCHES}, {"waits", METRIC_WAITS},           {"graphs", METRIC_GRAPHS},
+    } counts[] = {{"launches", METRIC_LAUNCHES}, {"waits", METRIC_WAITS}, {"pieces", METRIC_PIECES},           {"graphs", METRIC_GRAPHS},
                   {"graph_runs", METRIC_GRAPH_RUNS}, {"graph_steps", METRIC_GRAPH_STEPS}};
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
         fprintf(file, ", \"%s\": %lld", counts[k].name, (long long)metric_counters[counts[k].metric]);

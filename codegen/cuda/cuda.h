@@ -37,7 +37,7 @@ typedef struct CudaKernel {
     VEC(GactDeviceArg) args;
     VEC(GactDevicePhase) phases;
     int nresults; /* words of results: of its reductions, in order; of a filter, how many it keeps */
-    bool can_fault;
+    bool can_fault, is_cut; /* see GactDeviceKernel */
     const char *why; /* a device cannot run it, because …; NULL: it can */
     Span where;
 } CudaKernel;

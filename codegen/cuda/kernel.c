@@ -132,11 +132,28 @@ static void open_sink(Writer *w, Out *o, int i) {
         o->rows = writer_scratch(w, type, "chunk", (GactDeviceArg){.bytes = bytes, .unit = GACT_UNIT_CHUNK});
 }
 
+/* Are its points on their own but for sums, and does a thread do one? Then it can be launched for some at a time. */
+static bool can_be_cut(const Writer *w) {
+    const Kernel *k = w->cu.k;
+    for (int i = 0; i < k->nsinks; i++) {
+        const IrSink *sink = k->sinks[i].sink;
+        bool is_row = sink->kind == SINK_MAP && sink->type->rank != k->rank;
+        if (is_row || (sink->kind != SINK_MAP && !is_reduction(sink->kind)))
+            return false;
+    }
+    return !w->cu.is_warp;
+}
+
 static void open_arguments(Writer *w) {
     Cu *cu = &w->cu;
     const Kernel *k = cu->k;
     w->total = cu_word_field(cu, "total", "i64", WORD_TOTAL, 0, 0, -1);
     w->chunks = cu_word_field(cu, "chunks", "i64", WORD_CHUNKS, 0, 0, -1);
+    cu->out->is_cut = can_be_cut(w);
+    if (cu->out->is_cut) {
+        w->from = cu_field(cu, "i64", "from", (GactDeviceArg){.kind = GACT_ARG_FROM});
+        w->to = cu_field(cu, "i64", "to", (GactDeviceArg){.kind = GACT_ARG_TO});
+    }
     w->outs = NEW_ARRAY(cu->arena, Out, k->nsinks);
     w->nouts = k->nsinks;
     for (int i = 0; i < k->nsinks && !cu->out->why; i++)
@@ -393,8 +410,11 @@ static void write_maps(Writer *w) {
     writer_open_phase(w, is_warp || is_shared ? KERNEL_WAITS : KERNEL_PLAIN, "", grid);
     bins_open_shared(w);
     cu_line(cu, "GX_UNROLL1");
-    cu_line(cu, "for (i64 p = gx_%s(); p < %s; p += gx_%s()) {", is_warp ? "warp" : "thread", w->total,
-            is_warp ? "warps" : "threads");
+    if (w->cu.out->is_cut)
+        cu_line(cu, "for (i64 p = %s + gx_thread(); p < %s; p += gx_threads()) {", w->from, w->to);
+    else
+        cu_line(cu, "for (i64 p = gx_%s(); p < %s; p += gx_%s()) {", is_warp ? "warp" : "thread", w->total,
+                is_warp ? "warps" : "threads");
     cu->indent++;
     call_point(w, leave);
     if (is_warp) {
@@ -518,7 +538,10 @@ static void write_sums(Writer *w) {
         if (is_reduction(w->outs[i].sink->kind))
             cu_line(cu, "const auto op%d = %s;", i, w->outs[i].fold.op);
     cu_line(cu, "GX_UNROLL1");
-    cu_line(cu, "for (i64 c = gx_warp(); c < %s; c += gx_warps()) {", w->chunks);
+    if (w->cu.out->is_cut)
+        cu_line(cu, "for (i64 c = %s / GX_CHUNK + gx_warp(); c * GX_CHUNK < %s; c += gx_warps()) {", w->from, w->to);
+    else
+        cu_line(cu, "for (i64 c = gx_warp(); c < %s; c += gx_warps()) {", w->chunks);
     cu->indent++;
     cu_line(cu, "const i64 lo = c * GX_CHUNK, hi = gx_min(lo + (i64)GX_CHUNK, %s);", w->total);
     if (has_strides)
@@ -530,6 +553,8 @@ static void write_sums(Writer *w) {
             cu_line(cu, "if (gx_lane() == 0) %s[c] = sum%d;", w->outs[i].rows, i);
     cu->indent--;
     cu_line(cu, "}");
+    if (w->cu.out->is_cut)
+        cu_line(cu, "if (%s < %s) return;", w->to, w->total);
     write_tree(w);
     writer_close_phase(w);
 }
@@ -545,6 +570,49 @@ static void write_plain(Writer *w) {
     else if (bins_have_points(w) || writer_count(k, SINK_MAP))
         write_maps(w);
     bins_end(w);
+}
+
+/* ---- arrays that can be cut ---- */
+
+static bool is_own_element(const Kernel *k, const IrOp *op) {
+    bool is_own = op->kind == IR_INDEX && op->nargs - 1 == k->rank;
+    for (int d = 0; is_own && d < k->rank; d++)
+        is_own = op->args[1 + d] == k->body->params.at[d];
+    return is_own;
+}
+
+/* Do the ops of a region look at array id at their own point alone? Its size may be asked for. */
+static bool reads_own(const Kernel *k, const IrRegion *region, IrId id) {
+    const IrFunc *ir = k->f->ir;
+    for (int i = 0; i < region->results.len; i++)
+        if (region->results.at[i] == id)
+            return false;
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(ir, region->ops.at[i]);
+        for (int a = 0; a < op->nargs; a++)
+            if (op->args[a] == id && op->kind != IR_DIM && !(a == 0 && is_own_element(k, op)))
+                return false;
+        for (int r = 0; r < op->nregions; r++)
+            if (!reads_own(k, op->regions[r], id))
+                return false;
+    }
+    return true;
+}
+
+/* Marks the arguments of which each point has to do with its own element alone. */
+static void mark_cut(Writer *w) {
+    const Kernel *k = w->cu.k;
+    CudaKernel *out = w->cu.out;
+    for (int a = 0; out->is_cut && a < out->args.len; a++) {
+        GactDeviceArg *arg = &out->args.at[a];
+        if (arg->kind == GACT_ARG_OUT)
+            arg->is_cut = true;
+        if (arg->kind != GACT_ARG_IN || arg->unit || arg->one_more)
+            continue;
+        arg->is_cut = true;
+        for (int r = 0; r < k->op->nregions; r++)
+            arg->is_cut &= reads_own(k, k->op->regions[r], out->words.at[arg->at].id);
+    }
 }
 
 static void write_loops(Writer *w) {
@@ -633,6 +701,7 @@ CudaKernel *cuda_kernel(Kernel *k) {
     Buf loops = {.arena = e->arena};
     cu->code = &loops;
     write_loops(w);
+    mark_cut(w);
     out->text = assemble(w, buf_text(&loops));
     return out;
 }

@@ -31,6 +31,7 @@ typedef struct {
     Out *outs;
     int nouts, nslots; /* of all yields together */
     const char *total, *chunks;
+    const char *from, *to; /* the points that are launched, where it can be cut */
     const char *result, *done;
     bool stores; /* the last points of scatters store their rows */
     const char *tiles; /* scratch of the sinks that are done in one pass, or NULL */

@@ -157,7 +157,7 @@ static LLVMValueRef args_table(Emit *e, const CudaKernel *c) {
         const GactDeviceArg *a = &c->args.at[k];
         LLVMValueRef fields[] = {i32(e, a->kind),  i32(e, a->at),   i32(e, a->count),
                                  i32(e, a->bytes), i32(e, a->unit), i32(e, a->zeroed),
-                                 i32(e, a->one_more), i32(e, 0)};
+                                 i32(e, a->one_more), i32(e, a->is_cut)};
         rows[k] = strukt(e, fields, 8);
     }
     return array_of(e, rows, c->args.len, "args");
@@ -202,6 +202,8 @@ static LLVMValueRef kernel_row(Kernel *k, const CudaKernel *c, bool is_later) {
         i32(e, kernel_point_bytes(k)),
         i32(e, e->kernels.len),
         i32(e, is_later),
+        i32(e, c->is_cut),
+        i32(e, 0),
     };
     LLVMValueRef row = table_global(e, strukt(e, fields, ARRAY_LEN(fields)), "device_kernel");
     vec_push(e->arena, &e->kernels, (struct CudaKernel *)c);

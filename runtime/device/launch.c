@@ -1,4 +1,6 @@
 /* Kernels on the device: which of them, their arguments, their phases and their results. */
+#include "launch.h"
+
 #include "later.h"
 #include "metrics.h"
 
@@ -8,21 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 256, WARPS = BLOCK / 32, MOST_SCRATCH = 16, WAVES = 8, SCRATCH_BYTES = 1 << 28 };
-
-typedef struct {
-    Residence *r;
-    Run *run;
-    const GactDeviceKernel *kernel;
-    const GactSlot *words;
-    uint64_t args[DEVICE_ARGS / 8];
-    DevicePtr scratch[MOST_SCRATCH];
-    int64_t scratch_bytes[MOST_SCRATCH];
-    int32_t nscratch;
-    DevicePtr report; /* the fault's flag, then the results: the first of scratch */
-    bool is_later;    /* the results have been left to later.h */
-    CostKernel *cost; /* NULL: it is not asked what it costs */
-} Launch;
+enum { BLOCK = 256, WARPS = BLOCK / 32, WAVES = 8, SCRATCH_BYTES = 1 << 28 };
 
 /* ---- code ---- */
 
@@ -181,7 +169,8 @@ static int64_t most_blocks(const Launch *l, bool is_warps) {
 
 /* Where single warps have the work, one block has no more of them than that. */
 static DeviceGrid grid_of(const Launch *l, GactGridKind kind) {
-    int64_t total = l->words[l->kernel->total].i, chunks = l->words[l->kernel->chunks].i;
+    enum { CHUNK = 4096 };
+    int64_t total = l->to - l->from, chunks = (total + CHUNK - 1) / CHUNK;
     int64_t full = most_blocks(l, kind == GACT_GRID_WARPS), blocks = 1, warps = WARPS;
     switch (kind) {
     case GACT_GRID_POINTS: blocks = (total + BLOCK - 1) / BLOCK; break;
@@ -239,16 +228,17 @@ static int64_t elements_of(const Launch *l, const GactDeviceArg *arg) {
     return n > 0 ? offsets[n] : 0;
 }
 
-/* Bytes of an array that is read or written. */
-static int64_t bytes_of(const Launch *l, const GactDeviceArg *arg) {
+int64_t launch_bytes(const Launch *l, const GactDeviceArg *arg) {
     int64_t n = arg->kind == GACT_ARG_IN ? elements_of(l, arg) : l->words[arg->count].i;
     return (n + (arg->one_more && n > 0)) * arg->bytes;
 }
 
 static DeviceStatus fill_array(Launch *l, const GactDeviceArg *arg, uint64_t *at) {
+    if (l->is_in_pieces && launch_cuts(l, arg))
+        return DEVICE_OK;
     GactBuf *buf = l->words[arg->at].p;
     void *data = l->words[arg->at + 1].p;
-    int64_t bytes = bytes_of(l, arg);
+    int64_t bytes = launch_bytes(l, arg);
     return arg->kind == GACT_ARG_IN ? residence_read(l->r, l->run, buf, data, bytes, at)
                                     : residence_write(l->r, buf, data, bytes, at);
 }
@@ -274,7 +264,7 @@ static DeviceStatus fill_later(Launch *l, const void *place, uint64_t *at) {
     return status ? status : d->table->copy_in(d, 0, *at, place, 8);
 }
 
-static DeviceStatus fill_args(Launch *l) {
+DeviceStatus launch_fill_args(Launch *l) {
     const GactDeviceKernel *kernel = l->kernel;
     DeviceStatus status = take_scratch(l, 8 * (1 + (int64_t)kernel->nresults), kernel->can_fault, &l->report);
     for (int32_t k = 0; k < kernel->nargs && !status; k++) {
@@ -288,6 +278,8 @@ static DeviceStatus fill_args(Launch *l) {
             status = take_scratch(l, arg->bytes * (units_of(l, arg) + arg->one_more), arg->zeroed != 0, at);
             break;
         case GACT_ARG_LATER: status = fill_later(l, l->words[arg->at].p, at); break;
+        case GACT_ARG_FROM: *at = (uint64_t)l->from; break;
+        case GACT_ARG_TO: *at = (uint64_t)l->to; break;
         case GACT_ARG_RESULT: *at = l->report + 8; break;
         case GACT_ARG_FAULT: *at = l->report; break;
         case GACT_ARG_DONE: *at = residence_zero(l->r); break;
@@ -310,9 +302,9 @@ static CostCall describe(const Launch *l) {
     for (int32_t k = 0; k < kernel->nargs; k++) {
         const GactDeviceArg *arg = &kernel->args[k];
         if (arg->kind == GACT_ARG_OUT)
-            call.out_bytes += bytes_of(l, arg);
+            call.out_bytes += launch_bytes(l, arg);
         else if (arg->kind == GACT_ARG_IN)
-            residence_where(l->run, l->words[arg->at].p, l->words[arg->at + 1].p, bytes_of(l, arg),
+            residence_where(l->run, l->words[arg->at].p, l->words[arg->at + 1].p, launch_bytes(l, arg),
                             &call.in_bytes, &call.away_bytes);
     }
     return call;
@@ -346,16 +338,16 @@ int32_t rt_on_device(GactCtx *ctx, int64_t points) {
 
 /* ---- phases ---- */
 
-static DeviceStatus run_phases(Launch *l, DeviceFunc **funcs) {
+DeviceStatus launch_phases(Launch *l, int32_t stream, DeviceFunc **funcs) {
     Device *d = l->r->d;
     DeviceStatus status = DEVICE_OK;
-    int64_t total = l->words[l->kernel->total].i;
+    int64_t total = l->to - l->from;
     int64_t begin = l->cost ? clock_ns() : 0;
     device_meter_kernel(d, l->kernel->info, total, total * l->kernel->bytes, total * l->kernel->info->flops);
     device_meter_cost(d, l->cost, total);
     for (int32_t p = 0; p < l->kernel->nphases && !status; p++) {
         DeviceGrid grid = grid_of(l, (GactGridKind)l->kernel->phases[p].grid);
-        status = d->table->launch(d, 0, funcs[p], &grid, l->args, 8 * (size_t)l->kernel->nargs);
+        status = d->table->launch(d, stream, funcs[p], &grid, l->args, 8 * (size_t)l->kernel->nargs);
     }
     device_meter_cost(d, NULL, 0);
     if (l->cost)
@@ -388,8 +380,29 @@ static DeviceStatus read_report(Launch *l, GactSlot *results, bool *faulted) {
 
 static void note_written(const Launch *l) {
     for (int32_t k = 0; k < l->kernel->nargs; k++)
-        if (l->kernel->args[k].kind == GACT_ARG_OUT)
+        if (l->kernel->args[k].kind == GACT_ARG_OUT && !(l->is_in_pieces && launch_cuts(l, &l->kernel->args[k])))
             residence_written(l->words[l->kernel->args[k].at].p, l->cost);
+}
+
+void launch_give_back(Launch *l) {
+    for (int32_t k = l->is_later; k < l->nscratch; k++)
+        device_pool_free(l->r->pool, NULL, l->scratch[k], l->scratch_bytes[k]);
+    l->nscratch = 0;
+    residence_unpin(l->r);
+}
+
+/* In one piece, or, where there is no room for that, in several. */
+static DeviceStatus run(Launch *l, DeviceFunc **funcs) {
+    DeviceStatus status = DEVICE_NO_MEMORY;
+    if (!launch_is_large(l)) {
+        status = launch_fill_args(l);
+        if (!status)
+            return launch_phases(l, 0, funcs);
+    }
+    if (status != DEVICE_NO_MEMORY || !l->kernel->is_cut)
+        return status;
+    launch_give_back(l);
+    return launch_pieces(l, funcs);
 }
 
 static DeviceStatus launch(Launch *l, GactSlot *results, bool *faulted) {
@@ -397,16 +410,12 @@ static DeviceStatus launch(Launch *l, GactSlot *results, bool *faulted) {
     *faulted = false;
     DeviceStatus status = functions_of(l, &funcs);
     if (!status)
-        status = fill_args(l);
-    if (!status)
-        status = run_phases(l, funcs);
+        status = run(l, funcs);
     if (!status)
         status = read_report(l, results, faulted);
     if (!status && !*faulted)
         note_written(l);
-    for (int32_t k = l->is_later; k < l->nscratch; k++)
-        device_pool_free(l->r->pool, NULL, l->scratch[k], l->scratch_bytes[k]);
-    residence_unpin(l->r);
+    launch_give_back(l);
     return status;
 }
 
@@ -415,6 +424,7 @@ int32_t rt_launch(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *
     GactError error = {0};
     bool faulted = false;
     char text[DEVICE_ERROR] = "";
+    l.to = words[kernel->total].i;
     if (kernel->nargs > DEVICE_ARGS / 8 || kernel->nresults > 63)
         return 0;
     residence_lock();

@@ -177,6 +177,8 @@ void metrics_print(FILE *out) {
     fprintf(out, "launches: %" PRId64 " in %.3f ms; waits: %" PRId64 " in %.3f ms\n",
             v[METRIC_LAUNCHES], (double)v[METRIC_KERNEL_NS] / 1e6, v[METRIC_WAITS],
             (double)v[METRIC_WAIT_NS] / 1e6);
+    if (v[METRIC_PIECES])
+        fprintf(out, "pieces: %" PRId64 " of launches that did not fit the device's memory\n", v[METRIC_PIECES]);
     if (v[METRIC_GRAPH_RUNS])
         fprintf(out, "graphs: %" PRId64 " made, %" PRId64 " run with %" PRId64 " launches and fills\n",
                 v[METRIC_GRAPHS], v[METRIC_GRAPH_RUNS], v[METRIC_GRAPH_STEPS]);

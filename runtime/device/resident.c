@@ -120,6 +120,11 @@ DevicePtr residence_zero(Residence *r) {
     return r->zeros + r->zeros_used++ % ZEROS * 4;
 }
 
+void residence_make_room(Residence *r) {
+    (void)r;
+    spill(NULL, NULL, INT64_MAX);
+}
+
 Residence *residence_take(GactError *error) {
     Residence *r = &all.r;
     Device *d = runtime_device();
@@ -136,6 +141,7 @@ Residence *residence_take(GactError *error) {
         return NULL;
     }
     metrics_watch(r->pool);
+    r->limit = all.limit && all.limit < r->info.memory ? all.limit : r->info.memory;
     place_open(&r->placement, &r->info);
     device_meter_moves(d, runtime_device_is_forced() ? NULL : &r->placement.machine);
     r->d = d;

@@ -13,6 +13,7 @@ typedef struct {
     Device *d;
     DevicePool *pool;
     DeviceInfo info;
+    int64_t limit; /* bytes that may be taken */
     DevicePtr zeros; /* of residence_zero, in turn */
     uint32_t zeros_used;
     struct DeviceLib *library; /* of library.c; NULL: not opened yet */
@@ -46,6 +47,8 @@ void residence_forget(const CostKernel *from, int64_t n);
 void residence_where(const Run *run, const GactBuf *buf, const void *data, int64_t bytes, int64_t *in,
                      int64_t *away);
 void residence_unpin(Residence *r);
+/* What can go to the host goes there. */
+void residence_make_room(Residence *r);
 /* A run is over: its copies of uncounted memory go. */
 void residence_end_run(Run *run);
 /* Is buf's newest content on the device alone? */
