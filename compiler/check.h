@@ -281,6 +281,8 @@ Val map_space(Checker *ck, int rank, const IrId *dims, BodyFn body, void *ctx, S
 Val element(Checker *ck, Val array, IrId i);
 /* Length along the first axis of an array, set or string. */
 IrId length(Checker *ck, Val array);
+/* How many there are of `count`, which may be negative: then none. */
+IrId ck_clamp_count(Checker *ck, IrId count);
 Type *element_type(Checker *ck, Type *array);
 Val check_field(Checker *ck, Val base, Name name, Span span);
 Val get_member(Checker *ck, Val base, int k);

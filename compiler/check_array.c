@@ -253,6 +253,7 @@ Val call_histogram(Checker *ck, const Builtin *self, Args *args) {
     IrRegion *op = elem ? operator_region(ck, args->vals[4], elem, args->spans[4], &zero) : NULL;
     if (!op)
         return val_poison(ck);
+    k = ck_clamp_count(ck, k);
     IrId n, own[2] = {k, zero.id};
     IrRegion *body = keyed_body(ck, at, values, args->span, args->spans[0], args->spans[2], &n);
     IrId id = ir_kernel(&ck->b, 1, &n, body, SINK_HIST, 0, own, 2, op);

@@ -30,7 +30,7 @@ static bool nonnegative(const IrFunc *f, IrId id, int depth) {
     }
 }
 
-static IrId clamp_count(Checker *ck, IrId count) {
+IrId ck_clamp_count(Checker *ck, IrId count) {
     if (nonnegative(ck->b.func, count, 0))
         return count;
     return ir_binary(&ck->b, IR_MAX, count, ir_int(&ck->b, basic(ck, TYPE_I64), 0));
@@ -52,7 +52,7 @@ static IrId stepped_count(Checker *ck, IrId distance, IrId step, Span span) {
     IrId down = ir_binary(b, IR_LT, step, zero);
     IrId size = ir_select(b, down, ir_unary(b, IR_NEG, step), step);
     IrId way = ir_select(b, down, ir_unary(b, IR_NEG, distance), distance);
-    way = clamp_count(ck, way);
+    way = ck_clamp_count(ck, way);
     return ir_binary(b, IR_DIV, ir_binary(b, IR_ADD, way, ir_binary(b, IR_SUB, size, one)), size);
 }
 
@@ -92,7 +92,7 @@ bool range_parts(Checker *ck, const Expr *e, Val *lo, IrId *count, IrId *step) {
         }
         *count = stepped_count(ck, distance, *step, e->span);
     } else {
-        *count = clamp_count(ck, distance);
+        *count = ck_clamp_count(ck, distance);
     }
     return true;
 }

@@ -368,10 +368,10 @@ static int count_uses(const IrFunc *ir, const IrRegion *region, IrId value) {
     return n;
 }
 
-/* Is a list or kernel only part of a row? */
+/* Is a list or kernel made by a point, and only part of a row? */
 static bool makes_row(const IrFunc *ir, const IrRegion *body, IrId id) {
     const IrOp *op = ir_op(ir, id);
-    if (count_uses(ir, body, id) != 1)
+    if (!ir_defined_in(ir, body, id) || count_uses(ir, body, id) != 1)
         return false;
     for (int k = 0; op->kind == IR_LIST && k < op->nargs; k++)
         if (layout_is_array(ir_type(ir, op->args[k])) && !makes_row(ir, body, op->args[k]))
