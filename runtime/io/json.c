@@ -22,12 +22,41 @@ static void print_scalar(Text *text, int32_t kind, GactSlot slot) {
     text_puts(text, quoted ? "\"" : "");
 }
 
+/* Is the number written as its digits alone? */
+static bool is_whole(int32_t kind) {
+    return kind > GACT_BOOL && kind < GACT_F16;
+}
+
+/* "1, 2, 3": whole numbers that lie side by side, some at a time. */
+static void print_whole(Text *text, int32_t kind, const char *data, int64_t n) {
+    enum { SOME = 64, WIDTH = WHOLE_DIGITS + 2 };
+    int size = kind_size(kind);
+    for (int64_t from = 0; from < n; from += SOME) {
+        char *start = text_room(text, SOME * WIDTH), *at = start;
+        for (int64_t i = from; i < n && i < from + SOME; i++) {
+            if (i) {
+                *at++ = ',';
+                *at++ = ' ';
+            }
+            at = whole_print(at, kind, scalar_load(kind, data + i * size));
+        }
+        text->len += (size_t)(at - start);
+    }
+}
+
 static void print_axis(Text *text, const GactType *t, const GactSlot *s, int axis, int64_t from,
                        GactSlot *elem) {
     int64_t stride = 1;
     for (int k = axis + 1; k < t->rank; k++)
         stride *= s[k].i;
     text_char(text, '[');
+    if (axis + 1 == t->rank && is_whole(t->elem->kind)) {
+        const char *data = s[t->rank + 1].p;
+        print_whole(text, t->elem->kind, data ? data + from * kind_size(t->elem->kind) : NULL,
+                    s[axis].i);
+        text_char(text, ']');
+        return;
+    }
     for (int64_t i = 0; i < s[axis].i; i++) {
         if (i)
             text_puts(text, ", ");

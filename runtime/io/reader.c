@@ -262,9 +262,30 @@ static bool scalar_from(Json *j, const char *text, size_t len, const GactType *t
     return fail_at(j, region_printf(j->r->region, "a number that fits %s", t->text));
 }
 
+/* A whole number of few decimal digits, as most are; false leaves it to scalar_from. */
+static bool parse_digits(Json *j, int32_t kind, GactSlot *out) {
+    enum { MOST = 18 }; /* so many fit 64 bits */
+    static const bool ends[256] = {[','] = true, [']'] = true,  ['}'] = true,  [')'] = true,
+                                   [' '] = true, ['\n'] = true, ['\r'] = true, ['\t'] = true};
+    const char *at = j->at, *first;
+    uint64_t whole = 0;
+    bool negative = at < j->end && *at == '-';
+    for (first = at += negative; at < j->end && *at >= '0' && *at <= '9'; at++)
+        whole = whole * 10 + (uint64_t)(*at - '0');
+    if (at == first || at - first > MOST || at == j->end || !ends[(unsigned char)*at])
+        return false;
+    if (!number_to((Number){.negative = negative && whole, .whole = whole}, kind, out))
+        return false;
+    j->at = at;
+    return true;
+}
+
 static bool parse_scalar(Json *j, const GactType *t, GactSlot *out) {
     const char *text;
     size_t len;
+    skip_blanks(j);
+    if (t->kind > GACT_BOOL && t->kind < GACT_HLC && parse_digits(j, t->kind, out))
+        return true;
     if (t->kind == GACT_BOOL) {
         if (accept_word(j, "true"))
             out->u = 1;
@@ -304,6 +325,17 @@ typedef struct {
     int rank;
 } Nested;
 
+static bool parse_element(Nested *n) {
+    const GactType *t = n->builder.elem;
+    if (!parse_value(n->j, t, n->elem))
+        return false;
+    if (kind_is_scalar(t->kind))
+        scalar_store(t->kind, builder_extend(&n->builder, 1), *n->elem);
+    else
+        builder_push(&n->builder, n->elem);
+    return true;
+}
+
 static bool parse_axis(Nested *n, int axis) {
     Json *j = n->j;
     int64_t count = 0;
@@ -318,9 +350,8 @@ static bool parse_axis(Nested *n, int axis) {
                 if (!parse_axis(n, axis + 1))
                     return false;
             } else {
-                if (!parse_value(j, n->builder.elem, n->elem))
+                if (!parse_element(n))
                     return false;
-                builder_push(&n->builder, n->elem);
             }
             count++;
         } while (accept(j, ','));

@@ -551,6 +551,25 @@ static void print_float(Text *text, int32_t kind, double x, bool exponent) {
     }
 }
 
+char *whole_print(char *out, int32_t kind, GactSlot slot) {
+    char digits[WHOLE_DIGITS], *at = digits + sizeof digits;
+    bool negative = kind_is_signed(kind) && slot.i < 0;
+    uint64_t rest = negative ? -slot.u : slot.u;
+    do
+        *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (negative)
+        *out++ = '-';
+    size_t n = (size_t)(digits + sizeof digits - at);
+    memcpy(out, at, n);
+    return out + n;
+}
+
+static void print_whole(Text *text, int32_t kind, GactSlot slot) {
+    char *end = whole_print(text_room(text, WHOLE_DIGITS), kind, slot);
+    text->len = (size_t)(end - text->at);
+}
+
 void scalar_print(Text *text, int32_t kind, GactSlot slot) {
     if (kind == GACT_BOOL)
         text_puts(text, slot.u & 1 ? "true" : "false");
@@ -560,10 +579,8 @@ void scalar_print(Text *text, int32_t kind, GactSlot slot) {
         print_hlc(text, slot.u);
     else if (kind == GACT_DURATION)
         print_duration(text, slot.i);
-    else if (kind_is_signed(kind))
-        text_printf(text, "%lld", (long long)slot.i);
     else
-        text_printf(text, "%llu", (unsigned long long)slot.u);
+        print_whole(text, kind, slot);
 }
 
 void scalar_print_exponent(Text *text, int32_t kind, GactSlot slot) {

@@ -47,6 +47,10 @@ bool hlc_parse(const char *text, size_t len, uint64_t *out);
 
 /* The shortest text that reads back as the same value of the kind. */
 void scalar_print(Text *text, int32_t kind, GactSlot slot);
+/* Writes the digits of a whole number, with a sign if it is of a signed kind; returns their end.
+   There is room for WHOLE_DIGITS. */
+enum { WHOLE_DIGITS = 20 };
+char *whole_print(char *out, int32_t kind, GactSlot slot);
 /* The shortest digits in exponent form, 1.5e-7. */
 void scalar_print_exponent(Text *text, int32_t kind, GactSlot slot);
 

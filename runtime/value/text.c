@@ -21,6 +21,11 @@ static void reserve(Text *text, size_t more) {
     text->cap = cap;
 }
 
+char *text_room(Text *text, size_t bytes) {
+    reserve(text, bytes);
+    return text->at + text->len;
+}
+
 void text_add(Text *text, const char *bytes, size_t len) {
     if (!len)
         return;

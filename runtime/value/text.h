@@ -13,6 +13,8 @@ typedef struct Text {
     FILE *file; /* not NULL: what is complete goes there; text_flush() sends the rest */
 } Text;
 
+/* Room for so many bytes behind the text, of which text->len may then count some. */
+char *text_room(Text *text, size_t bytes);
 void text_add(Text *text, const char *bytes, size_t len);
 void text_puts(Text *text, const char *string);
 void text_char(Text *text, char c);
