@@ -1,6 +1,7 @@
 /* gactc: reads the command line, drives one compilation, says how it went by the exit status. The
    back end is a library that is loaded when code is wanted; nothing here links LLVM. */
 #include "../codegen/codegen.h"
+#include "../tools/doc.h"
 #include "../tools/format.h"
 #include "../tools/tools.h"
 #include "cache.h"
@@ -445,19 +446,24 @@ static void set_up_diags(Compiler *c, const Settings *s) {
         c->diags.width = size.ws_col;
 }
 
+static void start_compiler(Compiler *c, Arena *arena, const Settings *s) {
+    *c = (Compiler){.arena = arena,
+                    .sources = {.arena = arena, .next = 1},
+                    .stdlib_dir = s->stdlib_dir,
+                    .opt_level = s->opt_level,
+                    .want_tests = s->tests,
+                    .main_alone = s->main_alone,
+                    .each = s->each};
+    c->names = names_new(arena);
+    c->types = types_new(arena, c->names);
+    set_up_diags(c, s);
+}
+
 /* One use of the compiler from start to end; prints its diagnostics. */
 static int with_compiler(const Settings *s, int (*act)(Compiler *c, const Settings *s)) {
     Arena arena = {0};
-    Compiler c = {.arena = &arena,
-                  .sources = {.arena = &arena, .next = 1},
-                  .stdlib_dir = s->stdlib_dir,
-                  .opt_level = s->opt_level,
-                  .want_tests = s->tests,
-                  .main_alone = s->main_alone,
-                  .each = s->each};
-    c.names = names_new(&arena);
-    c.types = types_new(&arena, c.names);
-    set_up_diags(&c, s);
+    Compiler c;
+    start_compiler(&c, &arena, s);
     int status = act(&c, s);
     fflush(stdout);
     diags_print(&c.diags, stderr);
@@ -560,6 +566,84 @@ static int format_file(const Settings *s, const char *file) {
     Settings own = *s;
     own.input = file;
     return with_compiler(&own, format_input);
+}
+
+/* Loads all files, each as a compilation of its own, for their pages. Their arena lives until the end. */
+static int describe_files(const Settings *s) {
+    Arena arena = {0};
+    DocModule *modules = NEW_ARRAY(&arena, DocModule, s->nfiles);
+    int status = STATUS_OK;
+    for (int k = 0; k < s->nfiles && status == STATUS_OK; k++) {
+        Compiler *c = NEW(&arena, Compiler);
+        start_compiler(c, &arena, s);
+        if (!compiler_load(c, s->files[k])) {
+            complain("cannot read %s: %s", s->files[k], strerror(errno));
+            status = STATUS_USAGE;
+        } else if (c->diags.errors) {
+            diags_print(&c->diags, stderr);
+            status = STATUS_ERRORS;
+        } else {
+            modules[k] = (DocModule){c, c->modules.at[0]};
+        }
+    }
+    const char *failure =
+        status == STATUS_OK ? doc_write(&arena, modules, s->nfiles, s->output ? s->output : "doc") : NULL;
+    if (failure)
+        complain("%s", failure);
+    arena_free(&arena);
+    return failure ? STATUS_USAGE : status;
+}
+
+static int make_project(const Settings *s) {
+    Arena arena = {0};
+    const char *failure = s->nfiles == 1 ? init_project(&arena, s->files[0]) : "init takes the name of one project";
+    if (failure)
+        complain("%s", failure);
+    arena_free(&arena);
+    return failure ? STATUS_USAGE : STATUS_OK;
+}
+
+/* The files that a program is made of. */
+static const char *const *files_of(Arena *arena, const Settings *s, int *n) {
+    Compiler c;
+    start_compiler(&c, arena, s);
+    const char **paths = NEW_ARRAY(arena, const char *, 1);
+    paths[0] = s->input;
+    *n = 1;
+    if (!compiler_load(&c, s->input))
+        return paths;
+    paths = NEW_ARRAY(arena, const char *, c.sources.all.len);
+    *n = 0;
+    for (int k = 0; k < c.sources.all.len; k++)
+        if (c.sources.all.at[k]->path[0] != '<')
+            paths[(*n)++] = c.sources.all.at[k]->path;
+    return paths;
+}
+
+/* Checks a program, with --tests runs its tests, and again whenever one of its files changes. */
+static int watch_file(const Settings *s) {
+    Settings own = *s;
+    own.input = s->files[0];
+    own.check_only = !s->tests;
+    for (;;) {
+        Arena arena = {0};
+        int n;
+        const char *const *paths = files_of(&arena, &own, &n);
+        int fd = watch_begin(paths, n);
+        int status = fd < 0 ? STATUS_USAGE : s->tests ? test_file(&own, own.input) : compile_file(&own);
+        if (fd >= 0 && status == STATUS_OK && !s->tests)
+            printf("%s has no errors\n", own.input);
+        fflush(NULL);
+        bool changed = fd >= 0 && watch_wait(fd, paths, n);
+        int error = errno;
+        if (fd >= 0)
+            close(fd);
+        arena_free(&arena);
+        if (!changed) {
+            complain("cannot watch %s: %s", own.input, strerror(error));
+            return STATUS_USAGE;
+        }
+    }
 }
 
 static int bad_usage(const char *text) {
@@ -696,6 +780,12 @@ static int act(Settings *s) {
         return explain_codes(s);
     if (s->command == CMD_TEST)
         return each_file(s, test_file);
+    if (s->command == CMD_INIT)
+        return make_project(s);
+    if (s->command == CMD_DOC)
+        return describe_files(s);
+    if (s->command == CMD_WATCH)
+        return s->nfiles == 1 ? watch_file(s) : bad_usage("watch takes one file");
     if (s->command == CMD_FMT)
         return each_file(s, format_file);
     if (s->check_only)
