@@ -60,6 +60,14 @@ static bool differs(const Each *e, Name name) {
     return false;
 }
 
+/* A declared size; one that an input tells which differs is another for each instance, and the call of the
+   dag compares it. */
+static Expr *size_of_many(const Each *e, Expr *size) {
+    const Expr *name = size->kind == EXPR_BINARY ? size->binary.lhs : size;
+    bool is_told = name->kind == EXPR_NAME && differs(e, name->name);
+    return is_told ? expr_new(e, (Expr){.kind = EXPR_HOLE}) : size;
+}
+
 /* The type with one more axis in front. */
 static TypeExpr *type_of_many(const Each *e, const TypeExpr *type) {
     TypeExpr *many = NEW(e->ck->arena, TypeExpr);
@@ -71,7 +79,7 @@ static TypeExpr *type_of_many(const Each *e, const TypeExpr *type) {
         return many;
     }
     for (int k = 0; k < type->array.dims.len; k++)
-        vec_push(e->ck->arena, &many->array.dims, type->array.dims.at[k]);
+        vec_push(e->ck->arena, &many->array.dims, size_of_many(e, type->array.dims.at[k]));
     many->array.elem = type->array.elem;
     return many;
 }

@@ -446,15 +446,30 @@ static IrEntry *check_dag(Checker *ck, const Decl *d) {
     return entry;
 }
 
+/* The form of a dag for many instances. Its diagnostics are nobody's: with an error there is none. */
+static void check_many(Checker *ck, const Decl *d, const IrEntry *entry) {
+    const Decl *many = each_decl(ck, d, entry);
+    Diags *heard = ck->diags, unheard = {.arena = heard->arena, .sources = heard->sources};
+    if (!many)
+        return;
+    ck->diags = &unheard;
+    IrEntry *form = check_dag(ck, many);
+    ck->diags = heard;
+    form->of_many = true;
+    if (!unheard.errors)
+        return;
+    compiler_remark(ck->c, REMARK_PLACE, d->name_span,
+                    "instances run on the host, as their types do not fit together");
+    ck->c->ir->entries.len--;
+    root_discard(ck, form->func);
+}
+
 /* A dag and, where it is asked for, its form for many instances. */
 static void check_dag_forms(Checker *ck, const Decl *d) {
     int errors = ck->diags->errors;
     const IrEntry *entry = check_dag(ck, d);
-    if (!each_wants(ck, d) || ck->diags->errors > errors)
-        return;
-    const Decl *many = each_decl(ck, d, entry);
-    if (many)
-        check_dag(ck, many)->of_many = true;
+    if (each_wants(ck, d) && ck->diags->errors == errors)
+        check_many(ck, d, entry);
 }
 
 /* ---- main, tests, lone functions ---- */

@@ -274,6 +274,14 @@ static int emit_code(Compiler *c, const Settings *s) {
 
 /* ---- places ---- */
 
+/* Is it a dag's form for many instances, of which nobody said where it is to run? */
+static bool is_of_many(const Compiler *c, const IrFunc *func) {
+    for (int k = 0; k < c->ir->entries.len; k++)
+        if (c->ir->entries.at[k]->func == func)
+            return c->ir->entries.at[k]->of_many;
+    return false;
+}
+
 static void note_place(void *data, const IrFunc *func, const IrOp *kernel, const CodegenPlace *place) {
     Compiler *c = data;
     const IrNode *node = kernel->node ? &func->nodes.at[kernel->node] : NULL;
@@ -287,7 +295,7 @@ static void note_place(void *data, const IrFunc *func, const IrOp *kernel, const
         return;
     }
     compiler_remark(c, REMARK_PLACE, span, "it runs on the host, as %s", place->why);
-    if (!is_pinned)
+    if (!is_pinned || is_of_many(c, func))
         return;
     diag_report(&c->diags, DIAG_NOT_ON_GPU, place->where.from ? place->where : span,
                 "the node `%s` cannot run on a GPU: %s", node->name, place->why);

@@ -152,13 +152,6 @@ static void find_checks(GactBatch *b) {
         for (int32_t axis = 0; axis < p->type->rank; axis++)
             b->checks[b->nchecks++] = (SizeCheck){&p->dims[axis], p->slot, axis};
     }
-    b->parameters = region_zero(&b->scratch, (size_t)e->nsymbols + 1, sizeof *b->parameters);
-    for (int32_t k = 0; k < e->nsymbols; k++) {
-        int32_t port = port_find(e->inputs, e->ninputs, e->symbols[k]);
-        bool is_size =
-            port >= 0 && b->in[0].u >> port & 1 && e->inputs[port].type->kind == GACT_I64;
-        b->parameters[k] = is_size ? e->inputs[port].slot : -1;
-    }
 }
 
 /* Is the size in an array that is empty further out, so that nothing told it? */
@@ -200,7 +193,7 @@ static bool size_fits(Lane *lane, const SizeCheck *c) {
 
 static bool sizes_fit(const GactBatch *b, Lane *lane) {
     for (int32_t k = 0; k < b->entry->nsymbols; k++)
-        lane->sizes[k] = b->parameters[k] >= 0 ? lane->in[b->parameters[k]].i : -1;
+        lane->sizes[k] = -1;
     for (int32_t k = 0; k < b->nchecks; k++)
         if (!size_fits(lane, &b->checks[k]))
             return false;
@@ -338,7 +331,7 @@ static void lose_instance(GactBatch *b, Lane *lane) {
     end_instance(lane);
 }
 
-enum { DONE_STEP = 64 }; /* instances between two notes of progress */
+enum { DONE_STEP = 64 }; /* small instances between two notes of progress */
 
 /* Runs the lane's range until an instance leaves by the landing here. */
 static void run_instances(GactBatch *b, Lane *lane) {
@@ -348,10 +341,11 @@ static void run_instances(GactBatch *b, Lane *lane) {
         lose_instance(b, lane);
         return;
     }
+    int64_t step = b->is_wide ? 1 : DONE_STEP;
     while (lane->at < lane->part->hi) {
         run_instance(b, lane);
-        if (lane->at % DONE_STEP == 0)
-            atomic_fetch_add_explicit(&b->done, DONE_STEP, memory_order_relaxed);
+        if (lane->at % step == 0)
+            atomic_fetch_add_explicit(&b->done, step, memory_order_relaxed);
     }
     landing_pop(&lane->run.main, &landing);
 }

@@ -45,10 +45,9 @@ struct GactBatch {
     SizeCheck *checks;
     int32_t nchecks, nvarying;
     Varying *varying;
-    int32_t *parameters; /* for each symbol: the slot of the input that tells it, or -1 */
-    bool tells;          /* sizes must be found out for each instance */
-    bool is_wide;        /* instances run one after the other, each on all threads */
-    Lane *lanes;         /* while it runs */
+    bool tells;   /* sizes must be found out for each instance */
+    bool is_wide; /* instances run one after the other, each on all threads */
+    Lane *lanes;  /* while it runs */
     int32_t nlanes;
     Many *many;   /* the form for many instances while it runs, or NULL */
     int64_t from; /* the first instance of those under way */

@@ -44,6 +44,9 @@ dag worth(o: Order) -> (value: f64, next: Order) {
   return (value = o.price * f64(o.qty), next = Order(id = o.id + 1, price = o.price / 2, qty = o.qty))
 }
 
+/// A size that an input tells.
+dag repeated(n: i64, x: [n]f64) -> f64 = sum(x) * f64(n)
+
 /// Of any length: made on the host.
 dag kept(x: [n]i64) -> [_]i64 = filter(x, v -> v % 3 == 0)
 @host
@@ -109,6 +112,8 @@ same 0 3 norms --each m='[[[1, 2], [3, 4]], [[5, 6], [7, 8]], [[0, 1], [1, 0]]]'
 same 0 400 worth --each o=orders.json
 same 1 300 checked --each x=numbers.json
 same 1 200 ratios --each x=rows.json --in centre=17
+same 0 3 repeated --each n='[2, 2, 3]' --each x='[[1, 2], [3, 4], [5, 6, 7]]'
+same 1 2 repeated --each n='[2, 2, 3]' --each x='[[1, 2], [3], [5, 6, 7]]'
 same 0 0 kept --each x=rows.json
 same 0 0 pinned --each x=numbers.json
 same 0 0 recolour --each grid='[]'
