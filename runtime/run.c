@@ -4,6 +4,7 @@
 #include "runtime.h"
 
 #include "actor/actor.h"
+#include "device/nvtx.h"
 #include "device/resident.h"
 #include "value/scalar.h"
 
@@ -425,7 +426,11 @@ static GactStatus call_run(GactCall *call, HeapCache *cache, bool serial, GactEr
     run->main.ctx.serial = serial;
     run->main.ctx.device = serial ? NULL : runtime_device();
     reset_for_run(call);
+    if (run->main.ctx.device)
+        nvtx_push(call->entry->name);
     bool ran = stack_call(&run->main, run_entry, call);
+    if (run->main.ctx.device)
+        nvtx_pop();
     call->ran = ran;
     world_close(run->world);
     if (ran)
@@ -540,8 +545,8 @@ GactStatus gact_configure(const GactOptions *options, GactError *error) {
     if (options->memory_limit < 0 || options->device_memory < 0)
         return error_set(error, GACT_BAD_INPUT, "the memory limit must not be negative");
     GactStatus status = pool_configure(options->threads, options->pin, error);
-    residence_stop(); /* the device that has these may be closed */
-    device_code_stop();
+    device_code_stop(NULL); /* the device that has these may be closed */
+    residence_stop();
     residence_limit(options->device_memory);
     if (!status)
         status = device_use(options->device, error);
@@ -556,8 +561,8 @@ GactStatus gact_configure(const GactOptions *options, GactError *error) {
 
 GactStatus gact_shutdown(GactError *error) {
     pool_stop();
+    device_code_stop(NULL);
     residence_stop();
-    device_code_stop();
     device_stop();
     GactStatus status = trace_write(error);
     profile_on = false;

@@ -76,6 +76,8 @@ void heap_fail_at(int64_t n);
 
 /* ---- device/resident.c: copies on a device ---- */
 
+struct Device;
+
 /* Frees the copy that buf has. */
 void mirror_free(GactBuf *buf);
 /* GactApi.to_host, .launch and .on_device. */
@@ -88,8 +90,8 @@ void rt_forget(GactCtx *ctx, GactSlot *results);
 void launch_forget_since(Run *run, int32_t left);
 /* Frees what a program has on the device. */
 void device_code_free(GactProgram *program);
-/* Drops the code of all programs; the device is about to be closed, and no run is under way. */
-void device_code_stop(void);
+/* Drops the code of all programs on a device, NULL: on all, that is about to be closed; no run is under way there. */
+void device_code_stop(struct Device *d);
 int32_t rt_launch(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *words, GactSlot *results);
 
 /* ---- device/place.c ---- */
@@ -226,7 +228,6 @@ struct GactProgram {
     char *path;
     char *from, *to;           /* where it is mapped */
     char *code_from, *code_to; /* where its code is */
-    void *device_code;         /* of device/launch.c */
 };
 
 /* ---- stack.c: stacks with a guard ---- */

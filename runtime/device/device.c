@@ -76,6 +76,19 @@ DeviceStatus device_open(const char *given, Device **d, GactError *error) {
     return status;
 }
 
+int32_t device_open_all(const char *kind, Device **list, int32_t most, GactError *error) {
+    const DeviceTable *table = find_table(kind, strlen(kind));
+    GactError why = {0};
+    int32_t count = table ? table->count(&why) : 0, opened = 0;
+    for (int32_t k = 0; k < count && opened < most; k++)
+        if (!open_table(table, k, &list[opened], &why))
+            opened++;
+    if (!opened)
+        error_set(error, GACT_BAD_INPUT, "no device %s can be used: %s", kind,
+                  table ? why.text : "there is no such kind");
+    return opened;
+}
+
 void device_close(Device *d) {
     if (d)
         d->table->close(d);
@@ -83,21 +96,32 @@ void device_close(Device *d) {
 
 /* ---- the process's device ---- */
 
+enum { MOST_USED = 16 };
+
 /* Opened by the first that asks, closed at shutdown. */
 static struct {
     pthread_mutex_t lock;
     _Atomic bool settled;
     bool is_forced;
     Device *device;
+    Device *all[MOST_USED]; /* it, and others of its kind, nall of them; 0: not opened yet */
+    int32_t nall;
 } used = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Under the lock. */
+/* Under the lock, as settle is. */
+static void close_used(void) {
+    for (int32_t k = 1; k < used.nall; k++)
+        device_close(used.all[k]);
+    device_close(used.device);
+    used.device = NULL;
+    used.nall = 0;
+}
+
 static GactStatus settle(const char *spec, GactError *error) {
     const char *given = getenv("GACT_DEVICE");
     if (!spec)
         spec = given && *given ? given : "host";
-    device_close(used.device);
-    used.device = NULL;
+    close_used();
     const char *name;
     used.is_forced = !is_auto(spec, &name);
     used.settled = !device_open(spec, &used.device, error);
@@ -124,14 +148,30 @@ Device *runtime_device(void) {
     return used.device;
 }
 
+int32_t runtime_devices(Device *const **list) {
+    pthread_mutex_lock(&used.lock);
+    Device *own = used.device;
+    if (own && !used.nall) {
+        int32_t count = own->table->count(NULL);
+        used.all[used.nall++] = own;
+        for (int32_t k = 0; k < count && used.nall < MOST_USED; k++)
+            if (k != own->ordinal && !open_table(find_table(own->table->name, strlen(own->table->name)), k,
+                                                 &used.all[used.nall], NULL))
+                used.nall++;
+    }
+    *list = used.all;
+    int32_t n = used.nall;
+    pthread_mutex_unlock(&used.lock);
+    return n;
+}
+
 bool runtime_device_is_forced(void) {
     return used.is_forced;
 }
 
 void device_stop(void) {
     pthread_mutex_lock(&used.lock);
-    device_close(used.device);
-    used.device = NULL;
+    close_used();
     used.settled = false;
     pthread_mutex_unlock(&used.lock);
 }

@@ -116,7 +116,10 @@ extern const DeviceTable device_cuda, device_emu;
 /* "cuda", "cuda:1", "emu", "host" (no device: *d is NULL), "auto" (the first GPU, else none); "auto:" and
    the name of a device: that one, used where it pays. */
 DeviceStatus device_open(const char *spec, Device **d, GactError *error);
-void device_close(Device *d); /* NULL is ignored */
+void device_close(Device *d);
+/* Opens all devices of a kind ("cuda", "emu"), at most `most`; the count. Those that cannot be opened are left out;
+   0 and a text where none can. */
+int32_t device_open_all(const char *kind, Device **list, int32_t most, GactError *error); /* NULL is ignored */
 
 /* The device of the process. device_use opens it by its name, NULL: by GACT_DEVICE, else the host;
    device_ensure does so unless it was done. Neither may be called while a run is under way. */
@@ -124,9 +127,12 @@ GactStatus device_use(const char *spec, GactError *error);
 GactStatus device_ensure(GactError *error);
 /* What runs kernels besides the host; NULL: nothing. */
 Device *runtime_device(void);
+/* All devices of its kind, the process's own first, opened when they are first asked for; the count, 0 where kernels run
+   on the host. A run is on one of them (ctx.device), and runs on several go side by side. */
+int32_t runtime_devices(Device *const **list);
 /* Was it asked for by name, so that all that it can run shall run there? Not with auto. */
 bool runtime_device_is_forced(void);
-/* Closes it; the next run opens one again. */
+/* Closes them; the next run opens one again. */
 void device_stop(void);
 
 /* The kinds of devices there are, NULL after the last. */

@@ -7,6 +7,7 @@
    GACT_EMU_THREADS  OS threads a large launch is spread over (at most 64)
    GACT_EMU_SAN      address, undefined or thread: compiles with that sanitizer
    GACT_EMU_MEMORY   bytes of device memory
+   GACT_EMU_DEVICES  how many of them there are, 1 if not set
    GACT_EMU_SPEED    how many times as fast as it is it says that it is (tests of placement)
 
    Copies to the device read what they copy at once; all other work waits in its stream
@@ -55,13 +56,14 @@ __attribute__((format(printf, 2, 3))) static DeviceStatus failed(Device *d, cons
 
 /* ---- opening ---- */
 
-static int32_t emu_count(GactError *why) {
-    return emu_compiler(why) != NULL;
-}
-
 static int64_t number_from(const char *name, int64_t otherwise) {
     const char *text = getenv(name);
     return text && *text ? strtoll(text, NULL, 0) : otherwise;
+}
+
+static int32_t emu_count(GactError *why) {
+    int64_t count = number_from("GACT_EMU_DEVICES", 1);
+    return !emu_compiler(why) ? 0 : count < 1 ? 1 : count > 64 ? 64 : (int32_t)count;
 }
 
 static EmuOptions options_from_environment(void) {
@@ -86,8 +88,14 @@ static void emu_close(Device *d) {
 
 static DeviceStatus emu_open(int32_t ordinal, Device **out, GactError *error) {
     *out = NULL;
-    if (!emu_compiler(error))
+    int32_t count = emu_count(error);
+    if (!count)
         return DEVICE_FAILED;
+    if (ordinal < 0 || ordinal >= count) {
+        error_set(error, GACT_BAD_INPUT, "there is no emulated device %d; GACT_EMU_DEVICES says that there %s %d",
+                  ordinal, count == 1 ? "is" : "are", count);
+        return DEVICE_FAILED;
+    }
     Device *d = calloc(1, sizeof *d);
     State *s = calloc(1, sizeof *s);
     if (!d || !s) {

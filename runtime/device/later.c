@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 typedef struct RunLater {
+    Residence *r;
     GactSlot *results;
     DevicePtr report; /* the fault's flag, then the results */
     const GactDeviceKernel *kernel;
@@ -12,28 +13,28 @@ static int64_t report_bytes(const GactDeviceKernel *kernel) {
     return 8 * (1 + (int64_t)kernel->nresults);
 }
 
-static void drop(Residence *r, Run *run, int32_t k) {
-    device_pool_free(r->pool, NULL, run->later[k].report, report_bytes(run->later[k].kernel));
+static void drop(Run *run, int32_t k) {
+    device_pool_free(run->later[k].r->pool, NULL, run->later[k].report, report_bytes(run->later[k].kernel));
     run->nlater--;
     for (; k < run->nlater; k++)
         run->later[k] = run->later[k + 1];
 }
 
-static void drop_at(Residence *r, Run *run, const GactSlot *results) {
+static void drop_at(Run *run, const GactSlot *results) {
     for (int32_t k = run->nlater - 1; k >= 0; k--)
         if (run->later[k].results == results)
-            drop(r, run, k);
+            drop(run, k);
 }
 
 bool later_add(Residence *r, Run *run, const GactDeviceKernel *kernel, GactSlot *results, DevicePtr report) {
-    drop_at(r, run, results);
+    drop_at(run, results);
     if (run->nlater % 16 == 0) {
         RunLater *more = realloc(run->later, (size_t)(run->nlater + 16) * sizeof *more);
         if (!more)
             return false;
         run->later = more;
     }
-    run->later[run->nlater++] = (RunLater){results, report, kernel};
+    run->later[run->nlater++] = (RunLater){r, results, report, kernel};
     return true;
 }
 
@@ -58,20 +59,24 @@ static DeviceStatus bring_results(Residence *r, const Run *run) {
     return status ? status : waited;
 }
 
+/* That of the results that are to come, which all belong to the device of the run. */
+static Residence *enter(const Run *run) {
+    return residence_enter(run->later[0].r->d, NULL);
+}
+
 void rt_collect(GactCtx *ctx) {
     Run *run = thread_of(ctx)->run;
     char text[DEVICE_ERROR] = "";
     if (!run->nlater)
         return;
     const GactSite *site = run->later[0].kernel->site;
-    residence_lock();
-    Residence *r = residence_take(NULL);
+    Residence *r = enter(run);
     DeviceStatus status = bring_results(r, run);
     if (status)
         snprintf(text, sizeof text, "%s", r->d->error);
     while (run->nlater)
-        drop(r, run, run->nlater - 1);
-    residence_unlock();
+        drop(run, run->nlater - 1);
+    residence_leave(r);
     if (status)
         fault_raise(ctx, site, "device", "the device failed: %s", text);
 }
@@ -80,16 +85,16 @@ void rt_forget(GactCtx *ctx, GactSlot *results) {
     Run *run = thread_of(ctx)->run;
     if (!run->nlater)
         return;
-    residence_lock();
-    drop_at(residence_take(NULL), run, results);
-    residence_unlock();
+    Residence *r = enter(run);
+    drop_at(run, results);
+    residence_leave(r);
 }
 
 void launch_forget_since(Run *run, int32_t left) {
     if (run->nlater <= left)
         return;
-    residence_lock();
+    Residence *r = enter(run);
     while (run->nlater > left)
-        drop(residence_take(NULL), run, run->nlater - 1);
-    residence_unlock();
+        drop(run, run->nlater - 1);
+    residence_leave(r);
 }

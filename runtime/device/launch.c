@@ -3,6 +3,8 @@
 
 #include "later.h"
 #include "metrics.h"
+#include "nvtx.h"
+#include "units.h"
 
 #include "../../lang/store.h"
 
@@ -14,126 +16,87 @@ enum { BLOCK = 256, WARPS = BLOCK / 32, WAVES = 8, SCRATCH_BYTES = 1 << 28 };
 
 /* ---- code ---- */
 
-/* The functions of a program's kernels, phase by phase, once they have been compiled. */
+/* What is known of a program's kernels on a device. */
 typedef struct DeviceCode {
     GactProgram *program;
     Device *d;
     struct DeviceCode *next;
-    DeviceModule *module;
-    DeviceFunc **funcs; /* by kernel and phase */
-    int32_t *first;     /* of each kernel */
-    bool is_compiled, has_failed;
-    CostKernel *costs; /* by kernel, or NULL */
+    DeviceUnits *units;    /* NULL: nothing was launched yet */
+    CostKernel *costs;     /* by kernel, or NULL */
     char kept[STORE_NAME]; /* what they are kept under */
 } DeviceCode;
 
-static DeviceCode *codes; /* of all programs, on the device in use; under the residence's lock */
-
-static DeviceStatus find_functions(Residence *r, const GactImage *image, DeviceCode *code) {
-    for (int64_t k = 0; k < image->nkernels; k++) {
-        const GactDeviceKernel *kernel = image->kernels[k];
-        for (int32_t p = 0; p < kernel->nphases; p++) {
-            DeviceFunc **f = &code->funcs[code->first[k] + p];
-            DeviceStatus status = r->d->table->function(r->d, code->module, kernel->phases[p].name, f);
-            if (status)
-                return status;
-        }
-    }
-    return DEVICE_OK;
-}
-
-/* All kernels of an image are one unit. */
-static DeviceStatus compile_image(Residence *r, const GactImage *image, DeviceCode *code) {
-    size_t len = 0, at = 0;
-    int32_t nphases = 0;
-    for (int64_t k = 0; k < image->nkernels; k++) {
-        len += strlen(image->kernels[k]->text);
-        nphases += image->kernels[k]->nphases;
-    }
-    char *text = malloc(len + 1);
-    code->funcs = calloc((size_t)nphases + 1, sizeof(DeviceFunc *));
-    code->first = calloc((size_t)image->nkernels + 1, sizeof *code->first);
-    if (!text || !code->funcs || !code->first) {
-        free(text);
-        return DEVICE_NO_MEMORY;
-    }
-    for (int64_t k = 0; k < image->nkernels; k++) {
-        size_t n = strlen(image->kernels[k]->text);
-        memcpy(text + at, image->kernels[k]->text, n);
-        at += n;
-        code->first[k + 1] = code->first[k] + image->kernels[k]->nphases;
-    }
-    DeviceStatus status = DEVICE_OK;
-    if (!device_code_made(r->d, image, &code->module))
-        status = device_code(r->d, text, len, &code->module);
-    free(text);
-    return status ? status : find_functions(r, image, code);
-}
+/* Of all programs, on all devices; what is of one device is used under the lock of its residence. */
+static struct {
+    pthread_mutex_t lock;
+    DeviceCode *first;
+} codes = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void code_free(DeviceCode *code) {
-    DeviceCode **link = &codes;
-    while (*link != code)
-        link = &(*link)->next;
-    *link = code->next;
-    if (code->costs) {
+    Residence *r = residence_enter(code->d, NULL);
+    if (r && code->costs) {
         device_meter_settle(code->d);
-        residence_forget(code->costs, code->program->image->nkernels);
+        residence_forget(r, code->costs, code->program->image->nkernels);
         place_keep(code->costs, code->program->image, code->kept);
     }
-    if (code->module)
-        code->d->table->unload(code->d, code->module);
-    code->program->device_code = NULL;
-    free(code->funcs);
-    free(code->first);
+    if (code->units)
+        units_close(code->units);
+    if (r)
+        residence_leave(r);
     free(code->costs);
     free(code);
 }
 
-void device_code_free(GactProgram *program) {
-    residence_lock();
-    if (program->device_code)
-        code_free(program->device_code);
-    residence_unlock();
+/* Takes one out of the list that is a program's (NULL: any) on a device (NULL: any). */
+static DeviceCode *take_code(const GactProgram *program, const Device *d) {
+    pthread_mutex_lock(&codes.lock);
+    DeviceCode **link = &codes.first, *code;
+    while ((code = *link) && ((program && code->program != program) || (d && code->d != d)))
+        link = &code->next;
+    if (code)
+        *link = code->next;
+    pthread_mutex_unlock(&codes.lock);
+    return code;
 }
 
-void device_code_stop(void) {
-    residence_lock();
-    while (codes)
-        code_free(codes);
-    residence_unlock();
+void device_code_free(GactProgram *program) {
+    for (DeviceCode *code; (code = take_code(program, NULL));)
+        code_free(code);
+}
+
+void device_code_stop(Device *d) {
+    for (DeviceCode *code; (code = take_code(NULL, d));)
+        code_free(code);
+}
+
+static DeviceCode *new_code(const Launch *l) {
+    DeviceCode *code = calloc(1, sizeof *code);
+    if (!code)
+        return NULL;
+    *code = (DeviceCode){.program = (GactProgram *)l->run->program, .d = l->r->d, .next = codes.first};
+    codes.first = code;
+    if (!runtime_device_is_forced())
+        code->costs = place_load(code->d, code->program->image, code->kept);
+    return code;
 }
 
 /* The code of the launch's program, nothing of which is compiled at first; NULL: no memory. */
 static DeviceCode *code_of(const Launch *l) {
-    GactProgram *program = (GactProgram *)l->run->program;
-    DeviceCode *code = program->device_code;
-    if (code)
-        return code;
-    program->device_code = code = calloc(1, sizeof *code);
+    pthread_mutex_lock(&codes.lock);
+    DeviceCode *code = codes.first;
+    while (code && (code->program != l->run->program || code->d != l->r->d))
+        code = code->next;
     if (!code)
-        return NULL;
-    *code = (DeviceCode){.program = program, .d = l->r->d, .next = codes};
-    codes = code;
-    if (!runtime_device_is_forced())
-        code->costs = place_load(code->d, program->image, code->kept);
+        code = new_code(l);
+    pthread_mutex_unlock(&codes.lock);
     return code;
 }
 
 static DeviceStatus functions_of(const Launch *l, DeviceFunc ***funcs) {
     DeviceCode *code = code_of(l);
-    if (!code)
-        return DEVICE_NO_MEMORY;
-    if (!code->is_compiled) {
-        code->is_compiled = true;
-        DeviceStatus status = compile_image(l->r, code->program->image, code);
-        code->has_failed = status != DEVICE_OK;
-        if (status)
-            return status;
-    }
-    if (code->has_failed)
-        return DEVICE_FAILED;
-    *funcs = code->funcs + code->first[l->kernel->index];
-    return DEVICE_OK;
+    if (code && !code->units)
+        code->units = units_open(code->d, code->program->image);
+    return code && code->units ? units_functions(code->units, l->kernel->index, funcs) : DEVICE_NO_MEMORY;
 }
 
 /* ---- grids ---- */
@@ -304,7 +267,7 @@ static CostCall describe(const Launch *l) {
         if (arg->kind == GACT_ARG_OUT)
             call.out_bytes += launch_bytes(l, arg);
         else if (arg->kind == GACT_ARG_IN)
-            residence_where(l->run, l->words[arg->at].p, l->words[arg->at + 1].p, launch_bytes(l, arg),
+            residence_where(l->r, l->run, l->words[arg->at].p, l->words[arg->at + 1].p, launch_bytes(l, arg),
                             &call.in_bytes, &call.away_bytes);
     }
     return call;
@@ -326,13 +289,12 @@ static bool pays(Launch *l, Thread *t) {
 }
 
 int32_t rt_on_device(GactCtx *ctx, int64_t points) {
-    (void)ctx;
     if (runtime_device_is_forced())
         return 1;
-    residence_lock();
-    const Residence *r = residence_take(NULL);
+    Residence *r = residence_enter(ctx->device, NULL);
     bool wins = r && place_would_win(&r->placement, points);
-    residence_unlock();
+    if (r)
+        residence_leave(r);
     return wins;
 }
 
@@ -427,16 +389,18 @@ int32_t rt_launch(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *
     l.to = words[kernel->total].i;
     if (kernel->nargs > DEVICE_ARGS / 8 || kernel->nresults > 63)
         return 0;
-    residence_lock();
-    l.r = residence_take(&error);
+    l.r = residence_enter(ctx->device, &error);
     DeviceStatus status = DEVICE_OK;
     bool runs = l.r && pays(&l, thread_of(ctx));
     if (runs) {
+        nvtx_push(kernel->name);
         status = launch(&l, results, &faulted);
+        nvtx_pop();
         if (status == DEVICE_FAILED)
             snprintf(text, sizeof text, "%s", l.r->d->error);
     }
-    residence_unlock();
+    if (l.r)
+        residence_leave(l.r);
     if (status == DEVICE_FAILED)
         fault_raise(ctx, kernel->site, "device", "the device failed: %s", text);
     return runs && !status && !faulted;

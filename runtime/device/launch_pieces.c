@@ -17,7 +17,7 @@ typedef struct {
 
 static bool is_away(const Launch *l, const GactDeviceArg *arg) {
     int64_t in = 0, away = 0;
-    residence_where(l->run, l->words[arg->at].p, l->words[arg->at + 1].p, launch_bytes(l, arg), &in, &away);
+    residence_where(l->r, l->run, l->words[arg->at].p, l->words[arg->at + 1].p, launch_bytes(l, arg), &in, &away);
     return in > 0;
 }
 

@@ -1,13 +1,20 @@
 /* Sorts and products on the device, as a whole: GactApi.library. Like a launch, but the kernels are
-   the library's (lib.h). The library of the process's device is opened at the first call. */
+   the library's (lib.h). The library of a device is opened at the first call. */
 #include "lib.h"
 #include "metrics.h"
+#include "nvtx.h"
 #include "resident.h"
 
 static const int8_t kind_bytes[] = {
     [GACT_BOOL] = 1, [GACT_I8] = 1,  [GACT_I16] = 2, [GACT_I32] = 4, [GACT_I64] = 8,
     [GACT_U8] = 1,   [GACT_U16] = 2, [GACT_U32] = 4, [GACT_U64] = 8, [GACT_F16] = 2,
     [GACT_BF16] = 2, [GACT_F32] = 4, [GACT_F64] = 8, [GACT_HLC] = 8, [GACT_DURATION] = 8};
+
+static const GactKernelInfo infos[] = {
+    [GACT_LIBRARY_SORT] = {.name = "sort", .ops = "radix", .file = -1},
+    [GACT_LIBRARY_ARGSORT] = {.name = "argsort", .ops = "radix", .file = -1},
+    [GACT_LIBRARY_MATMUL] = {.name = "matmul", .ops = "fma", .file = -1},
+};
 
 /* A call under way. */
 typedef struct {
@@ -51,9 +58,9 @@ static CostCall describe(const Call *c) {
                      .out_bytes = is_product ? l->n * l->m * c->width : l->n * c->width,
                      .launches = is_product ? 1 : 2 + (int32_t)c->width};
     int64_t a = is_product ? l->n * l->k : l->n;
-    residence_where(c->run, l->a.buf, l->a.data, a * c->width, &call.in_bytes, &call.away_bytes);
+    residence_where(c->r, c->run, l->a.buf, l->a.data, a * c->width, &call.in_bytes, &call.away_bytes);
     if (is_product)
-        residence_where(c->run, l->b.buf, l->b.data, l->k * l->m * c->width, &call.in_bytes, &call.away_bytes);
+        residence_where(c->r, c->run, l->b.buf, l->b.data, l->k * l->m * c->width, &call.in_bytes, &call.away_bytes);
     return call;
 }
 
@@ -99,11 +106,6 @@ static DeviceStatus run_matmul(const Call *c) {
 }
 
 static DeviceStatus run_call(const Call *c) {
-    static const GactKernelInfo infos[] = {
-        [GACT_LIBRARY_SORT] = {.name = "sort", .ops = "radix", .file = -1},
-        [GACT_LIBRARY_ARGSORT] = {.name = "argsort", .ops = "radix", .file = -1},
-        [GACT_LIBRARY_MATMUL] = {.name = "matmul", .ops = "fma", .file = -1},
-    };
     Residence *r = c->r;
     DeviceScratch scratch = {take_scratch, give_scratch, r};
     DeviceStatus st = r->library ? DEVICE_OK : device_lib_open(r->d, &scratch, NULL, &r->library);
@@ -126,14 +128,17 @@ int32_t rt_library(GactCtx *ctx, const GactSite *site, const GactLibraryCall *ca
     DeviceStatus st = DEVICE_OK;
     if (call->n <= 0 || (call->op == GACT_LIBRARY_MATMUL && call->m <= 0))
         return 0;
-    residence_lock();
-    c.r = residence_take(&error);
+    c.r = residence_enter(ctx->device, &error);
     bool runs = c.r && pays(&c, thread_of(ctx));
-    if (runs)
+    if (runs) {
+        nvtx_push(infos[call->op].name);
         st = run_call(&c);
+        nvtx_pop();
+    }
     if (st == DEVICE_FAILED)
         snprintf(text, sizeof text, "%s", c.r->d->error);
-    residence_unlock();
+    if (c.r)
+        residence_leave(c.r);
     if (st) /* the host writes it: what the device has is no copy */
         mirror_free(call->out.buf);
     if (st == DEVICE_FAILED)

@@ -26,13 +26,15 @@ attempt() {
     cmp -s "$work/want" "$work/out" || fail "another result"
 }
 count() { grep -c "\"place\": \"$1\"" "$work/json"; }
+launches() { sed -n 's/.*"launches": \([0-9]*\).*/\1/p' "$work/json"; }
 
 attempt 1000
 [ "$(count device)" -gt 0 ] || fail "nothing ran where it was said to be quick"
 [ "$(count host)" -gt 0 ] || fail "nothing left the device when it turned out to be slow"
 grep -q '"host_estimate_ns": [1-9][0-9]*, "device_estimate_ns": [1-9]' "$work/json" || fail "no estimates"
-attempt 1000
-[ "$(count device)" = 0 ] || fail "what was measured was not kept"
+first=$(launches)
+attempt 1000 # only a kernel that the first process did not measure there may still be tried
+[ "$(launches)" -lt "$first" ] && [ "$(launches)" -le 2 ] || fail "what was measured was not kept"
 for file in "$work"/gact/*.cost; do
     [ -f "$file" ] || fail "nothing was kept"
     echo damaged >"$file"
