@@ -101,11 +101,7 @@ static int64_t spill(void *owner, const DeviceAccount *account, int64_t bytes) {
 
 static DeviceStatus take_zeros(Residence *r, Device *d) {
     DeviceStatus status = device_pool_alloc(r->pool, NULL, ZEROS * 4, &r->zeros);
-    if (!status)
-        status = d->table->fill(d, 0, r->zeros, 0, ZEROS * 4);
-    if (status)
-        device_pool_close(r->pool);
-    return status;
+    return status ? status : d->table->fill(d, 0, r->zeros, 0, ZEROS * 4);
 }
 
 DevicePtr residence_zero(Residence *r) {
