@@ -335,6 +335,8 @@ Val check_timed(Checker *ck, const Expr *e);
 void check_stop(Checker *ck, const Expr *e);
 /* A comprehension whose elements are spawned. */
 Val check_population(Checker *ck, const Expr *e);
+/* The @virtual actor of a key, made if there is none. */
+Val check_virtual(Checker *ck, const Decl *d, const Expr *key, Span span);
 Val inline_decl(Checker *ck, const Decl *decl, Args *args, const TypeEnv *env);
 
 /* ---- check_builtin.c ---- */

@@ -64,13 +64,15 @@ static void add_message(Checker *ck, IrActor *actor, const Decl *h) {
     ir_param(m->func, m->func->body, basic(ck, TYPE_U64));  /* sender */
     ir_param(m->func, m->func->body, basic(ck, TYPE_HLC)); /* sent */
     declare_fault(ck, m);
+    m->is_batch = find_attr(&h->attrs, "batch") != NULL;
+    m->batch_max = attr_value(&h->attrs, "batch", "max", 65536);
     for (int k = 0; m->kind == MESSAGE_PLAIN && k < m->nargs; k++) {
         const TypeExpr *te = h->fn.params.at[k].type;
         m->args[k] = te ? message_type(ck, h, te) : basic(ck, TYPE_POISON);
-        ir_param(m->func, m->func->body, m->args[k]);
+        ir_param(m->func, m->func->body, te ? type_resolve(ck->ts, eval_type(ck, te)) : m->args[k]);
     }
     m->reply = message_type(ck, h, h->fn.result);
-    m->func->result = m->reply;
+    m->func->result = h->fn.result ? type_resolve(ck->ts, eval_type(ck, h->fn.result)) : m->reply;
     IrModule *ir = ck->c->ir;
     if (!ir->messages.len)
         vec_push(ck->arena, &ir->messages, NULL);
@@ -373,7 +375,12 @@ static void bind_message(Checker *ck, Part *p, const IrMessage *m) {
         }
         if (m->args[k]->has_closure)
             ck_error(ck, DIAG_CLOSURE_ESCAPES, param->span, "a message cannot hold a function");
-        Val v = bind_value(ck, param, val(m->args[k], id));
+        Type *type = ir_type(p->func, id);
+        bool is_row = type->kind == TYPE_ARRAY && type->rank == 1;
+        if (m->is_batch && !is_row)
+            ck_error(ck, DIAG_ENTRY_TYPE, param->span, "a @batch handler takes arrays of what one "
+                     "message carries, such as [n]i64");
+        Val v = bind_value(ck, param, val(type, id));
         if (param->name)
             local_add(ck, param->name, v, param->span, false);
     }
@@ -429,10 +436,10 @@ static void check_handler(Checker *ck, const IrMessage *m) {
     check_attrs(ck, &h->attrs, "on");
     p.ctx.handler = h;
     IrId sender = next_param(&p), sent = next_param(&p);
-    take_state(ck, &p);
     add_local(ck, "sender", reference_of(ck, m->actor->type, sender), false);
     add_local(ck, "sent", val(basic(ck, TYPE_HLC), sent), false);
     bind_peers(ck, &p);
+    take_state(ck, &p); /* state of these names hides them */
     if (m->kind == MESSAGE_FAULT)
         bind_fault(ck, &p, m);
     else

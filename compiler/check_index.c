@@ -256,12 +256,7 @@ static bool virtual_actor(Checker *ck, const Expr *e, Val *out) {
                        "only a @virtual actor is addressed so, by its first parameter");
         return true;
     }
-    const Param *key = &d->actor.params.at[0];
-    Val v = check_expr(ck, e->index.items.at[0]);
-    if (key->type)
-        coerce(ck, v, eval_type(ck, key->type), e->index.items.at[0]->span, "this key");
-    Type *type = nominal_instance(ck, d, NULL, 0);
-    *out = val(type, ir_undef(&ck->b, type));
+    *out = check_virtual(ck, d, e->index.items.at[0], e->span);
     return true;
 }
 

@@ -37,7 +37,8 @@ typedef struct {
     IrMessage *message;
     const Expr *e;
     Val to;
-    int rank; /* of the array of receivers, 0: one */
+    int rank; /* of the array of receivers, or of the messages for one; 0: one message */
+    bool is_one; /* receiver */
     IrId *dims;
     Item *items;
 } Sending;
@@ -93,6 +94,17 @@ static Val default_value(Checker *ck, const Decl *d, const Param *p, Type *want)
     return v;
 }
 
+/* An array for a @batch message of one receiver: each element is a message. */
+static void spread_batch(Checker *ck, Sending *s, int k, Val v) {
+    Type *got = type_of(ck, v);
+    if (s->rank || got->kind != TYPE_ARRAY || !is_dealt(ck, got, s->message->args[k], 1))
+        return;
+    s->rank = 1;
+    s->is_one = true;
+    s->dims = NEW_ARRAY(ck->arena, IrId, 1);
+    s->dims[0] = ck_dim(ck, v.id, 0);
+}
+
 /* Fills s->items; false where a mistake has been reported. */
 static bool check_arguments(Checker *ck, Sending *s) {
     const Decl *h = s->message->decl;
@@ -111,6 +123,8 @@ static bool check_arguments(Checker *ck, Sending *s) {
             return false;
         }
         given[k] = true;
+        if (s->message->is_batch)
+            spread_batch(ck, s, k, v);
         s->items[k] = check_argument(ck, s, k, v, args->at[i].value->span);
     }
     for (int k = 0; k < params->len; k++) {
@@ -145,7 +159,7 @@ static void call_one(Checker *ck, const Sending *s, int rt, const IrId *front, i
     IrId *args = NEW_ARRAY(ck->arena, IrId, nfront + n + 1);
     for (int k = 0; k < nfront; k++)
         args[next++] = front[k];
-    args[next++] = s->rank ? ir_index(&ck->b, s->to.id, at, s->rank, false) : s->to.id;
+    args[next++] = s->rank && !s->is_one ? ir_index(&ck->b, s->to.id, at, s->rank, false) : s->to.id;
     for (int k = 0; k < n; k++) {
         IrId v = s->items[k].val.id;
         args[next++] = s->items[k].is_dealt ? ir_index(&ck->b, v, at, s->rank, false) : v;
@@ -426,6 +440,46 @@ Val check_spawn(Checker *ck, const Expr *e) {
                         (IrId[]){ir_i64(&ck->b, actor->number), ir_i64(&ck->b, 1)}, 2);
     call_init(ck, actor, number, params);
     return reference_of(ck, type, number);
+}
+
+/* ---- virtual actors ---- */
+
+/* Spawns the actor of a key; its other parameters have their defaults. */
+static IrId spawn_virtual(Checker *ck, const IrActor *actor, Val key, IrId number) {
+    const Decl *d = actor->type->decl;
+    Val *params = NEW_ARRAY(ck->arena, Val, actor->nparams + 1);
+    params[0] = key;
+    for (int k = 1; k < actor->nparams; k++)
+        params[k] = default_value(ck, d, &d->actor.params.at[k], actor->fields[k]);
+    IrId actor_number = ir_i64(&ck->b, actor->number);
+    IrId who = ir_rt(&ck->b, RT_SPAWN, basic(ck, TYPE_I64),
+                     (IrId[]){actor_number, ir_i64(&ck->b, 1)}, 2);
+    ir_rt(&ck->b, RT_ENTER, type_unit(ck->ts), (IrId[]){actor_number, number, who}, 3);
+    call_init(ck, actor, who, params);
+    return who;
+}
+
+Val check_virtual(Checker *ck, const Decl *d, const Expr *e, Span span) {
+    IrActor *actor = actor_known(ck, nominal_instance(ck, d, NULL, 0));
+    Val key = coerce(ck, check_expr(ck, e), actor->fields[0], e->span, "this key");
+    if (is_poison(ck, key) || !effect_allowed(ck, span, "a virtual actor"))
+        return val_poison(ck);
+    for (int k = 1; k < actor->nparams; k++)
+        if (!d->actor.params.at[k].init)
+            return ck_fail(ck, DIAG_ARGUMENTS, span, "parameter `%s` of the @virtual actor %s needs a "
+                           "default", actor->names[k], d->name);
+    if (!type_is_int(actor->fields[0]))
+        return ck_fail(ck, DIAG_TYPE_MISMATCH, e->span, "the key of a @virtual actor is an integer");
+    IrId number = ir_convert(&ck->b, basic(ck, TYPE_U64), key.id);
+    IrId found = ir_rt(&ck->b, RT_FIND, basic(ck, TYPE_I64),
+                       (IrId[]){ir_i64(&ck->b, actor->number), number}, 2);
+    IrId is_there = ir_binary(&ck->b, IR_NE, found, ir_i64(&ck->b, 0));
+    IrRegion *outer = ck->b.region, *there = ck_region(ck), *absent = ck_region(ck);
+    vec_push(ck->arena, &there->results, found);
+    ck->b.region = absent;
+    vec_push(ck->arena, &absent->results, spawn_virtual(ck, actor, key, number));
+    ck->b.region = outer;
+    return reference_of(ck, actor->type, ir_if(&ck->b, is_there, there, absent));
 }
 
 /* ---- a comprehension of spawns: a population ---- */

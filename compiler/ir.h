@@ -287,6 +287,8 @@ typedef struct {
     IrFunc *func; /* (self, sender, sent, args…) -> reply. Its state is read and written by RT_FIELD,
                      RT_TAKE and RT_PUT */
     bool is_asked; /* somebody waits for it */
+    bool is_batch; /* func gets and gives arrays, of what up to batch_max messages carry */
+    int64_t batch_max;
     Span span;
 } IrMessage;
 

@@ -211,6 +211,7 @@ struct GactWorker {
     char *limit;       /* of this part of the queue: a message must end before it */
     char *staged;      /* what the handler at hand has sent begins here, if it may fault */
     int64_t budget;    /* how many messages `drain` handles before it comes back */
+    int64_t run;       /* how many messages from head on the handler at hand has got; 1 if not @batch */
     uint64_t self;     /* whose handler runs; 0: none */
     uint64_t clock;    /* the last stamp */
     uint8_t *columns[]; /* by GactActorInfo.column; they stay where they are */
@@ -240,7 +241,8 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    int32_t column, ncolumns; /* `life`, then the fields */
+    int32_t column, ncolumns; /* `life`, then the fields, then, if there is a limit, how many messages
+                                 wait */
     const int32_t *bytes;     /* of an element of each; 0: nobody reads it */
     int32_t start, stop, fault; /* these messages' numbers, or 0 */
     int32_t overflow;         /* of a full mailbox: block, drop_oldest, drop_newest, fault */
@@ -345,6 +347,12 @@ typedef struct GactApi {
     char *(*await)(GactCtx *ctx, const GactSite *site, int64_t ask, int64_t within);
     void (*answered)(GactCtx *ctx, int64_t ask);
     void (*stop)(GactCtx *ctx, uint64_t who);
+    /* May a message be sent although the mailbox of who gets it is full? It is counted there. Faults if
+       that is the policy; 0: it is dropped, and who wants the reply is told. */
+    int32_t (*full)(GactCtx *ctx, const GactSite *site, uint64_t who, uint64_t wanted);
+    /* Virtual actors, by their keys. */
+    int64_t (*find)(GactCtx *ctx, int32_t actor, uint64_t key);
+    void (*enter)(GactCtx *ctx, const GactSite *site, int32_t actor, uint64_t key, int64_t who);
     /* A handler that may wait is a coroutine in LLVM's sense. `begin` keeps the message until `finish`;
        `frame` is memory for the coroutine; `wait` lets it go on when the replies are there, or cannot
        come; `answer` then is where they lie. It faults if there is a failure, unless is_tried: then it

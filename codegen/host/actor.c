@@ -52,7 +52,7 @@ static void emit_field(Fn *f, IrId id) {
     const IrOp *op = ir_op(f->ir, id);
     Layout *l = value_layout(f, id);
     LLVMValueRef *s = slots_load(f, l, field_place(f, op, l));
-    if (op->imm == RT_TAKE && !actor_moves(f->ir))
+    if (op->imm == RT_TAKE && !actor_moves(f->e, f->ir))
         slots_retain(f, l, s);
     value_set(f, id, s, l->nslots);
 }
@@ -68,7 +68,7 @@ static void emit_put(Fn *f, IrId id) {
         return;
     }
     LLVMValueRef *s = given(f, op, 3), p = field_place(f, op, l);
-    bool was_moved = actor_takes(f->ir, field) && actor_moves(f->ir);
+    bool was_moved = actor_takes(f->ir, field) && actor_moves(f->e, f->ir);
     LLVMValueRef *old = was_moved ? NULL : slots_load(f, l, p);
     slots_store(f, l, p, s);
     if (old)
@@ -103,7 +103,7 @@ static void write_message(Fn *f, const Envelope *v, const IrOp *op, int to, LLVM
 }
 
 /* Puts a message at the queue's end. */
-static void push_message(Fn *f, const Envelope *v, const IrOp *op, int to, LLVMValueRef wanted) {
+static void push_any(Fn *f, const Envelope *v, const IrOp *op, int to, LLVMValueRef wanted) {
     Emit *e = f->e;
     LLVMValueRef worker = actor_worker(f), bytes = fn_int(f, v->bytes);
     LLVMValueRef tail_at = actor_worker_place(f, worker, offsetof(GactWorker, tail));
@@ -119,6 +119,44 @@ static void push_message(Fn *f, const Envelope *v, const IrOp *op, int to, LLVMV
     LLVMValueRef p = fn_get(f, e->ptr, tail_at);
     write_message(f, v, op, to, p, wanted);
     fn_set(f, tail_at, fn_at_index(f, e->i8, p, bytes));
+}
+
+/* The same if the mailbox has room for it. */
+static void push_limited(Fn *f, const Envelope *v, const IrOp *op, int to, LLVMValueRef wanted) {
+    Emit *e = f->e;
+    const Columns *c = &actor_tables(e)->columns[v->message->actor->number];
+    LLVMBasicBlockRef room = fn_block(f, "room"), full = fn_block(f, "full");
+    LLVMBasicBlockRef push = fn_block(f, "push"), drop = fn_block(f, "drop"), done = fn_block(f, "done");
+    LLVMValueRef who = value_scalar(f, op->args[to]);
+    LLVMValueRef p = actor_element(f, actor_worker(f), c->queued, e->i32, who);
+    LLVMValueRef queued = fn_get(f, e->i32, p);
+    LLVMValueRef capacity = LLVMConstInt(e->i32, (uint64_t)c->actor->capacity, 0);
+    fn_unlikely(f, fn_cmp(f, LLVMIntULT, queued, capacity), room, full);
+    fn_at(f, room);
+    fn_set(f, p, fn_add(f, queued, LLVMConstInt(e->i32, 1, 0)));
+    fn_br(f, push);
+    fn_at(f, full);
+    LLVMTypeRef type = fn_type(e->i32, 4, (LLVMTypeRef[]){e->ptr, e->ptr, e->i64, e->i64});
+    LLVMValueRef args[] = {f->ctx, table_site(e, "mailbox", "the mailbox is full", f->ir, op), who,
+                           wanted ? wanted : fn_int(f, 0)};
+    LLVMValueRef may = api_call(f, offsetof(GactApi, full), type, args, 4);
+    fn_cond(f, fn_cmp(f, LLVMIntNE, may, LLVMConstNull(e->i32)), push, drop);
+    fn_at(f, drop);
+    for (int k = to + 1; k < op->nargs; k++)
+        if (op_consumes(f, op, k))
+            slots_release(f, value_layout(f, op->args[k]), value_of(f, op->args[k])->s);
+    fn_br(f, done);
+    fn_at(f, push);
+    push_any(f, v, op, to, wanted);
+    fn_br(f, done);
+    fn_at(f, done);
+}
+
+static void push_message(Fn *f, const Envelope *v, const IrOp *op, int to, LLVMValueRef wanted) {
+    if (v->message->actor->capacity)
+        push_limited(f, v, op, to, wanted);
+    else
+        push_any(f, v, op, to, wanted);
 }
 
 static const Envelope *envelope_of(Fn *f, const IrOp *op) {
@@ -247,6 +285,27 @@ static void emit_spawn(Fn *f, IrId id) {
     value_set(f, id, s, 1);
 }
 
+static void emit_find(Fn *f, IrId id) {
+    Emit *e = f->e;
+    const IrOp *op = ir_op(f->ir, id);
+    LLVMValueRef *s = slots_new(f, 1);
+    s[0] = api_call(f, offsetof(GactApi, find), fn_type(e->i64, 3, (LLVMTypeRef[]){e->ptr, e->i32, e->i64}),
+                    (LLVMValueRef[]){f->ctx, LLVMConstInt(e->i32, (uint64_t)constant(f, op->args[0]), 0),
+                                     value_scalar(f, op->args[1])}, 3);
+    value_set(f, id, s, 1);
+}
+
+static void emit_enter(Fn *f, IrId id) {
+    Emit *e = f->e;
+    const IrOp *op = ir_op(f->ir, id);
+    LLVMTypeRef type = fn_type(e->vd, 5, (LLVMTypeRef[]){e->ptr, e->ptr, e->i32, e->i64, e->i64});
+    LLVMValueRef args[] = {f->ctx, site_memory(f, op),
+                           LLVMConstInt(e->i32, (uint64_t)constant(f, op->args[0]), 0),
+                           value_scalar(f, op->args[1]), value_scalar(f, op->args[2])};
+    api_call(f, offsetof(GactApi, enter), type, args, 5);
+    set_unit(f, id);
+}
+
 static void emit_peers(Fn *f, IrId id) {
     Emit *e = f->e;
     const IrOp *op = ir_op(f->ir, id);
@@ -270,6 +329,8 @@ void emit_actor_call(Fn *f, IrId id) {
     case RT_TAKE: emit_field(f, id); return;
     case RT_PUT: emit_put(f, id); return;
     case RT_SPAWN: emit_spawn(f, id); return;
+    case RT_FIND: emit_find(f, id); return;
+    case RT_ENTER: emit_enter(f, id); return;
     case RT_PEERS: emit_peers(f, id); return;
     case RT_SEND: emit_send(f, id); return;
     case RT_LATER: emit_later(f, id); return;

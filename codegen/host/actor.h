@@ -20,6 +20,7 @@ typedef struct {
     const IrActor *actor;
     int column;
     bool *is_read;  /* of each field: some handler looks at it */
+    int queued;     /* the column of how many messages wait, if there is a limit; else 0 */
     bool is_steady; /* whoever has a reference finds it alive and ready */
 } Columns;
 
@@ -33,7 +34,7 @@ typedef struct ActorTables {
 /* actor_layout.c */
 const ActorTables *actor_tables(Emit *e);
 /* May the handler change taken arrays where they lie: does nothing fault once it has? */
-bool actor_moves(const IrFunc *f);
+bool actor_moves(const Emit *e, const IrFunc *f);
 bool actor_takes(const IrFunc *f, int64_t field);
 LLVMValueRef actor_worker(Fn *f);
 LLVMValueRef actor_worker_place(Fn *f, LLVMValueRef worker, size_t offset);
@@ -50,6 +51,13 @@ void emit_actor_call(Fn *f, IrId id);
 void actor_replies(Fn *f, IrId id, LLVMValueRef p);
 /* Gives a reply to who wants it, if somebody does. */
 void actor_send_reply(Fn *f, const IrMessage *m, LLVMValueRef wanted, LLVMValueRef const *reply);
+
+/* actor_batch.c: handle(ctx, worker, message) of a @batch handler */
+void emit_batch(Fn *f, const Envelope *v, LLVMValueRef worker, LLVMValueRef message, LLVMValueRef self);
+
+/* actor_drain.c */
+void actor_release_values(Fn *f, const IrMessage *m, LLVMValueRef const *s);
+LLVMValueRef *actor_load_values(Fn *f, const Envelope *v, LLVMValueRef p, int *n);
 
 /* actor_wait.c: handlers that wait */
 LLVMTypeRef waiting_type(Emit *e, const IrFunc *ir);

@@ -28,7 +28,7 @@ typedef struct {
 } Drain;
 
 /* The slots of every value that a message carries, as the handler takes them. */
-static LLVMValueRef *load_values(Fn *f, const Envelope *v, LLVMValueRef p, int *n) {
+LLVMValueRef *actor_load_values(Fn *f, const Envelope *v, LLVMValueRef p, int *n) {
     const IrMessage *m = v->message;
     *n = 0;
     for (int k = 0; k < m->nargs; k++)
@@ -44,7 +44,7 @@ static LLVMValueRef *load_values(Fn *f, const Envelope *v, LLVMValueRef p, int *
     return s;
 }
 
-static void release_values(Fn *f, const IrMessage *m, LLVMValueRef const *s) {
+void actor_release_values(Fn *f, const IrMessage *m, LLVMValueRef const *s) {
     for (int k = 0; k < m->nargs; k++) {
         Layout *l = layout_of(f->e, m->args[k]);
         slots_release(f, l, s);
@@ -81,7 +81,17 @@ static void run_handler(Fn *f, const Envelope *v, LLVMValueRef message, LLVMValu
         actor_send_reply(f, m, wanted, reply);
     else
         slots_release(f, layout_of(f->e, m->reply), reply);
-    release_values(f, m, args + 4);
+    actor_release_values(f, m, args + 4);
+}
+
+/* A mailbox with a limit has room for one more. What only the runtime sends is not counted. */
+static void count_taken(Fn *f, const Envelope *v, LLVMValueRef worker, LLVMValueRef word) {
+    const Columns *c = &actor_tables(f->e)->columns[v->message->actor->number];
+    IrMessageKind kind = v->message->kind;
+    if (!c->queued || kind == MESSAGE_STOP || kind == MESSAGE_FAULT)
+        return;
+    LLVMValueRef p = actor_element(f, worker, c->queued, f->e->i32, word);
+    fn_set(f, p, fn_sub(f, fn_get(f, f->e->i32, p), LLVMConstInt(f->e->i32, 1, 0)));
 }
 
 /* handle(ctx, worker, message). */
@@ -94,15 +104,22 @@ static LLVMValueRef handle_function(Emit *e, const Envelope *v) {
     LLVMValueRef self = fn_bin(f, LLVMOr, fn_bin(f, LLVMAnd, word, fn_int(f, 0xffffffffffff)),
                                fn_int(f, (int64_t)type));
     fn_set(f, actor_worker_place(f, worker, offsetof(GactWorker, self)), self);
+    count_taken(f, v, worker, word);
     if (v->may_fault || v->waits) {
         LLVMValueRef tail = fn_get(f, e->ptr, actor_worker_place(f, worker, offsetof(GactWorker, tail)));
         fn_set(f, actor_worker_place(f, worker, offsetof(GactWorker, staged)), tail);
+    }
+    if (v->message->is_batch) {
+        emit_batch(f, v, worker, message, self);
+        LLVMBuildRetVoid(B);
+        fn_end(f);
+        return f->fn;
     }
     if (v->waits)
         message = api_call(f, offsetof(GactApi, begin), fn_type(e->ptr, 2, (LLVMTypeRef[]){e->ptr, e->ptr}),
                            (LLVMValueRef[]){f->ctx, message}, 2);
     int n;
-    LLVMValueRef *values = load_values(f, v, message, &n);
+    LLVMValueRef *values = actor_load_values(f, v, message, &n);
     LLVMValueRef *args = slots_new(f, n + 5);
     args[0] = f->ctx;
     args[1] = self;
@@ -121,7 +138,8 @@ static void handle(Drain *d, const Envelope *v) {
     Emit *e = f->e;
     LLVMTypeRef type = fn_type(e->vd, 3, (LLVMTypeRef[]){e->ptr, e->ptr, e->ptr});
     LLVMBuildCall2(B, type, d->handlers[v->message->number], (LLVMValueRef[]){f->ctx, d->worker, d->head}, 3, "");
-    fn_set(f, d->head_at, fn_at_index(f, e->i8, d->head, fn_int(f, v->bytes)));
+    LLVMValueRef last = v->message->is_batch ? fn_get(f, e->ptr, d->head_at) : d->head;
+    fn_set(f, d->head_at, fn_at_index(f, e->i8, last, fn_int(f, v->bytes)));
     fn_br(f, d->next);
 }
 
@@ -200,7 +218,7 @@ static LLVMValueRef drop_function(Emit *e, const Envelope *v) {
         return LLVMConstNull(e->ptr);
     Fn fn, *f = new_function(e, &fn, "drop", fn_type(e->vd, 2, (LLVMTypeRef[]){e->ptr, e->ptr}));
     int n;
-    release_values(f, v->message, load_values(f, v, LLVMGetParam(f->fn, 1), &n));
+    actor_release_values(f, v->message, actor_load_values(f, v, LLVMGetParam(f->fn, 1), &n));
     LLVMBuildRetVoid(B);
     fn_end(f);
     return f->fn;
@@ -283,10 +301,11 @@ static LLVMValueRef message_row(Emit *e, int k) {
 }
 
 static LLVMValueRef column_bytes(Emit *e, const Columns *c) {
-    int n = c->actor->nfields + 1;
+    int n = c->actor->nfields + 1 + (c->queued != 0);
     LLVMValueRef *rows = NEW_ARRAY(e->arena, LLVMValueRef, n);
     rows[0] = i32(e, 4);
-    for (int k = 0; k < n - 1; k++) {
+    rows[n - 1] = i32(e, 4);
+    for (int k = 0; k < c->actor->nfields; k++) {
         LLVMTypeRef type = slots_type(e, layout_of(e, c->actor->fields[k]));
         rows[k + 1] = i32(e, c->is_read[k] ? (int64_t)LLVMABISizeOfType(e->layout, type) : 0);
     }
@@ -307,7 +326,7 @@ static LLVMValueRef actor_row(Emit *e, int a) {
     LLVMValueRef fields[] = {
         table_string(e, actor->name),
         i32(e, c->column),
-        i32(e, actor->nfields + 1),
+        i32(e, actor->nfields + 1 + (c->queued != 0)),
         is_used ? column_bytes(e, c) : LLVMConstNull(e->ptr),
         i32(e, message_of_kind(actor, MESSAGE_START)),
         i32(e, message_of_kind(actor, MESSAGE_STOP)),

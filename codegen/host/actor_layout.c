@@ -23,10 +23,25 @@ static bool uses_value(const IrFunc *f, const IrRegion *region, IrId id) {
     return false;
 }
 
-static bool region_faults(const IrFunc *f, const IrRegion *region) {
-    for (int i = 0; i < region->ops.len; i++)
-        if (ir_may_fault(f, region->ops.at[i]))
+/* A send to a mailbox that is full may. */
+static bool send_may_fault(const Emit *e, const IrFunc *f, const IrOp *op) {
+    int64_t number;
+    bool sends = op->kind == IR_RT && (op->imm == RT_SEND || op->imm == RT_POSE);
+    if (!sends || !ir_const_int(f, op->args[0], &number))
+        return false;
+    const IrActor *to = e->m->messages.at[number]->actor;
+    return to->capacity && to->overflow == OVERFLOW_FAULT;
+}
+
+static bool region_faults(const Emit *e, const IrFunc *f, const IrRegion *region) {
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        if (ir_may_fault(f, region->ops.at[i]) || send_may_fault(e, f, op))
             return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (region_faults(e, f, op->regions[r]))
+                return true;
+    }
     return false;
 }
 
@@ -97,7 +112,7 @@ static void make_envelope(Emit *e, Envelope *v, const IrMessage *m) {
         }
     v->type = LLVMStructTypeInContext(e->C, types.at, (unsigned)types.len, 0);
     v->bytes = ((int)LLVMABISizeOfType(e->layout, v->type) + 7) & ~7;
-    v->may_fault = region_faults(m->func, body);
+    v->may_fault = region_faults(e, m->func, body);
     v->waits = actor_asks(m->func, body);
 }
 
@@ -117,6 +132,8 @@ static void make_columns(Emit *e, ActorTables *t) {
         t->columns[a] = (Columns){.actor = actor, .column = t->ncolumns};
         t->columns[a].is_read = NEW_ARRAY(e->arena, bool, actor->nfields + 1);
         t->ncolumns += 1 + actor->nfields;
+        if (actor->capacity)
+            t->columns[a].queued = t->ncolumns++;
         t->columns[a].is_steady = is_steady(actor, t);
         for (int k = 0; k < actor->nparams && actor->supervision == FAULT_RESTARTS; k++)
             t->columns[a].is_read[k] = true;
@@ -143,12 +160,12 @@ const ActorTables *actor_tables(Emit *e) {
 
 /* Walks code in order; *written: an array of the state may have been changed or dropped by now. False
    if a fault may come after that. */
-static bool stays_whole(const IrFunc *f, const IrRegion *region, bool *written);
+static bool stays_whole(const Emit *e, const IrFunc *f, const IrRegion *region, bool *written);
 
-static bool op_stays_whole(const IrFunc *f, const IrOp *op, bool *written) {
+static bool op_stays_whole(const Emit *e, const IrFunc *f, const IrOp *op, bool *written) {
     if (op->kind == IR_IF) {
         bool then = *written, otherwise = *written;
-        if (!stays_whole(f, op->regions[0], &then) || !stays_whole(f, op->regions[1], &otherwise))
+        if (!stays_whole(e, f, op->regions[0], &then) || !stays_whole(e, f, op->regions[1], &otherwise))
             return false;
         *written = then || otherwise;
         return true;
@@ -156,29 +173,29 @@ static bool op_stays_whole(const IrFunc *f, const IrOp *op, bool *written) {
     bool writes = op->consumed != 0 && !(op->kind == IR_RT && op->imm == RT_PUT);
     for (int r = 0; r < op->nregions; r++) {
         bool inside = *written || writes;
-        stays_whole(f, op->regions[r], &inside);
+        stays_whole(e, f, op->regions[r], &inside);
         writes |= inside;
     }
     bool checks_first = op->kind == IR_UPDATE; /* its index, before it writes */
-    if (ir_op_may_fault(f, op) && (*written || (writes && !checks_first)))
+    if ((ir_op_may_fault(f, op) || send_may_fault(e, f, op)) && (*written || (writes && !checks_first)))
         return false;
     *written |= writes;
     return true;
 }
 
-static bool stays_whole(const IrFunc *f, const IrRegion *region, bool *written) {
+static bool stays_whole(const Emit *e, const IrFunc *f, const IrRegion *region, bool *written) {
     bool whole = true;
     for (int i = 0, r = 0; i < region->ops.len; i++) {
         for (; r < region->releases.len && region->releases.at[r].after < i; r++)
             *written = true;
-        whole &= op_stays_whole(f, ir_op(f, region->ops.at[i]), written);
+        whole &= op_stays_whole(e, f, ir_op(f, region->ops.at[i]), written);
     }
     return whole;
 }
 
-bool actor_moves(const IrFunc *f) {
+bool actor_moves(const Emit *e, const IrFunc *f) {
     bool written = false;
-    return stays_whole(f, f->body, &written) && !actor_asks(f, f->body);
+    return stays_whole(e, f, f->body, &written) && !actor_asks(f, f->body);
 }
 
 bool actor_takes(const IrFunc *f, int64_t field) {

@@ -93,6 +93,11 @@ typedef struct {
     uint32_t first, count;
 } Population;
 
+/* The actor of a key. */
+typedef struct {
+    uint64_t key, ref; /* ref 0: no entry */
+} Virtual;
+
 /* How often an actor has faulted. */
 typedef struct {
     int64_t since;
@@ -109,6 +114,9 @@ typedef struct {
     uint32_t room;      /* for which the columns have memory */
     uint32_t *vacant;   /* numbers of actors that ended */
     uint32_t nvacant, vacant_room;
+    uint32_t *skips;    /* messages that each drops when they come, the oldest of a full mailbox */
+    Virtual *virtuals;  /* by key: a hash table */
+    uint32_t nvirtuals, virtuals_room;
     Population *populations; /* ascending */
     int32_t npopulations, populations_room;
 } Kind;
@@ -120,9 +128,31 @@ int64_t kind_spawn(Kind *kind, World *world, int64_t count);
 /* An actor's number may be given again. */
 void kind_vacate(Kind *kind, World *world, uint32_t index);
 Population kind_population(const Kind *kind, uint32_t index);
+/* The actor that was entered for a key last, or 0. */
+uint64_t virtual_find(const Kind *kind, uint64_t key);
+bool virtual_enter(Kind *kind, uint64_t key, uint64_t ref);
 uint32_t *life_of(const World *world, const Kind *kind, uint32_t index);
 /* Is the actor still the one the reference means, and has it not ended? */
 bool ref_is_alive(const World *world, uint64_t ref);
+
+/* How many messages wait for an actor, or NULL if there is no limit. */
+uint32_t *queued_of(const World *world, uint64_t ref);
+
+/* ---- mailbox.c: mailboxes with a limit ---- */
+
+/* Of actors that wait until a mailbox has room. */
+typedef struct {
+    uint64_t sender, receiver;
+} Blocked;
+
+/* A message for an actor that the runtime looks at first: drops it, handles it, or puts it aside. */
+void mailbox_take(World *world, uint64_t ref);
+/* Lets all senders go on. False: none was blocked. */
+bool mailbox_release_all(World *world);
+/* A message is in no mailbox any more, and was not handled. */
+void mailbox_dropped(World *world, const char *message);
+/* A message that the runtime sends is in one now. */
+void mailbox_added(World *world, const char *message);
 
 /* ---- timer.c ---- */
 
@@ -248,6 +278,8 @@ struct World {
     Timers timers;
     Asks asks;
     Stash stash;
+    Blocked *blocked;
+    int32_t nblocked, blocked_room;
     Frame *waiting;  /* handlers */
     Frame *finished; /* whose memory may still be in use for a moment */
     int64_t dropped; /* messages that nobody handled */

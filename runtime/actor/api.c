@@ -69,10 +69,15 @@ static void put_aside(World *world, uint64_t ref) {
 void rt_odd(GactCtx *ctx) {
     World *world = world_at(ctx);
     uint64_t ref = message_ref(world, world->worker->face->head);
-    if (ref_is_alive(world, ref))
+    if (!ref_is_alive(world, ref)) {
+        message_drop(world, "has stopped");
+        return;
+    }
+    uint32_t life = *life_of(world, &world->kinds[ref_actor(ref)], ref_index(ref));
+    if ((life & GACT_LIFE_WAITS) || stash_has(&world->stash, ref))
         put_aside(world, ref);
     else
-        message_drop(world, "has stopped");
+        mailbox_take(world, ref);
 }
 
 void rt_detach(GactCtx *ctx, GactBuf *buf) {
@@ -92,6 +97,17 @@ int64_t rt_spawn(GactCtx *ctx, const GactSite *site, int32_t actor, int64_t coun
         fault_raise(ctx, site, "memory", "memory is exhausted: there is no room for %lld actors",
                     (long long)count);
     return first;
+}
+
+int64_t rt_find(GactCtx *ctx, int32_t actor, uint64_t key) {
+    World *world = world_of(thread_of(ctx)->run);
+    uint64_t ref = world ? virtual_find(&world->kinds[actor], key) : 0;
+    return ref && ref_is_alive(world, ref) ? (int64_t)ref : 0;
+}
+
+void rt_enter(GactCtx *ctx, const GactSite *site, int32_t actor, uint64_t key, int64_t who) {
+    if (!virtual_enter(&world_at(ctx)->kinds[actor], key, (uint64_t)who))
+        fault_raise(ctx, site, "memory", "memory is exhausted: no room for a virtual actor");
 }
 
 void rt_peers(GactCtx *ctx, uint64_t self, int64_t out[2]) {
@@ -167,7 +183,7 @@ static bool wait_some(World *world, int64_t deadline) {
     if (next > deadline)
         next = deadline;
     if (next == INT64_MAX)
-        return frames_break(world);
+        return mailbox_release_all(world) || frames_break(world);
     world->clock->sleep_until(world->clock->data, next);
     return true;
 }

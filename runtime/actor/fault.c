@@ -55,6 +55,7 @@ void message_drop(World *world, const char *why) {
     char *message = face->head;
     if (why)
         fail_asker(world, message, why);
+    mailbox_dropped(world, message);
     message_release(world, message);
     face->head += message_bytes(world, message);
     world->dropped++;
@@ -101,6 +102,7 @@ void actor_replay(World *world, uint64_t ref) {
 static void drop_stashed(World *world, uint64_t ref) {
     for (Stashed *kept; (kept = stash_take(&world->stash, ref)); free(kept)) {
         fail_asker(world, kept->message, "has stopped");
+        mailbox_dropped(world, kept->message);
         message_release(world, kept->message);
         world->dropped++;
     }
@@ -135,6 +137,7 @@ static void drop_staged(Worker *w) {
         uint64_t wanted = message_wanted(world, p);
         if (wanted)
             ask_fail(world, wanted, "the question was never sent");
+        mailbox_dropped(world, p);
         message_release(world, p);
         p += message_bytes(world, p);
     }
@@ -147,6 +150,13 @@ static const char *end_message(Worker *w) {
     Frame *frame = w->frame;
     char *message = frame ? frame->message : w->replayed ? w->replayed : w->face->head;
     const char *name = world->image->messages[word_number(load_word(message))].name;
+    for (; w->face->run > 1; w->face->run--) { /* of those that the handler has got together */
+        char *next = message + message_bytes(world, message);
+        fail_asker(world, message, "has faulted");
+        mailbox_dropped(world, next);
+        message_release(world, message);
+        w->face->head = message = next;
+    }
     fail_asker(world, message, "has faulted");
     message_release(world, message);
     if (!w->is_resumed && !w->replayed)

@@ -50,6 +50,8 @@ void kind_close(Kind *kind, World *world) {
     free(kind->populations);
     free(kind->parents);
     free(kind->faults);
+    free(kind->skips);
+    free(kind->virtuals);
 }
 
 static bool make_room(Kind *kind, World *world, uint32_t wanted) {
@@ -65,6 +67,43 @@ static bool make_room(Kind *kind, World *world, uint32_t wanted) {
     return true;
 }
 
+/* ---- virtual actors ---- */
+
+static Virtual *virtual_place(const Kind *kind, uint64_t key) {
+    uint64_t at = (key * 0x9e3779b97f4a7c15u) >> 32;
+    for (;; at++) {
+        Virtual *v = &kind->virtuals[at & (kind->virtuals_room - 1)];
+        if (!v->ref || v->key == key)
+            return v;
+    }
+}
+
+uint64_t virtual_find(const Kind *kind, uint64_t key) {
+    return kind->virtuals_room ? virtual_place(kind, key)->ref : 0;
+}
+
+bool virtual_enter(Kind *kind, uint64_t key, uint64_t ref) {
+    if (2 * (kind->nvirtuals + 1) > kind->virtuals_room) {
+        Kind old = *kind;
+        kind->virtuals_room = old.virtuals_room ? old.virtuals_room * 2 : 64;
+        kind->virtuals = calloc(kind->virtuals_room, sizeof *kind->virtuals);
+        if (!kind->virtuals) {
+            *kind = old;
+            return false;
+        }
+        for (uint32_t k = 0; k < old.virtuals_room; k++)
+            if (old.virtuals[k].ref)
+                *virtual_place(kind, old.virtuals[k].key) = old.virtuals[k];
+        free(old.virtuals);
+    }
+    Virtual *v = virtual_place(kind, key);
+    kind->nvirtuals += v->ref == 0;
+    *v = (Virtual){key, ref};
+    return true;
+}
+
+/* ---- spawning ---- */
+
 static bool add_population(Kind *kind, uint32_t first, uint32_t count) {
     if (kind->npopulations == kind->populations_room) {
         int32_t room = kind->populations_room ? kind->populations_room * 2 : 8;
@@ -76,6 +115,13 @@ static bool add_population(Kind *kind, uint32_t first, uint32_t count) {
     }
     kind->populations[kind->npopulations++] = (Population){first, count};
     return true;
+}
+
+uint32_t *queued_of(const World *world, uint64_t ref) {
+    const Kind *kind = &world->kinds[ref_actor(ref)];
+    if (!kind->info->capacity)
+        return NULL;
+    return (uint32_t *)*column_of(world, kind, kind->info->ncolumns - 1) + ref_index(ref);
 }
 
 /* Where faults of these actors may come to who spawned them. */

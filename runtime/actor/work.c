@@ -59,6 +59,7 @@ static bool is_over(World *world, const Timer *timer) {
 
 static void fire(World *world, Timer timer) {
     memcpy(work_room(world, timer.bytes), timer.message, (size_t)timer.bytes);
+    mailbox_added(world, timer.message);
     work_sent(world, timer.bytes);
     if (timer.period) {
         timer.due += timer.period;
@@ -96,6 +97,8 @@ void work_all(World *world, bool and_timers) {
         if (!is_idle(world->worker)) {
             if (!work_some(world->worker))
                 fault_throw(&world->run->main, world->run->main.pending);
+        } else if (mailbox_release_all(world)) {
+            continue;
         } else if (and_timers && next != INT64_MAX) {
             world->clock->sleep_until(world->clock->data, next);
         } else if (next != INT64_MAX || !frames_break(world)) {

@@ -19,6 +19,7 @@ static bool worker_open(Worker *w, World *world) {
         return false;
     memset(w->face, 0, bytes);
     w->face->budget = BUDGET;
+    w->face->run = 1;
     w->thread.ctx = run->main.ctx;
     w->thread.ctx.serial = 1;
     w->thread.ctx.device = NULL;
@@ -129,6 +130,7 @@ void world_close(World *world) {
     world->run->main.ctx.worker = NULL;
     world->run->world = NULL;
     free(world->kinds);
+    free(world->blocked);
     free(w);
     free(world);
 }
