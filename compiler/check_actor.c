@@ -176,7 +176,14 @@ static IrId part_self(const Part *p) {
     return p->func->body->params.at[0];
 }
 
+static const Decl *state_decl(const Part *p, int k);
+
+/* Field k is value; a state keeps its written sizes. */
 static void put_field(Checker *ck, const Part *p, int k, IrId value) {
+    const TypeExpr *te = k < p->actor->nparams ? NULL : state_decl(p, k)->constant.type;
+    if (te && te->kind == TE_ARRAY)
+        value = coerce_written(ck, val(p->actor->fields[k], value), te, state_decl(p, k)->name_span,
+                               false, "this state").id;
     IrId args[] = {ir_i64(&ck->b, p->actor->number), ir_i64(&ck->b, k), part_self(p), value};
     ir_rt(&ck->b, RT_PUT, type_unit(ck->ts), args, 4);
 }
@@ -267,6 +274,29 @@ static void check_init(Checker *ck, IrActor *actor) {
 
 /* ---- the state in a handler ---- */
 
+/* The declaration of field k, a state. */
+static const Decl *state_decl(const Part *p, int k) {
+    int n = p->actor->nparams;
+    for (int i = 0; i < p->decl->actor.items.len; i++)
+        if (p->decl->actor.items.at[i]->kind == DECL_STATE && n++ == k)
+            return p->decl->actor.items.at[i];
+    return NULL;
+}
+
+/* A state whose sizes are written as constants always has them. */
+static void assume_sizes(Checker *ck, const TypeExpr *te, Val v) {
+    int axis = 0;
+    for (; te && te->kind == TE_ARRAY && axis < v.type->rank; te = te->array.elem)
+        for (int i = 0; i < te->array.dims.len && axis < v.type->rank; i++, axis++) {
+            const Expr *dim = te->array.dims.at[i];
+            bool is_const = dim->kind == EXPR_INT || (dim->kind == EXPR_NAME && !local_find(ck, dim->name));
+            int64_t size;
+            Val known = is_const ? check_expr(ck, dim) : (Val){0};
+            if (is_const && !is_poison(ck, known) && fold_const(ck, known, &size))
+                ck_assume_dim(ck, v.id, 0, axis, ir_i64(&ck->b, size));
+        }
+}
+
 static void take_field(Checker *ck, Part *p, int k, bool is_var, const Param *param, Span span) {
     Type *type = p->actor->fields[k];
     IrId args[] = {ir_i64(&ck->b, p->actor->number), ir_i64(&ck->b, k), part_self(p)};
@@ -274,6 +304,8 @@ static void take_field(Checker *ck, Part *p, int k, bool is_var, const Param *pa
     p->taken[k] = v.id;
     if (param)
         v = bind_value(ck, param, v);
+    else if (type->kind == TYPE_ARRAY && state_decl(p, k)->constant.type)
+        assume_sizes(ck, state_decl(p, k)->constant.type, v);
     p->locals[k] = local_add(ck, p->actor->names[k], v, span, is_var);
     ck->locals.at[p->locals[k]].used = true;
 }
