@@ -319,7 +319,7 @@ static int fit_array(Checker *ck, const TypeExpr *te, Type *type, const NameList
     if (type->kind == TYPE_VAR)
         return type->var == VAR_ANY ? 2 : 0;
     if (is_view_record(type))
-        return least(2, type_fit(ck, te, type_resolve(ck->ts, type->items[0]), generics));
+        return least(1, type_fit(ck, te, type_resolve(ck->ts, type->items[0]), generics));
     if (rank == 1 && is_tuple_of_functions(ck, type))
         return is_generic(generics, te->array.elem);
     if (type->kind == TYPE_TUPLE && type->count && rank == 1) {
