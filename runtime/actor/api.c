@@ -1,6 +1,8 @@
 /* What compiled code calls for actors. */
 #include "api.h"
 
+#include "hlc.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,6 +125,11 @@ void rt_stop(GactCtx *ctx, uint64_t who) {
 }
 
 /* ---- time ---- */
+
+uint64_t rt_stamp(GactCtx *ctx) {
+    const Clock *clock = world_at(ctx)->clock;
+    return ctx->worker->clock = hlc_tick(ctx->worker->clock, clock->wall_us(clock->data));
+}
 
 void rt_later(GactCtx *ctx, const char *message, int64_t bytes, int64_t delay) {
     World *world = world_at(ctx);

@@ -18,6 +18,8 @@ void rt_reply(GactCtx *ctx, uint64_t wanted, const void *reply);
 char *rt_await(GactCtx *ctx, const GactSite *site, int64_t ask, int64_t within);
 void rt_answered(GactCtx *ctx, int64_t ask);
 void rt_stop(GactCtx *ctx, uint64_t who);
+/* now() where there are actors. */
+uint64_t rt_stamp(GactCtx *ctx);
 int32_t rt_full(GactCtx *ctx, const GactSite *site, uint64_t who, uint64_t wanted);
 int64_t rt_find(GactCtx *ctx, int32_t actor, uint64_t key);
 void rt_enter(GactCtx *ctx, const GactSite *site, int32_t actor, uint64_t key, int64_t who);
