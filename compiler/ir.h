@@ -136,6 +136,15 @@ typedef struct {
 typedef struct IrRegion IrRegion;
 typedef struct IrFunc IrFunc;
 
+/* Ops from … to - 1 of a function, as far as they are still there, came as the code of another of scalars, which
+   gives `value` for these args. */
+typedef struct {
+    IrId from, to, value;
+    IrFunc *func;
+    IrId args[3];
+    int nargs;
+} IrPutIn;
+
 /* A value that the plan pass wants released: every buffer in its slots is counted down. */
 typedef struct {
     int after; /* index in ops; -1: at the region's start; ops.len: at its end, when the results that
@@ -224,6 +233,7 @@ struct IrFunc {
     Type *result;
     VEC(IrOp) ops; /* by IrId; ops.at[0] is unused */
     VEC(IrNode) nodes; /* nodes.at[0] is unused */
+    VEC(IrPutIn) put_in; /* by math, in order */
     bool is_recursive, has_effect;
     bool is_inlined; /* no call is left */
     bool is_lanewise; /* scalars in and out, no fault and no effect: vectors call it */

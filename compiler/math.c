@@ -9,6 +9,8 @@
    written. */
 #include "compiler.h"
 
+#include <string.h>
+
 enum { SMALL = 100 }; /* ops of a function that is put in wherever it is needed */
 
 static const char *const files[IR_CONST] = {
@@ -206,6 +208,17 @@ static IrId fold(Walk *w, const Entry *entry, const IrId *args, int n) {
     return ir_const_bits(f, value, &bits) ? ir_bits_const(&w->b, ir_type(f, value), bits) : IR_NONE;
 }
 
+static IrId put_in_code(Walk *w, IrFunc *func, const IrId *args, int n) {
+    IrFunc *f = w->b.func;
+    IrPutIn p = {.from = f->ops.len, .func = func, .nargs = n};
+    p.value = ir_inline(&w->b, func, args);
+    p.to = f->ops.len;
+    memcpy(p.args, args, (size_t)n * sizeof *args);
+    if (p.value >= p.from)
+        vec_push(f->arena, &f->put_in, p);
+    return p.value;
+}
+
 /* The function's value at the builder's place. */
 static IrId put_in(Walk *w, Entry *entry, const IrId *args, int n) {
     Math *m = w->math;
@@ -218,7 +231,7 @@ static IrId put_in(Walk *w, Entry *entry, const IrId *args, int n) {
     if (folded)
         return folded;
     if (entry->size <= SMALL || entry->uses == 1)
-        return ir_inline(&w->b, entry->func, args);
+        return put_in_code(w, entry->func, args, n);
     entry->func->is_lanewise = true;
     if (!entry->is_listed)
         vec_push(m->c->arena, &m->c->ir->funcs, entry->func);

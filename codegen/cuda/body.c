@@ -155,6 +155,7 @@ static void op_check(Cu *cu, IrId id) {
 typedef struct {
     const char *const *cols; /* pairs */
     const char *at;
+    const char *name; /* of what is loaded */
     int col; /* the next column */
     const char **out;
 } Cursor;
@@ -198,12 +199,14 @@ static void load_part(Cu *cu, Cursor *c, Type *elem) {
     } else if (layout_is_array(elem)) {
         load_list(cu, c, layout_of(cu->e, elem));
     } else {
-        *c->out++ = load_text(cu, cu_type(cu, elem), arena_printf(cu->arena, "%s[%s]", next_data(c), c->at));
+        const char *name = cu_name(cu, c->name);
+        cu_line(cu, "const %s %s = %s[%s];", cu_type(cu, elem), name, next_data(c), cu_bare(cu, c->at));
+        *c->out++ = name;
     }
 }
 
-void cu_load(Cu *cu, Type *elem, const char *const *cols, const char *at, const char **out) {
-    Cursor c = {.cols = cols, .at = at, .out = out};
+void cu_load(Cu *cu, Type *elem, const char *const *cols, const char *at, const char *name, const char **out) {
+    Cursor c = {.cols = cols, .at = at, .name = name, .out = out};
     load_part(cu, &c, layout_of(cu->e, elem)->type);
 }
 
@@ -250,7 +253,7 @@ static void op_index(Cu *cu, IrId id) {
     const char *place = place_of(cu, op, l, v->s, op->args + 1, n);
     const char **out = cu_slots(cu, r->nslots);
     if (n == l->rank) {
-        cu_load(cu, l->elem, v->s + l->rank, place, out);
+        cu_load(cu, l->elem, v->s + l->rank, place, cu_element_name(cu, op->args[0]), out);
     } else {
         for (int k = n; k < l->rank; k++)
             out[k - n] = v->s[k];
@@ -390,7 +393,7 @@ static void assign(Cu *cu, const IrRegion *region, const char **const *names) {
         int n = cu_layout(cu, region->results.at[k])->nslots;
         for (int i = 0; i < n; i++)
             if (names[k][i] && values[k][i] && strcmp(values[k][i], names[k][i]))
-                cu_line(cu, "%s = %s;", names[k][i], values[k][i]);
+                cu_line(cu, "%s = %s;", names[k][i], cu_bare(cu, values[k][i]));
     }
 }
 
@@ -514,6 +517,11 @@ static void op_loop(Cu *cu, IrId id) {
 void cu_count_uses(Cu *cu, const IrRegion *region, int weight) {
     for (int k = 0; k < region->ops.len; k++) {
         const IrOp *op = ir_op(cu->ir, region->ops.at[k]);
+        const IrPutIn *call = cu->library[region->ops.at[k]];
+        for (int i = 0; call && i < call->nargs && call->value == region->ops.at[k]; i++)
+            cu->uses[call->args[i]] += weight;
+        if (call)
+            continue;
         for (int i = 0; i < op->nargs; i++)
             cu->uses[op->args[i]] += weight;
         for (int r = 0; r < op->nregions; r++)
@@ -537,6 +545,7 @@ Cu cu_enter(Cu *cu, const IrFunc *ir, Buf *code) {
     inner.uses = NEW_ARRAY(cu->arena, int, ir->ops.len + 1);
     inner.inner = NEW_ARRAY(cu->arena, char, ir->ops.len + 1);
     memset(inner.inner, 1, (size_t)ir->ops.len);
+    cu_find_library(&inner, (IrRegion *const[]){ir->body}, 1);
     cu_count_uses(&inner, ir->body, 1);
     return inner;
 }
@@ -553,10 +562,9 @@ void cu_leave(Cu *cu, Cu *inner) {
 }
 
 /* Writes a called function of scalars; its name. */
-static const char *function_of(Cu *cu, const IrOp *op) {
-    const IrFunc *callee = op->callee;
+static const char *function_of(Cu *cu, const IrFunc *callee, const IrOp *op) {
     const char *name = arena_printf(cu->arena, "gact_");
-    for (const char *c = callee->name; *c; c++)
+    for (const char *c = callee->name + (*callee->name == '_'); *c; c++)
         name = arena_printf(cu->arena, "%s%c", name, *c == '.' ? '_' : *c);
     for (int k = 0; k < cu->functions.len; k++)
         if (!strcmp(cu->functions.at[k], name))
@@ -569,6 +577,7 @@ static const char *function_of(Cu *cu, const IrOp *op) {
     }
     Buf code = {.arena = cu->arena}, head = {.arena = cu->arena};
     Cu inner = cu_enter(cu, callee, &code);
+    inner.counter = 0;
     for (int k = 0; k < callee->body->params.len; k++) {
         IrId p = callee->body->params.at[k];
         Layout *l = cu_layout(&inner, p);
@@ -589,10 +598,11 @@ static const char *function_of(Cu *cu, const IrOp *op) {
         Text *v = cu_value(&inner, callee->body->results.at[0]);
         const char *type = cu_struct(&inner, r);
         if (v->s)
-            cu_line(&inner, "return %s;", cu_make(&inner, r, v->s));
+            cu_line(&inner, "return %s;", cu_bare(&inner, cu_make(&inner, r, v->s)));
         buf_printf(&inner.helpers, "#ifndef GX_HAS_%s\n#define GX_HAS_%s\nGX_DEV %s %s(%s) {\n%s}\n#endif\n\n",
                    name, name, type, name, buf_text(&head), buf_text(&code));
     }
+    inner.counter = cu->counter;
     cu_leave(cu, &inner);
     return name;
 }
@@ -600,13 +610,13 @@ static const char *function_of(Cu *cu, const IrOp *op) {
 static void op_call(Cu *cu, IrId id) {
     const IrOp *op = ir_op(cu->ir, id);
     Layout *l = cu_layout(cu, id);
-    const char *name = function_of(cu, op);
+    const char *name = function_of(cu, op->callee, op);
     Buf text = {.arena = cu->arena};
     buf_printf(&text, "%s(", name);
     for (int k = 0, n = 0; k < op->nargs; k++) {
         Text *v = cu_value(cu, op->args[k]);
         for (int i = 0; v->s && i < v->n; i++, n++)
-            buf_printf(&text, "%s%s", n ? ", " : "", v->s[i]);
+            buf_printf(&text, "%s%s", n ? ", " : "", cu_bare(cu, v->s[i]));
     }
     buf_puts(&text, ")");
     if (cu->out->why)
@@ -616,6 +626,20 @@ static void op_call(Cu *cu, IrId id) {
     for (int k = 0; k < l->nslots; k++)
         s[k] = cu_member(cu, l, v, k);
     cu_set(cu, id, s, l->nslots);
+}
+
+static void library_call(Cu *cu, const IrPutIn *call) {
+    const IrOp *op = ir_op(cu->ir, call->value);
+    Buf text = {.arena = cu->arena};
+    buf_printf(&text, "%s(", function_of(cu, call->func, op));
+    for (int k = 0; k < call->nargs; k++)
+        buf_printf(&text, "%s%s", k ? ", " : "", cu_bare(cu, cu_scalar(cu, call->args[k])));
+    buf_puts(&text, ")");
+    if (cu->out->why)
+        return;
+    const char **s = cu_slots(cu, 1);
+    s[0] = cu_keep(cu, call->value, cu_type(cu, op->type), buf_text(&text));
+    cu_set(cu, call->value, s, 1);
 }
 
 static bool may_fault(const IrFunc *ir, const IrRegion *region) {
@@ -727,6 +751,12 @@ static void emit_one(Cu *cu, IrId id) {
 }
 
 void cu_ops(Cu *cu, const IrRegion *region) {
-    for (int k = 0; k < region->ops.len && !cu->out->why; k++)
-        emit_one(cu, region->ops.at[k]);
+    for (int k = 0; k < region->ops.len && !cu->out->why; k++) {
+        IrId id = region->ops.at[k];
+        const IrPutIn *call = cu->library[id];
+        if (!call)
+            emit_one(cu, id);
+        else if (call->value == id)
+            library_call(cu, call);
+    }
 }

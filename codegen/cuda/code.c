@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+extern const char device_prelude[]; /* lang/device.cuh and lang/device_forms.cuh */
+
 enum { OLDEST_ARCH = 75 }; /* of PTX where no architecture is asked for */
 
 typedef struct {
@@ -30,6 +32,41 @@ static Job job_for(const char *text, NvrtcForm form, int arch) {
 }
 
 /* ---- --emit ---- */
+
+static bool is_known(Buf *out, size_t prelude, const char *name, size_t len) {
+    const char *at = buf_text(out) + prelude;
+    while ((at = strstr(at, "// shared: ")))
+        if (!strncmp(at += strlen("// shared: "), name, len) && at[len] == '\n')
+            return true;
+    return false;
+}
+
+/* A kernel's text without the guards around what several kernels need: that stands where it is first needed. */
+static void print_kernel(Buf *out, size_t prelude, const CudaKernel *kernel) {
+    static const char guard[] = "#ifndef GX_HAS_", end[] = "#endif\n\n";
+    buf_printf(out, "\n// kernel %s\n", kernel->name);
+    const char *text = kernel->text;
+    for (const char *at; (at = strstr(text, guard));) {
+        buf_add(out, text, (size_t)(at - text));
+        const char *name = at + strlen(guard), *stop = strstr(at, end);
+        size_t len = strcspn(name, "\n");
+        const char *body = strchr(name + len + 1, '\n') + 1; /* behind the #define */
+        if (!is_known(out, prelude, name, len)) {
+            buf_printf(out, "// shared: %.*s\n", (int)len, name);
+            buf_add(out, body, (size_t)(stop - body));
+            buf_puts(out, "\n");
+        }
+        text = stop + strlen(end);
+    }
+    buf_puts(out, text);
+}
+
+void cuda_print(Buf *out, const Emit *e) {
+    buf_puts(out, device_prelude);
+    size_t prelude = out->len;
+    for (int k = 0; k < e->kernels.len; k++)
+        print_kernel(out, prelude, e->kernels.at[k]);
+}
 
 const char *cuda_print_code(Buf *out, const Emit *e) {
     const CodegenOptions *o = e->options;

@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-extern const char device_prelude[]; /* lang/device.cuh and lang/device_forms.cuh */
-
 /* ---- what is wanted ---- */
 
 static bool is_reduction(SinkKind kind) {
@@ -232,7 +230,7 @@ static void add_parameter(Writer *w, const Slot *slot, const char *text) {
 
 static void set_result(Writer *w, const Slot *slot, const char *text) {
     (void)slot;
-    cu_line(&w->cu, "y%d = %s;", w->nslots++, text ? text : "0");
+    cu_line(&w->cu, "y%d = %s;", w->nslots++, text ? cu_bare(&w->cu, text) : "0");
 }
 
 /* Calls visit for the slots of all sinks; notes where each begins. */
@@ -653,8 +651,8 @@ static const char *kernel_name(const Kernel *k) {
 static const char *assemble(Writer *w, const char *loops) {
     Cu *cu = &w->cu;
     Buf all = {.arena = cu->arena};
-    buf_printf(&all, "%sstruct %s_args {\n%s};\n\n%s%s%s", cu->types.len ? buf_text(&cu->types) : "", cu->name, buf_text(&cu->fields),
-               cu->helpers.len ? buf_text(&cu->helpers) : "", buf_text(&w->text), loops);
+    buf_printf(&all, "%sstruct %s_args {\n%s};\n\n%s%s%s", cu->types.len ? buf_text(&cu->types) : "",
+               cu->name, buf_text(&cu->fields), cu->helpers.len ? buf_text(&cu->helpers) : "", buf_text(&w->text), loops);
     return buf_text(&all);
 }
 
@@ -678,8 +676,10 @@ CudaKernel *cuda_kernel(Kernel *k) {
         char *inner = region_inner(k->f, k->op->regions[r]);
         for (int i = 0; i < ir->ops.len; i++)
             cu->inner[i] |= inner[i];
-        cu_count_uses(cu, k->op->regions[r], 1);
     }
+    cu_find_library(cu, k->op->regions, k->op->nregions);
+    for (int r = 0; r < k->op->nregions; r++)
+        cu_count_uses(cu, k->op->regions[r], 1);
     bool is_space = writer_count(k, SINK_MAP) + writer_count(k, SINK_HIST) == k->nsinks;
     cu->is_warp = is_space && wants_warp(k, k->body);
     open_arguments(w);
@@ -706,8 +706,3 @@ CudaKernel *cuda_kernel(Kernel *k) {
     return out;
 }
 
-void cuda_print(Buf *out, const Emit *e) {
-    buf_puts(out, device_prelude);
-    for (int k = 0; k < e->kernels.len; k++)
-        buf_printf(out, "\n// kernel %s\n%s", e->kernels.at[k]->name, e->kernels.at[k]->text);
-}

@@ -1,5 +1,5 @@
 /* The parts of the CUDA text generator: value.c names values and writes expressions, body.c the ops
-   of a point, nest.c kernels inside it, kernel.c the kernel around it. */
+   of a point, library.c which of them are calls, nest.c kernels inside it, kernel.c the kernel around it. */
 #ifndef GACT_CUDA_TEXT_H
 #define GACT_CUDA_TEXT_H
 
@@ -27,6 +27,7 @@ typedef struct {
     Text *values;  /* by IrId */
     int *uses;     /* by IrId, in the kernel: more than one forbids to write it in place */
     char *inner;   /* by IrId: defined in the kernel */
+    const IrPutIn **library; /* by IrId: the call that is written in the op's place, or NULL */
     const char *name;
     const char *fail; /* the statement that leaves a point that faults */
     const char *fault; /* the argument that says whether one has, or NULL */
@@ -59,6 +60,12 @@ const char *cu_scalar(Cu *cu, IrId id);
 void cu_set(Cu *cu, IrId id, const char **s, int n);
 const char **cu_slots(Cu *cu, int n);
 Layout *cu_layout(Cu *cu, IrId id);
+/* What the program calls a value: the binding it was made for, or the input it is; else "v". */
+const char *cu_source_name(Cu *cu, IrId id);
+/* A base for names of the array's elements. */
+const char *cu_element_name(Cu *cu, IrId array);
+/* An expression without the parentheses around all of it. */
+const char *cu_bare(Cu *cu, const char *expression);
 /* The expression of a scalar op, by the table. */
 const char *cu_expression(Cu *cu, IrKind kind, const Type *type, const char *const *args);
 /* Gives an expression a name if it is long or used more than once. */
@@ -74,11 +81,14 @@ const char *cu_struct(Cu *cu, const Layout *l);
 const char *cu_member(Cu *cu, const Layout *l, const char *variable, int k);
 const char *cu_make(Cu *cu, const Layout *l, const char *const *s);
 
+/* library.c: fills cu->library for these regions of cu->ir. */
+void cu_find_library(Cu *cu, IrRegion *const *regions, int nregions);
+
 /* body.c */
 void cu_ops(Cu *cu, const IrRegion *region);
 /* Stores slots at element `at` of columns. */
 void cu_store(Cu *cu, Type *elem, const char *const *data, const char *at, const char *const *s);
-void cu_load(Cu *cu, Type *elem, const char *const *cols, const char *at, const char **out);
+void cu_load(Cu *cu, Type *elem, const char *const *cols, const char *at, const char *name, const char **out);
 /* A function of an operator's region: T name(const args &a, T x, T y); of a pick's, it says whether y is
    better. */
 const char *cu_operator(Cu *cu, const IrRegion *op, const Layout *l, bool is_bool);

@@ -162,7 +162,9 @@ static bool is_taken(const char *name) {
         "register", "return", "short", "signed",  "sizeof",   "static",  "struct",  "switch",
         "template", "this",  "throw", "true",     "try",      "typedef", "typename", "union",
         "unsigned", "using", "virtual", "void",   "volatile", "while",   "and",     "or",
-        "not",    "xor",    "asm",    "catch",    "default",  "continue", "bf16",    "f16"};
+        "not",    "xor",    "asm",    "catch",    "default",  "continue", "i8",      "i16",
+        "i32",    "i64",    "u8",    "u16",       "u32",      "u64",     "f16",     "bf16",
+        "f32",    "f64"};
     for (int k = 0; k < ARRAY_LEN(words); k++)
         if (!strcmp(words[k], name))
             return true;
@@ -186,11 +188,16 @@ static const char *plain(Cu *cu, const char *name) {
 }
 
 const char *cu_name(Cu *cu, const char *base) {
-    return arena_printf(cu->arena, "%s%d", base, ++cu->counter);
+    bool is_numbered = isdigit((unsigned char)base[strlen(base) - 1]);
+    const char *name;
+    do
+        name = arena_printf(cu->arena, "%s%s%d", base, is_numbered ? "_" : "", ++cu->counter);
+    while (is_taken(name));
+    return name;
 }
 
 /* What the program calls a value: the binding it was made for, or the input it is. */
-static const char *source_name(Cu *cu, IrId id) {
+const char *cu_source_name(Cu *cu, IrId id) {
     const IrOp *op = ir_op(cu->ir, id);
     const IrRegion *body = cu->ir->body;
     for (int e = 0; op->kind == IR_PARAM && e < cu->e->m->entries.len; e++) {
@@ -200,8 +207,12 @@ static const char *source_name(Cu *cu, IrId id) {
                 return plain(cu, entry->inputs[k - 1].name);
     }
     if (op->kind == IR_DIM || op->kind == IR_GET || op->kind == IR_RESHAPE || op->kind == IR_INDEX)
-        return source_name(cu, op->args[0]);
+        return cu_source_name(cu, op->args[0]);
     return op->node ? plain(cu, cu->ir->nodes.at[op->node].name) : "v";
+}
+
+const char *cu_element_name(Cu *cu, IrId array) {
+    return cu->inner[array] ? "v" : cu_source_name(cu, array);
 }
 
 /* ---- arguments ---- */
@@ -278,7 +289,7 @@ static const char *later_text(Cu *cu, IrId id) {
     if (later_word(cu->k->f, id, &kernel, &result)) {
         GactDeviceArg arg = {.kind = GACT_ARG_LATER, .at = cu_word(cu, WORD_LATER, kernel, result, -1)};
         return arena_printf(cu->arena, "gx_of_word<%s>(*%s)", cu_type(cu, op->type),
-                            cu_field(cu, "const u64 *", source_name(cu, id), arg));
+                            cu_field(cu, "const u64 *", cu_source_name(cu, id), arg));
     }
     for (int k = 0; k < op->nargs; k++)
         args[k] = arena_printf(cu->arena, "(%s)", cu_scalar(cu, op->args[k]));
@@ -290,7 +301,7 @@ static const char *later_text(Cu *cu, IrId id) {
 static void capture(Cu *cu, IrId id) {
     Layout *l = cu_layout(cu, id);
     const IrOp *op = ir_op(cu->ir, id);
-    const char **s = cu_slots(cu, l->nslots), *base = source_name(cu, id);
+    const char **s = cu_slots(cu, l->nslots), *base = cu_source_name(cu, id);
     if (op->kind == IR_CONST) {
         s[0] = cu_const(cu, l->type, op->imm);
         cu_set(cu, id, s, 1);
@@ -357,13 +368,29 @@ static const char *plain_text(IrKind kind, const Type *type) {
     }
 }
 
+const char *cu_bare(Cu *cu, const char *s) {
+    size_t n = strlen(s);
+    int depth = 0;
+    if (*s != '(')
+        return s;
+    for (size_t k = 0; k + 1 < n; k++) {
+        depth += (s[k] == '(') - (s[k] == ')');
+        if (depth == 0)
+            return s;
+    }
+    return arena_printf(cu->arena, "%.*s", (int)n - 2, s + 1);
+}
+
 const char *cu_expression(Cu *cu, IrKind kind, const Type *type, const char *const *args) {
     Buf text = {.arena = cu->arena};
-    const char *t = plain_text(kind, type) ? plain_text(kind, type) : op_texts[kind];
+    const char *all = plain_text(kind, type) ? plain_text(kind, type) : op_texts[kind], *t = all;
     assert(t);
     for (; *t; t++) {
         if (*t == '%') {
-            buf_puts(&text, args[*++t - '0']);
+            const char *arg = args[t[1] - '0'];
+            bool is_arg = t > all && strchr("( ", t[-1]) && strchr(",)", t[2]) && (t[-1] == '(' || t[-2] == ',');
+            buf_puts(&text, is_arg && t[2] ? cu_bare(cu, arg) : arg);
+            t++;
         } else if (*t == '$') {
             buf_puts(&text, cu_type(cu, type));
             t++;
