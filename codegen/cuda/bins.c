@@ -287,7 +287,7 @@ static void write_start(Writer *w, const Out *o) {
     const char **s = cu_slots(cu, o->fold.l->nslots);
     cu_line(cu, "const auto start = [&](const i64 bin) -> %s {", type);
     cu->indent++;
-    cu_load(cu, o->l->elem, dest->s + o->l->rank, "bin", "old", s);
+    cu_load(cu, o->l->elem, dest->s + o->l->rank, "bin", "old_", s);
     cu_line(cu, "return %s;", cu_make(cu, o->fold.l, s));
     cu->indent--;
     cu_line(cu, "};");

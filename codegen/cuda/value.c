@@ -188,10 +188,9 @@ static const char *plain(Cu *cu, const char *name) {
 }
 
 const char *cu_name(Cu *cu, const char *base) {
-    bool is_numbered = isdigit((unsigned char)base[strlen(base) - 1]);
     const char *name;
     do
-        name = arena_printf(cu->arena, "%s%s%d", base, is_numbered ? "_" : "", ++cu->counter);
+        name = arena_printf(cu->arena, "%s%d", base, ++cu->counter);
     while (is_taken(name));
     return name;
 }
@@ -211,8 +210,8 @@ const char *cu_source_name(Cu *cu, IrId id) {
     return op->node ? plain(cu, cu->ir->nodes.at[op->node].name) : "v";
 }
 
-const char *cu_element_name(Cu *cu, IrId array) {
-    return cu->inner[array] ? "v" : cu_source_name(cu, array);
+const char *cu_element_name(Cu *cu, IrId array) { /* with an underscore no other name of ours has */
+    return cu->inner[array] ? "v" : arena_printf(cu->arena, "%s_", cu_source_name(cu, array));
 }
 
 /* ---- arguments ---- */
