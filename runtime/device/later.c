@@ -64,11 +64,8 @@ static Residence *enter(const Run *run) {
     return residence_enter(run->later[0].r->d, NULL);
 }
 
-void rt_collect(GactCtx *ctx) {
-    Run *run = thread_of(ctx)->run;
+static void collect(GactCtx *ctx, Run *run) {
     char text[DEVICE_ERROR] = "";
-    if (!run->nlater)
-        return;
     const GactSite *site = run->later[0].kernel->site;
     Residence *r = enter(run);
     DeviceStatus status = bring_results(r, run);
@@ -79,6 +76,13 @@ void rt_collect(GactCtx *ctx) {
     residence_leave(r);
     if (status)
         fault_raise(ctx, site, "device", "the device failed: %s", text);
+}
+
+/* Runs of the host ask often, and have nothing to wait for. */
+void rt_collect(GactCtx *ctx) {
+    Run *run = thread_of(ctx)->run;
+    if (run->nlater)
+        collect(ctx, run);
 }
 
 void rt_forget(GactCtx *ctx, GactSlot *results) {

@@ -47,6 +47,9 @@ dag worth(o: Order) -> (value: f64, next: Order) {
 /// A size that an input tells.
 dag repeated(n: i64, x: [n]f64) -> f64 = sum(x) * f64(n)
 
+/// A size for which the form for many instances has no type.
+dag doubled(n: i64, x: [2 * n]f64) -> f64 = sum(x) * f64(n)
+
 /// Of any length: made on the host.
 dag kept(x: [n]i64) -> [_]i64 = filter(x, v -> v % 3 == 0)
 @host
@@ -114,6 +117,7 @@ same 1 300 checked --each x=numbers.json
 same 1 200 ratios --each x=rows.json --in centre=17
 same 0 3 repeated --each n='[2, 2, 3]' --each x='[[1, 2], [3, 4], [5, 6, 7]]'
 same 1 2 repeated --each n='[2, 2, 3]' --each x='[[1, 2], [3], [5, 6, 7]]'
+same 0 0 doubled --each n='[1, 2]' --each x='[[1, 2], [3, 4, 5, 6]]'
 same 0 0 kept --each x=rows.json
 same 0 0 pinned --each x=numbers.json
 same 0 0 recolour --each grid='[]'
@@ -141,4 +145,6 @@ grep -q '^instances: 3 .*; 3 many at once, 0 again after faults$' many.err ||
     { echo "nothing tells why kept stays on the host" && failed=1; }
 "$GACTC" p.gact --each=pinned:x --explain -o many.gactx | grep -q 'instances run on the host, as it is pinned' ||
     { echo "nothing tells why pinned stays on the host" && failed=1; }
+"$GACTC" p.gact --each=doubled:n,x --explain -o many.gactx | grep -q 'instances run on the host, as their types do not fit' ||
+    { echo "nothing tells why doubled stays on the host" && failed=1; }
 exit $failed
