@@ -370,6 +370,7 @@ static Val call_instance(Checker *ck, const Decl *d, Args *args, const int *at) 
         if (d->fn.result && !has_fn_type(d->fn.result))
             inst->result = written_result(ck, d, args, at);
         fill_instance(ck, inst, args, at);
+        inst->func->is_shared = find_attr(&d->attrs, "shared") != NULL;
     }
     if (!inst->result) {
         Diag *e = ck_error(ck, DIAG_RECURSION_TYPE, args->span,
@@ -406,10 +407,13 @@ static bool has_literals(Checker *ck, const Args *args) {
     return false;
 }
 
-/* Large callees that come again with the same types are shared instead of evaluated again. */
+/* Large callees that come again with the same types are shared instead of evaluated again, and those
+   that say so. */
 static bool should_share(Checker *ck, const Decl *d, const Args *args, const int *at) {
     if (has_const_params(d) || has_literals(ck, args) || d->owner || d->kind == DECL_DAG)
         return false;
+    if (find_attr(&d->attrs, "shared"))
+        return true;
     Instance *inst = instance_find(ck, d, args, at);
     return inst && (inst->func || inst->size > SHARE_SIZE);
 }

@@ -54,6 +54,8 @@ static bool wants_inlining(Inliner *in, const IrOp *call) {
     const Callee *callee = callee_of(in->graph, call->callee);
     if (!callee || callee->state != DONE || callee->f->is_recursive)
         return false;
+    if (callee->f->is_shared && callee->calls > 1)
+        return false;
     if (callee->size > SMALL && callee->calls > 1) {
         compiler_remark(in->graph->c, REMARK_INLINE, call->span,
                         "%s is not inlined: it is large (%d operations) and called %d times",
