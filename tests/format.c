@@ -169,6 +169,10 @@ static void put_piece(Buf *out, const char *text, Piece piece) {
 static void edit(Arena *arena, const char *text, Buf *out) {
     static const char *const inserted[] = {"\n", " ", ";", " /* a */ ", " // b\n", "\n\n", "(", ")", "\n/// c\n"};
     PieceList pieces = find_pieces(arena, text);
+    if (pieces.len < 2) {
+        buf_puts(out, text);
+        return;
+    }
     int at = (int)random_below((uint64_t)pieces.len - 1), kind = (int)random_below(5);
     for (int k = 0; k < pieces.len; k++) {
         if (k != at) {

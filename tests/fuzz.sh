@@ -29,7 +29,7 @@ fuzz_one() {
         [ ! -d "$root/$folder" ] || seeds="$seeds $root/$folder"
     done
     words=
-    case $name in parse | front) words=-dict=$root/tests/fuzz/gact.dict ;; esac
+    case $name in parse | front | format) words=-dict=$root/tests/fuzz/gact.dict ;; esac
     cd "$found" || return 1
     # A folder each.
     # shellcheck disable=SC2086

@@ -28,7 +28,7 @@ enum { INDENT = 2, CONTINUED = 4, BEFORE_COMMENT = 2 };
 typedef struct {
     int indent;
     Buf text;
-    const char *comment; /* behind the text; NULL without one */
+    Buf comment; /* behind the text; empty without one */
     bool blank_before;
 } Line;
 
@@ -203,6 +203,8 @@ static bool would_join(const Formatter *f, int a, int b) {
     char last = token_end(f, a)[-1], first = *token_start(f, b);
     int kind = f->tokens.at[a].kind;
     bool number = kind == INT || kind == FLOAT || kind == FIELD_NUM;
+    if (f->tokens.at[b].kind == FORMAT) /* a colon stands before it */
+        return false;
     return (is_word(last) && is_word(first)) ||
            (number && f->tokens.at[b].kind == FIELD_NUM && kind != FIELD_NUM);
 }
@@ -292,10 +294,10 @@ static void add_text(Buf *out, const char *from, const char *to) {
             buf_add(out, at, 1);
 }
 
-static const char *comment_text(Formatter *f, const Comment *c) {
+static Buf comment_text(Formatter *f, const Comment *c) {
     Buf text = {.arena = f->arena};
     add_text(&text, c->from, c->to);
-    return buf_text(&text);
+    return text;
 }
 
 /* How far a line that begins with token i is indented. */
@@ -308,8 +310,8 @@ static int indent_of(Formatter *f, int i) {
         return in->content;
     if (kind == ELSE && in->choice >= 0)
         return in->choice;
-    if (!has_lines(in->kind))
-        return in->content;
+    if (!has_lines(in->kind)) /* the body of a lambda may stand below its head */
+        return f->last >= 0 && f->tokens.at[f->last].kind == ARROW ? in->base + INDENT : in->content;
     return in->statement + (f->last >= 0 && f->tokens.at[f->last].kind == '=' ? INDENT : in->continued);
 }
 
@@ -318,22 +320,29 @@ static int comment_indent(Formatter *f, int next) {
     return is_closer(f->tokens.at[next].kind) ? top(f)->content : indent_of(f, next);
 }
 
+/* Is token i a `}` on a line of its own? */
+static bool closes_broken(Formatter *f, int i) {
+    return f->tokens.at[i].kind == '}' && top(f)->kind == '{' && top(f)->is_broken;
+}
+
 /* Puts the comments before token i; true if the last one ends its line. */
 static bool put_comments(Formatter *f, int i, const Gap *gap) {
     bool ended = false;
     for (int k = 0; k < gap->comments.len; k++) {
         const Comment *c = &gap->comments.at[k];
-        const char *text = comment_text(f, c);
+        Buf text = comment_text(f, c);
         int after = k + 1 < gap->comments.len ? gap->comments.at[k + 1].newlines : gap->newlines;
-        bool ends = c->is_line || after > 0;
-        bool begins = c->newlines || !f->lines.len || ended || line_at_hand(f)->comment;
+        bool last = k + 1 == gap->comments.len;
+        bool ends = c->is_line || after > 0 || f->line_opens || (last && closes_broken(f, i));
+        bool begins = c->newlines || !f->lines.len || ended || line_at_hand(f)->comment.len;
         if (begins) {
             begin_line(f, comment_indent(f, i), c->newlines > 1);
-            buf_puts(&line_at_hand(f)->text, text);
+            buf_add(&line_at_hand(f)->text, text.at, text.len);
         } else if (ends) {
             line_at_hand(f)->comment = text;
         } else {
-            buf_printf(&line_at_hand(f)->text, " %s", text);
+            buf_puts(&line_at_hand(f)->text, " ");
+            buf_add(&line_at_hand(f)->text, text.at, text.len);
         }
         ended = ends;
     }
@@ -410,9 +419,9 @@ static bool is_unary_operator(const Formatter *f, int i) {
 /* Does token i begin a line? `gap` is what stands before it. */
 static bool begins_line(Formatter *f, int i, const Gap *gap, bool after_comment) {
     int kind = f->tokens.at[i].kind;
-    if (!f->lines.len || after_comment || line_at_hand(f)->comment || f->line_opens)
+    if (!f->lines.len || after_comment || line_at_hand(f)->comment.len || f->line_opens)
         return true;
-    if (kind == '}' && top(f)->kind == '{' && top(f)->is_broken)
+    if (closes_broken(f, i))
         return true;
     bool joins = kind == ELSE && f->tokens.at[f->last].kind == '}' && !gap->comments.len &&
                  line_at_hand(f)->text.len == 1; /* a `}` alone */
@@ -465,7 +474,7 @@ static int line_width(const Line *line) {
 /* The last of the lines from `first` on whose comments share a column. */
 static int comments_end(const Formatter *f, int first) {
     int end = first;
-    while (end + 1 < f->lines.len && f->lines.at[end + 1].comment && !f->lines.at[end + 1].blank_before &&
+    while (end + 1 < f->lines.len && f->lines.at[end + 1].comment.len && !f->lines.at[end + 1].blank_before &&
            f->lines.at[end + 1].indent == f->lines.at[first].indent)
         end++;
     return end;
@@ -475,7 +484,7 @@ static void write_lines(Formatter *f, Buf *out) {
     int shared = -1, col = 0; /* up to line `shared` comments begin in column `col` */
     for (int i = 0; i < f->lines.len; i++) {
         Line *line = &f->lines.at[i];
-        if (line->comment && i > shared) {
+        if (line->comment.len && i > shared) {
             shared = comments_end(f, i);
             col = 0;
             for (int k = i; k <= shared; k++)
@@ -486,8 +495,10 @@ static void write_lines(Formatter *f, Buf *out) {
             buf_puts(out, "\n");
         buf_printf(out, "%*s", line->text.len ? line->indent : 0, "");
         buf_add(out, line->text.at, line->text.len);
-        if (line->comment)
-            buf_printf(out, "%*s%s", col - line_width(line), "", line->comment);
+        if (line->comment.len) {
+            buf_printf(out, "%*s", col - line_width(line), "");
+            buf_add(out, line->comment.at, line->comment.len);
+        }
         buf_puts(out, "\n");
     }
 }
@@ -495,14 +506,17 @@ static void write_lines(Formatter *f, Buf *out) {
 /* ---- the same program? ---- */
 
 /* Its comments, one after the other. */
-static const char *all_comments(Formatter *f) {
+static Buf all_comments(Formatter *f) {
     Buf out = {.arena = f->arena};
     for (int i = 0; i < f->tokens.len; i++) {
         Gap gap = gap_before(f, i);
-        for (int k = 0; k < gap.comments.len; k++)
-            buf_printf(&out, "%s\n", comment_text(f, &gap.comments.at[k]));
+        for (int k = 0; k < gap.comments.len; k++) {
+            add_text(&out, gap.comments.at[k].from, gap.comments.at[k].to);
+            buf_puts(&out, "\n");
+        }
     }
-    return buf_text(&out);
+    buf_text(&out);
+    return out;
 }
 
 static Formatter formatter_new(Arena *arena, NameTable *names, Diags *diags, Source *source) {
@@ -532,7 +546,8 @@ static bool is_same(Formatter *f, NameTable *names, const char *tree, const char
     if (diags.errors || strcmp(tree, tree_text(f->arena, module)) != 0)
         return false;
     Formatter again = formatter_new(f->arena, names, &diags, source);
-    return strcmp(all_comments(f), all_comments(&again)) == 0;
+    Buf before = all_comments(f), after = all_comments(&again);
+    return before.len == after.len && !memcmp(before.at, after.at, before.len);
 }
 
 FormatStatus format_source(Arena *arena, NameTable *names, Diags *diags, Source *source, Buf *out) {

@@ -101,6 +101,7 @@ static cJSON *capabilities(const Server *s) {
     cJSON *sync = cJSON_AddObjectToObject(c, "textDocumentSync");
     cJSON_AddBoolToObject(sync, "openClose", true);
     cJSON_AddNumberToObject(sync, "change", 2); /* by ranges */
+    cJSON_AddBoolToObject(sync, "save", true);
     for (int i = 0; i < ARRAY_LEN(yes); i++)
         cJSON_AddBoolToObject(c, yes[i], true);
     cJSON_AddBoolToObject(cJSON_AddObjectToObject(c, "renameProvider"), "prepareProvider", true);
@@ -176,6 +177,16 @@ static void did_change(Server *s, const cJSON *params) {
     document_change(s, d, item_of(params, "contentChanges"),
                     cJSON_IsNumber(version) ? (int64_t)version->valuedouble : d->version + 1);
     changed(s, d);
+}
+
+/* Files have changed on disk, any of which may be imported. */
+static void files_changed(Server *s) {
+    for (int i = 0; i < s->documents.len; i++) {
+        Document *d = s->documents.at[i];
+        document_set(s, d, d->text, d->len, d->version);
+        d->is_due = true;
+        d->due_ms = now_ms() + SETTLE_MS;
+    }
 }
 
 static void did_close(Server *s, const cJSON *params) {
@@ -261,6 +272,8 @@ static void take_notification(Server *s, const char *method, const cJSON *params
         did_change(s, params);
     else if (!strcmp(method, "textDocument/didClose"))
         did_close(s, params);
+    else if (!strcmp(method, "textDocument/didSave") || !strcmp(method, "workspace/didChangeWatchedFiles"))
+        files_changed(s);
 }
 
 /* One message; false: exit. */

@@ -369,10 +369,34 @@ static Checked *read_report(const Document *d, char *text) {
     return NULL;
 }
 
+/* Other files of which the last check told something and this one does not are without mistakes. */
+static void clear_others(Server *s, const Document *d, const Checked *now) {
+    const cJSON *list;
+    const cJSON *before = d->checked ? d->checked->diagnostics : NULL;
+    cJSON_ArrayForEach(list, before) {
+        bool still = now && cJSON_GetObjectItemCaseSensitive(now->diagnostics, list->string);
+        if (still || document_find(s, list->string))
+            continue;
+        cJSON *none = cJSON_CreateArray();
+        publish(s, list->string, -1, none);
+        cJSON_Delete(none);
+    }
+}
+
+static void report_failure(Server *s, const Document *d) {
+    cJSON *params = cJSON_CreateObject();
+    cJSON_AddNumberToObject(params, "type", 1);
+    cJSON_AddStringToObject(params, "message", arena_printf(&s->report_arena, "the check of %s has ended early", d->path));
+    server_notify(s, "window/logMessage", params);
+}
+
 static void take_report(Server *s, Document *d) {
     Checked *checked = read_report(d, (char *)buf_text(&s->report));
-    if (!checked)
+    if (!checked) {
+        report_failure(s, d);
         return;
+    }
+    clear_others(s, d, checked);
     checked_free(d->checked);
     d->checked = checked;
     d->same_front = d->same_back = d->len;

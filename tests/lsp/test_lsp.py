@@ -307,6 +307,27 @@ def test_diagnostics(s):
     equal(s.client.published[shapes], [])
 
 
+def test_files(s):
+    """A file that is imported and not open changes on disk."""
+    equal(s.checked(), [])
+    path = os.path.join(s.root, "shapes.gact")
+    with open(path, "w") as out:
+        out.write(SHAPES.replace("area", "surface"))
+    s.client.versions.clear()
+    s.client.tell("workspace/didChangeWatchedFiles", {"changes": [{"uri": "file://" + path, "type": 2}]})
+    equal([d["range"]["start"]["line"] for d in s.checked()], [24])
+    has(s.labels("area(2"), "surface")
+    # A mistake in it, and its cure.
+    for text, count in [(SHAPES.replace("side * side", "side * sid"), 1), (SHAPES, 0)]:
+        with open(path, "w") as out:
+            out.write(text)
+        s.client.versions.clear()
+        s.client.tell("textDocument/didSave", {"textDocument": {"uri": s.uri}})
+        equal(s.checked(), [])
+        while len(s.client.published.get("file://" + path, [])) != count:
+            s.client.receive()
+
+
 def test_edits(s):
     """Changes by ranges, with characters of several bytes and units."""
     s.replace('main {\n  print("ä𝄞x")\n}\n')

@@ -14,6 +14,7 @@ async function start() {
   const run = { command: setting("path"), args: ["lsp"], transport: TransportKind.stdio };
   client = new LanguageClient("gact", "gact", { run, debug: run }, {
     documentSelector: [{ language: "gact", scheme: "file" }, { language: "gact", scheme: "untitled" }],
+    synchronize: { fileEvents: vscode.workspace.createFileSystemWatcher("**/*.gact") },
   });
   try {
     await client.start();
