@@ -61,6 +61,7 @@ static void add_message(Checker *ck, IrActor *actor, const Decl *h) {
     m->nargs = m->kind == MESSAGE_PLAIN ? h->fn.params.len : 0;
     m->args = NEW_ARRAY(ck->arena, Type *, m->nargs + 2);
     m->func = part_func(ck, actor, m->name, h->span);
+    m->func->is_handler = true;
     ir_param(m->func, m->func->body, basic(ck, TYPE_U64));  /* sender */
     ir_param(m->func, m->func->body, basic(ck, TYPE_HLC)); /* sent */
     declare_fault(ck, m);

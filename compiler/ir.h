@@ -237,6 +237,7 @@ struct IrFunc {
     bool is_recursive, has_effect;
     bool is_shared;   /* not inlined where it is called more than once */
     bool is_inlined; /* no call is left */
+    bool is_handler; /* of an actor */
     bool is_lanewise; /* scalars in and out, no fault and no effect: vectors call it */
     bool is_rare;     /* and it seldom runs: they call it for one lane after the other */
 };

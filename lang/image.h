@@ -205,6 +205,12 @@ typedef struct {
    The state of the actors of a type lies in columns: `life`, and one for each field, whose elements are
    structs of the field's slots. */
 typedef struct GactWorker GactWorker;
+/* An element of the state's arrays as it was before the handler at hand. */
+typedef struct {
+    void *at;
+    uint64_t old;
+    int64_t bytes;
+} GactUndo;
 struct GactWorker {
     char *head;        /* the message at hand: the oldest of this worker's own queue */
     char *tail;        /* where the next one goes; queues end where head is tail */
@@ -212,6 +218,7 @@ struct GactWorker {
     char *staged;      /* what the handler at hand has sent begins here, if it may fault */
     int64_t budget;    /* how many messages `drain` handles before it comes back */
     int64_t run;       /* how many messages from head on the handler at hand has got; 1 if not @batch */
+    GactUndo *undo, *undo_end; /* where the next goes, and the end of their room */
     uint64_t self;     /* whose handler runs; 0: none */
     uint64_t clock;    /* the last stamp */
     uint8_t *columns[]; /* by GactActorInfo.column; they stay where they are */
@@ -350,6 +357,9 @@ typedef struct GactApi {
     /* May a message be sent although the mailbox of who gets it is full? It is counted there. Faults if
        that is the policy; 0: it is dropped, and who wants the reply is told. */
     int32_t (*full)(GactCtx *ctx, const GactSite *site, uint64_t who, uint64_t wanted);
+    /* Makes room at worker->undo; forgets all. */
+    void (*undo_room)(GactCtx *ctx);
+    void (*undo_clear)(GactCtx *ctx);
     /* Virtual actors, by their keys. */
     int64_t (*find)(GactCtx *ctx, int32_t actor, uint64_t key);
     void (*enter)(GactCtx *ctx, const GactSite *site, int32_t actor, uint64_t key, int64_t who);

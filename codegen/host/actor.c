@@ -48,11 +48,30 @@ static LLVMValueRef field_place(Fn *f, const IrOp *op, const Layout *l) {
     return actor_element(f, actor_worker(f), column, slots_type(f->e, l), value_scalar(f, op->args[2]));
 }
 
+/* An array of the state that a handler changes in place: nobody else holds it. */
+static LLVMValueRef *own_field(Fn *f, const IrOp *op, Layout *l, LLVMValueRef p, LLVMValueRef const *s) {
+    LLVMValueRef *own = slots_new(f, l->nslots);
+    for (int k = 0; k < l->rank; k++)
+        own[k] = s[k];
+    array_own(f, l, site_memory(f, op), s, true, own + l->rank);
+    detach(f, l, own);
+    slots_store(f, l, p, own);
+    return own;
+}
+
+/* Is field k of the actor only put back where it was taken from? */
+static bool was_moved(Fn *f, int64_t field, const Layout *l) {
+    bool is_own = f->notes && layout_is_array(l->type) && l->is_regular;
+    return actor_takes(f->ir, field) && (is_own || actor_moves(f->e, f->ir));
+}
+
 static void emit_field(Fn *f, IrId id) {
     const IrOp *op = ir_op(f->ir, id);
     Layout *l = value_layout(f, id);
-    LLVMValueRef *s = slots_load(f, l, field_place(f, op, l));
-    if (op->imm == RT_TAKE && !actor_moves(f->e, f->ir))
+    LLVMValueRef p = field_place(f, op, l), *s = slots_load(f, l, p);
+    if (op->imm == RT_TAKE && f->notes && layout_is_array(l->type) && l->is_regular)
+        s = own_field(f, op, l, p, s);
+    else if (op->imm == RT_TAKE && !actor_moves(f->e, f->ir))
         slots_retain(f, l, s);
     value_set(f, id, s, l->nslots);
 }
@@ -68,8 +87,7 @@ static void emit_put(Fn *f, IrId id) {
         return;
     }
     LLVMValueRef *s = given(f, op, 3), p = field_place(f, op, l);
-    bool was_moved = actor_takes(f->ir, field) && actor_moves(f->e, f->ir);
-    LLVMValueRef *old = was_moved ? NULL : slots_load(f, l, p);
+    LLVMValueRef *old = was_moved(f, field, l) ? NULL : slots_load(f, l, p);
     slots_store(f, l, p, s);
     if (old)
         slots_release(f, l, old);

@@ -35,6 +35,10 @@ typedef struct ActorTables {
 const ActorTables *actor_tables(Emit *e);
 /* May the handler change taken arrays where they lie: does nothing fault once it has? */
 bool actor_moves(const Emit *e, const IrFunc *f);
+/* If not, may it change them all the same, as what was there before can be noted? */
+bool actor_notes(const Emit *e, const IrFunc *f);
+/* Before elements are stored: notes what is there. */
+void actor_note(Fn *f, const Layout *l, LLVMValueRef const *data, LLVMValueRef place);
 bool actor_takes(const IrFunc *f, int64_t field);
 LLVMValueRef actor_worker(Fn *f);
 LLVMValueRef actor_worker_place(Fn *f, LLVMValueRef worker, size_t offset);

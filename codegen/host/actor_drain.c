@@ -94,6 +94,14 @@ static void count_taken(Fn *f, const Envelope *v, LLVMValueRef worker, LLVMValue
     fn_set(f, p, fn_sub(f, fn_get(f, f->e->i32, p), LLVMConstInt(f->e->i32, 1, 0)));
 }
 
+/* What a handler that is done has noted is not needed. */
+static void clear_notes(Fn *f, const Envelope *v) {
+    Emit *e = f->e;
+    if (actor_notes(e, v->message->func))
+        api_call(f, offsetof(GactApi, undo_clear), fn_type(e->vd, 1, (LLVMTypeRef[]){e->ptr}),
+                 (LLVMValueRef[]){f->ctx}, 1);
+}
+
 /* handle(ctx, worker, message). */
 static LLVMValueRef handle_function(Emit *e, const Envelope *v) {
     Fn fn, *f = new_function(e, &fn, arena_printf(e->arena, "handle.%s", v->message->func->name),
@@ -111,6 +119,7 @@ static LLVMValueRef handle_function(Emit *e, const Envelope *v) {
     }
     if (v->message->is_batch) {
         emit_batch(f, v, worker, message, self);
+        clear_notes(f, v);
         LLVMBuildRetVoid(B);
         fn_end(f);
         return f->fn;
@@ -128,6 +137,7 @@ static LLVMValueRef handle_function(Emit *e, const Envelope *v) {
     for (int k = 0; k < n; k++)
         args[4 + k] = values[k];
     run_handler(f, v, message, args, n + 4);
+    clear_notes(f, v);
     LLVMBuildRetVoid(B);
     fn_end(f);
     return f->fn;

@@ -198,6 +198,61 @@ bool actor_moves(const Emit *e, const IrFunc *f) {
     return stays_whole(e, f, f->body, &written) && !actor_asks(f, f->body);
 }
 
+/* An array whose elements are noted one by one. */
+static bool is_noted_update(const IrFunc *f, const IrOp *op) {
+    const Type *array = ir_type(f, op->args[0]);
+    return op->kind == IR_UPDATE && array->kind == TYPE_ARRAY && op->nargs - 2 == array->rank &&
+           type_is_scalar(ir_follow(array->elem));
+}
+
+/* Does releasing this value never drop an array of the state? */
+static bool is_temporary(const IrFunc *f, IrId id) {
+    const IrOp *op = ir_op(f, id);
+    return op->kind == IR_KERNEL || op->kind == IR_LIST || op->kind == IR_CONCAT || op->kind == IR_STRING ||
+           op->kind == IR_SORT || op->kind == IR_CALL || (op->kind == IR_RT && op->imm != RT_TAKE);
+}
+
+static bool can_note(const IrFunc *f, const IrRegion *region) {
+    for (int r = 0; r < region->releases.len; r++)
+        if (!is_temporary(f, region->releases.at[r].value))
+            return false;
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        bool hands_on = op->kind == IR_FOR || op->kind == IR_LOOP || (op->kind == IR_RT && op->imm == RT_PUT);
+        if (op->consumed && !hands_on && !is_noted_update(f, op))
+            return false;
+        for (int r = 0; r < op->nregions; r++)
+            if (!can_note(f, op->regions[r]))
+                return false;
+    }
+    return true;
+}
+
+bool actor_notes(const Emit *e, const IrFunc *f) {
+    return f->is_handler && !actor_moves(e, f) && !actor_asks(f, f->body) && can_note(f, f->body);
+}
+
+void actor_note(Fn *f, const Layout *l, LLVMValueRef const *data, LLVMValueRef place) {
+    Emit *e = f->e;
+    LLVMValueRef worker = actor_worker(f);
+    LLVMValueRef undo_at = actor_worker_place(f, worker, offsetof(GactWorker, undo));
+    LLVMValueRef end = fn_get(f, e->ptr, actor_worker_place(f, worker, offsetof(GactWorker, undo_end)));
+    LLVMBasicBlockRef full = fn_block(f, "full"), room = fn_block(f, "room");
+    fn_unlikely(f, fn_cmp(f, LLVMIntNE, fn_get(f, e->ptr, undo_at), end), room, full);
+    fn_at(f, full);
+    api_call(f, offsetof(GactApi, undo_room), LLVMFunctionType(e->vd, &e->ptr, 1, 0), &f->ctx, 1);
+    fn_br(f, room);
+    fn_at(f, room);
+    int bytes = l->cols[0].bytes;
+    LLVMTypeRef word = LLVMIntTypeInContext(e->C, 8 * (unsigned)bytes);
+    LLVMValueRef undo = fn_get(f, e->ptr, undo_at), at = fn_at_bytes(f, bytes, data[0], place);
+    LLVMValueRef old = LLVMBuildZExtOrBitCast(B, fn_get(f, word, at), e->i64, "");
+    fn_set(f, undo, at);
+    fn_set(f, actor_worker_place(f, undo, offsetof(GactUndo, old)), old);
+    fn_set(f, actor_worker_place(f, undo, offsetof(GactUndo, bytes)), fn_int(f, bytes));
+    fn_set(f, undo_at, actor_worker_place(f, undo, sizeof(GactUndo)));
+}
+
 bool actor_takes(const IrFunc *f, int64_t field) {
     for (int i = 0; i < f->body->ops.len; i++) {
         const IrOp *op = ir_op(f, f->body->ops.at[i]);

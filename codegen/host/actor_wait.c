@@ -144,6 +144,7 @@ LLVMValueRef waiting_handler(Emit *e, const IrMessage *m) {
     fn_start(f, e, ir, code);
     Waiting waiting = {fn_block(f, "suspended"), fn_block(f, "ended"), NULL};
     f->waiting = &waiting;
+    f->is_host = true;
     LLVMValueRef handle = begin(f);
     emit_region(f, ir->body, parameters(f));
     region_hand_over(f, ir->body);

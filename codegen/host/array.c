@@ -1,5 +1,5 @@
 /* Arrays: elements in and out of columns, views, and ops that make new arrays of known size. */
-#include "emit.h"
+#include "actor.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -467,6 +467,8 @@ void emit_update(Fn *f, IrId id) {
         out[k] = s[k];
     array_own(f, l, site_memory(f, op), s, op_consumes(f, op, 0), out + l->rank);
     LLVMValueRef *data = array_data(f, l, out + l->rank), *v = value_of(f, op->args[1])->s;
+    if (f->notes && op_consumes(f, op, 0))
+        actor_note(f, l, data, place);
     if (is_element)
         elem_store(f, l->elem, data, place, v);
     else

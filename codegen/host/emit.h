@@ -173,6 +173,7 @@ typedef struct {
     bool is_output; /* what elem_store writes now is such a result */
     bool is_host;   /* nothing in here runs on a device: what it reads has been brought */
     struct Later *later; /* of the list of ops at hand, or NULL: nothing may wait */
+    bool notes;     /* a handler that notes what it changes in place, see actor.h */
     struct Waiting *waiting; /* a handler that may wait, see actor_wait.c; else NULL */
     bool is_spare;  /* the host's code of kernels that a device runs, unless it has no room: small, not
                        fast */

@@ -1,5 +1,5 @@
 /* Functions, regions, and the ops that are not arrays, kernels or control. */
-#include "emit.h"
+#include "actor.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -446,6 +446,8 @@ void emit_func(Emit *e, const IrFunc *ir) {
         for (int i = 0; i < l->nslots; i++)
             params[k][i] = LLVMGetParam(f->fn, at++);
     }
+    f->notes = actor_notes(e, ir);
+    f->is_host = ir->is_handler; /* workers have no device, and what they get has been brought */
     LLVMValueRef depth = ir->is_recursive ? enter(f) : NULL;
     emit_region(f, ir->body, params);
     region_hand_over(f, ir->body);

@@ -264,6 +264,7 @@ struct Worker {
     BufList live;
     Queue queue;
     GactWorker *face;
+    GactUndo *notes; /* the first */
     Frame *frame;   /* of the handler at hand, if it may wait */
     char *replayed; /* the message at hand, where it is none of the queue; NULL: it is that at head */
     bool is_resumed; /* nor is it there: the handler at hand goes on after a wait */

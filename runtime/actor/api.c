@@ -68,6 +68,24 @@ static void put_aside(World *world, uint64_t ref) {
     face->head += bytes;
 }
 
+void rt_undo_room(GactCtx *ctx) {
+    Worker *w = world_at(ctx)->worker;
+    size_t had = (size_t)(w->face->undo - w->notes), room = had ? 2 * had : 256;
+    GactUndo *grown = realloc(w->notes, room * sizeof *grown);
+    if (!grown) {
+        fputs("gact: no memory to note what a handler changes\n", stderr);
+        abort();
+    }
+    w->notes = grown;
+    w->face->undo = grown + had;
+    w->face->undo_end = grown + room;
+}
+
+void rt_undo_clear(GactCtx *ctx) {
+    Worker *w = world_at(ctx)->worker;
+    w->face->undo = w->notes;
+}
+
 void rt_odd(GactCtx *ctx) {
     World *world = world_at(ctx);
     uint64_t ref = message_ref(world, world->worker->face->head);

@@ -17,6 +17,8 @@ int64_t rt_ask(GactCtx *ctx, const GactSite *site, int32_t message, int64_t coun
 void rt_reply(GactCtx *ctx, uint64_t wanted, const void *reply);
 char *rt_await(GactCtx *ctx, const GactSite *site, int64_t ask, int64_t within);
 void rt_answered(GactCtx *ctx, int64_t ask);
+void rt_undo_room(GactCtx *ctx);
+void rt_undo_clear(GactCtx *ctx);
 void rt_stop(GactCtx *ctx, uint64_t who);
 /* now() where there are actors. */
 uint64_t rt_stamp(GactCtx *ctx);

@@ -171,9 +171,18 @@ static const char *end_message(Worker *w) {
     return name;
 }
 
+static void undo_all(Worker *w) {
+    for (GactUndo *u = w->face->undo; u > w->notes;) {
+        u--;
+        memcpy(u->at, &u->old, (size_t)u->bytes);
+    }
+    w->face->undo = w->notes;
+}
+
 void actor_faulted(Worker *w) {
     World *world = w->world;
     uint64_t self = w->face->self;
+    undo_all(w);
     drop_staged(w);
     heap_free_since(&w->thread, &w->live, 0);
     const char *message = end_message(w);

@@ -124,6 +124,7 @@ void world_close(World *world) {
     }
     if (w) {
         queue_close(&w->queue);
+        free(w->notes);
         free(w->face);
     }
     asks_free(world);
