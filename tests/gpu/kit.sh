@@ -73,7 +73,7 @@ run_array() {
     make_inputs "$work/inputs" || return
     # Words each.
     # shellcheck disable=SC2046,SC2086
-    $before "$gactrun" --device="$1" --metrics-file="$work/metrics" "$images/arrays/$2.gactx" run \
+    $before "$gactrun" --device="$1" --times="$work/times" "$images/arrays/$2.gactx" run \
         $given $(taken "$work/outputs") || return
     (cd "$work/outputs" && cksum ./*) && rm -r "$work/outputs"
 }
@@ -85,7 +85,7 @@ run_program() {
     pictures=pictures bytes=data/bytes
     : "$pictures $bytes"
     cd "$work/files" || return
-    eval "$before \"\$gactrun\" --device=\"\$1\" --metrics-file=\"\$work/metrics\" $4 \
+    eval "$before \"\$gactrun\" --device=\"\$1\" --times=\"\$work/times\" $4 \
         \"\$images/\$3.gactx\" $5" || return
     # The arguments as they are written.
     # shellcheck disable=SC2016
@@ -94,10 +94,10 @@ run_program() {
 }
 
 # run_line DEVICE NAME IMAGE OPTIONS ARGUMENTS: a run of the list, behind the command in `before`, with
-# its output in $work/out and $work/err, its exit status in `status`, gactrun's metrics in $work/metrics.
+# its output in $work/out and $work/err, its exit status in `status`, how often the device was called in $work/times.
 # The remark of a sanitizer on stacks that programs switch is no output.
 run_line() {
-    rm -f "$work/metrics"
+    rm -f "$work/times"
     case $2 in
     arrays/*) (run_array "$1" "${2#*/}") ;;
     *) (run_program "$@") ;;
