@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GACT_ABI_VERSION 8
+#define GACT_ABI_VERSION 9
 #define GACT_MAGIC       "GACTIMG1"
 
 /* ---- values ----
@@ -113,8 +113,12 @@ typedef enum {
                          address on the device */
     GACT_ARG_FROM,    /* the first of the points that are launched, and the one behind the last */
     GACT_ARG_TO,
-    GACT_ARG_FAULT,   /* an i32 that is not 0 once a point has faulted */
-    GACT_ARG_DONE     /* a u32 that is 0 when a kernel begins and must be 0 again when it ends */
+    GACT_ARG_FAULT,   /* two i32: not 0 once a point has faulted, and once its arena was too small */
+    GACT_ARG_DONE,    /* a u32 that is 0 when a kernel begins and must be 0 again when it ends */
+    GACT_ARG_ARENA,   /* memory for the arrays that points make, a slot for each thread or warp */
+    GACT_ARG_ARENA_BYTES, /* of a slot */
+    GACT_ARG_NEW      /* an array that is made once the phases before `sized` have told how many
+                         elements it has, in the result `at`; its buffer becomes the result `count` */
 } GactArgKind;
 typedef enum {
     GACT_UNIT_ONE,
@@ -128,7 +132,7 @@ typedef struct {
     int32_t bytes; /* of an element, or of a unit's scratch memory */
     int32_t unit;  /* GactUnit */
     int32_t zeroed; /* scratch memory is 0 at first */
-    int32_t one_more; /* IN: an element more than that, as offsets have; SCRATCH: a unit more */
+    int32_t one_more; /* IN, NEW: an element more than that, as offsets have; SCRATCH: a unit more */
     int32_t is_cut;   /* IN, OUT: it has as many elements as there are points, and point p has to do with element
                          p alone */
 } GactDeviceArg;
@@ -143,7 +147,7 @@ typedef enum {
 typedef struct {
     const char *name; /* of the function */
     int32_t grid;     /* GactGridKind */
-    int32_t pad;
+    int32_t has_points; /* its threads use their slots of scratch memory and of the arena */
 } GactDevicePhase;
 
 typedef struct {
@@ -160,7 +164,7 @@ typedef struct {
     int32_t is_later;      /* its results may stay on the device until `collect` */
     int32_t is_cut;        /* it can be launched for some of its chunks at a time; the last launch ends what it
                               adds up to */
-    int32_t pad;
+    int32_t sized;         /* phases after which NEW arrays are made; 0: there are none */
 } GactDeviceKernel;
 
 /* Code that gactc has made of the texts of all kernels, one after the other. */

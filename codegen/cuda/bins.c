@@ -39,7 +39,7 @@ static void open_last(Writer *w, Out *o, IrId dest) {
     GactDeviceArg arg = {.bytes = 8,
                          .unit = GACT_UNIT_WORD,
                          .zeroed = 1,
-                         .count = cu_word(&w->cu, WORD_COUNT, dest, 0, -1)};
+                         .count = cu_add_word(&w->cu, (CudaWord){WORD_COUNT, dest, 0, -1, o->l})};
     o->last = writer_scratch(w, "u64", "last", arg);
 }
 
@@ -76,7 +76,7 @@ void bins_open(Writer *w, Out *o, int i) {
         open_last(w, o, op->args[o->sink->arg]);
         return;
     }
-    o->fold = cu_fold(cu, op, o->sink);
+    o->fold = cu_fold(cu, op, o->sink, NULL);
     Text *zero = is_scatter ? NULL : cu_value(cu, op->args[o->sink->arg + 1]);
     if (cu->out->why || (zero && !zero->s))
         return;

@@ -37,6 +37,8 @@ typedef struct CudaKernel {
     VEC(GactDeviceArg) args;
     VEC(GactDevicePhase) phases;
     int nresults; /* words of results: of its reductions, in order; of a filter, how many it keeps */
+    int sized; /* phases before the sizes of what it makes are known; 0: they are known at once */
+    int takes; /* places that take memory of the arena */
     bool can_fault, is_cut; /* see GactDeviceKernel */
     const char *why; /* a device cannot run it, because …; NULL: it can */
     Span where;

@@ -3,7 +3,7 @@
 
    Maps alone: a thread a point, or a warp where the point has long loops. With sums and selections: a
    warp a chunk of 4096 points, then one block that combines the chunks. Scans and filters: pass.c.
-   Histograms and scatters: bins.c.
+   Histograms and scatters: bins.c. Lists, whose sizes are known when the points have run: lists.c.
 
    A point that faults says so in a flag and is left; nobody waits for it. The host then runs the kernel
    itself and finds the first fault. */
@@ -39,18 +39,59 @@ static const char *refuse(const Kernel *k) {
             if (bins_refuses(s))
                 return bins_refuses(s);
             break;
-        case SINK_LIST: return "it makes an irregular list";
-        case SINK_FLATMAP: return "it makes a list of unknown length";
+        case SINK_LIST:
+        case SINK_FLATMAP: break;
         case SINK_KIND_COUNT: UNREACHABLE();
         }
     }
     return NULL;
 }
 
+/* Can the lanes of a warp share an op of the point? */
+static bool is_shared(const Kernel *k, const IrRegion *region);
+
+static bool is_shared_kernel(const Kernel *k, const IrOp *op) {
+    const IrRegion *body = op->regions[0];
+    for (int i = 0; i < op->kernel->nsinks; i++) {
+        const IrSink *sink = &op->kernel->sinks[i];
+        const Type *yield = ir_type(k->f->ir, body->results.at[sink->yield]);
+        if ((sink->kind != SINK_MAP && !is_reduction(sink->kind)) || !type_is_flat(yield))
+            return false;
+    }
+    return true;
+}
+
+static bool is_shared_op(const Kernel *k, const IrOp *op) {
+    switch ((int)op->kind) {
+    case IR_KERNEL: return is_shared_kernel(k, op);
+    case IR_UPDATE:
+    case IR_CONCAT:
+    case IR_SORT:
+    case IR_TRY: return false;
+    case IR_LIST: return op->type->rank == 1 && type_is_flat(op->type->elem);
+    case IR_TAG: return op->type->kind != TYPE_ARRAY;
+    case IR_CALL: return op->callee->is_lanewise;
+    default: break;
+    }
+    for (int r = 0; r < op->nregions; r++)
+        if (!is_shared(k, op->regions[r]))
+            return false;
+    return true;
+}
+
+static bool is_shared(const Kernel *k, const IrRegion *region) {
+    for (int i = 0; i < region->ops.len; i++)
+        if (!is_shared_op(k, ir_op(k->f->ir, region->ops.at[i])))
+            return false;
+    return true;
+}
+
 /* Does the body have loops that are worth a warp? */
 static bool wants_warp(const Kernel *k, const IrRegion *body) {
     enum { FEW = 16 };
     const IrFunc *ir = k->f->ir;
+    if (!is_shared(k, body))
+        return false;
     for (int i = 0; i < body->ops.len; i++) {
         const IrOp *op = ir_op(ir, body->ops.at[i]);
         int64_t n;
@@ -73,8 +114,13 @@ static void open_output(Writer *w, Out *o, int i) {
     SinkKind kind = o->sink->kind;
     o->l = layout_of(cu->e, o->sink->type);
     o->is_row = kind == SINK_SCATTER ? o->l->rank > 1 : kind == SINK_MAP && o->l->rank > k->rank;
-    if (!o->l->is_regular) {
-        cu_no(cu, k->op->span, "it makes an irregular list");
+    o->is_built = lists_take(o);
+    if (!o->l->is_regular && (o->is_row || !o->is_built)) {
+        cu_no(cu, k->op->span, "it makes rows of lists");
+        return;
+    }
+    if (o->is_built) {
+        lists_open(w, o);
         return;
     }
     if (!o->is_row && o->yield->nslots != o->l->ncols) {
@@ -83,8 +129,8 @@ static void open_output(Writer *w, Out *o, int i) {
     }
     o->data = cu_slots(cu, o->l->ncols);
     for (int c = 0; c < o->l->ncols; c++) {
-        vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_BUF, 0, c, i});
-        vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_DATA, 0, c, i});
+        vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_BUF, 0, c, i, NULL});
+        vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_DATA, 0, c, i, NULL});
         GactDeviceArg arg = {.kind = GACT_ARG_OUT,
                              .at = cu->out->words.len - 2,
                              .bytes = o->l->cols[c].bytes};
@@ -109,15 +155,17 @@ static void open_sink(Writer *w, Out *o, int i) {
     SinkKind kind = o->sink->kind;
     if (!is_reduction(kind))
         open_output(w, o, i);
-    if (cu->out->why || kind == SINK_MAP)
-        return;
-    if (kind == SINK_FILTER)
+    if (cu->out->why || kind == SINK_MAP || kind == SINK_FILTER || o->is_built)
         return;
     if (bins_is(o)) {
         bins_open(w, o, i);
         return;
     }
-    o->fold = cu_fold(cu, k->op, o->sink);
+    if (!type_is_flat(o->yield->type)) {
+        cu_no(cu, k->op->span, "its result is an array a point");
+        return;
+    }
+    o->fold = cu_fold(cu, k->op, o->sink, NULL);
     Text *zero = cu_value(cu, k->op->args[o->sink->arg]);
     if (cu->out->why || !zero->s)
         return;
@@ -136,7 +184,8 @@ static bool can_be_cut(const Writer *w) {
     for (int i = 0; i < k->nsinks; i++) {
         const IrSink *sink = k->sinks[i].sink;
         bool is_row = sink->kind == SINK_MAP && sink->type->rank != k->rank;
-        if (is_row || (sink->kind != SINK_MAP && !is_reduction(sink->kind)))
+        bool is_list = sink->kind == SINK_MAP && !layout_of(w->cu.e, sink->type)->is_regular;
+        if (is_row || is_list || (sink->kind != SINK_MAP && !is_reduction(sink->kind)))
             return false;
     }
     return !w->cu.is_warp;
@@ -211,30 +260,41 @@ int writer_yields(const Out *o) {
     return ir_sink_yields(o->sink->kind) - o->is_row;
 }
 
+/* A slot of what the sinks take of a point: its type as text, NULL: it has none; and what the point gives. */
+typedef void SlotVisit(Writer *w, const char *type, const char *text);
+
 /* The slots of what sink o takes of a point: FILTER and HIST take two yields. */
-static void each_slot(Writer *w, const Out *o, void (*visit)(Writer *w, const Slot *slot, const char *text)) {
+static void each_slot(Writer *w, const Out *o, SlotVisit *visit) {
     Cu *cu = &w->cu;
     for (int k = 0; k < writer_yields(o); k++) {
         IrId id = cu->k->body->results.at[o->sink->yield + k];
         Layout *l = cu_layout(cu, id);
         Text *v = &cu->values[id];
-        for (int i = 0; i < l->nslots; i++)
-            visit(w, &l->slots[i], v->s ? v->s[i] : NULL);
+        const char **types = cu_types(cu, l);
+        for (int i = 0; i < l->nslots; i++, w->nslots++)
+            if (types[i])
+                visit(w, types[i], v->s ? v->s[i] : NULL);
     }
 }
 
-static void add_parameter(Writer *w, const Slot *slot, const char *text) {
+static void add_parameter(Writer *w, const char *type, const char *text) {
     (void)text;
-    buf_printf(&w->text, ", %s &y%d", cu_slot_type(&w->cu, slot), w->nslots++);
+    buf_printf(&w->text, ", %s &y%d", type, w->nslots);
 }
 
-static void set_result(Writer *w, const Slot *slot, const char *text) {
-    (void)slot;
-    cu_line(&w->cu, "y%d = %s;", w->nslots++, text ? cu_bare(&w->cu, text) : "0");
+static void set_result(Writer *w, const char *type, const char *text) {
+    (void)type;
+    cu_line(&w->cu, "y%d = %s;", w->nslots, text ? cu_bare(&w->cu, text) : "0");
+}
+
+static void add_argument(Writer *w, const char *type, const char *text) {
+    (void)type;
+    (void)text;
+    buf_printf(&w->call, ", y%d", w->nslots);
 }
 
 /* Calls visit for the slots of all sinks; notes where each begins. */
-static void each_result(Writer *w, void (*visit)(Writer *w, const Slot *slot, const char *text)) {
+static void each_result(Writer *w, SlotVisit *visit) {
     w->nslots = 0;
     for (int i = 0; i < w->nouts; i++) {
         w->outs[i].first = w->nslots;
@@ -263,6 +323,11 @@ static void write_point(Writer *w) {
     cu->fail = "return false;";
     cu_from(cu, k->op->span);
     cu->is_wide = cu->is_warp;
+    cu->heap = "m";
+    cu->side = "0";
+    cu->other = "1";
+    cu->outlives = lists_are(w); /* the point hands out pointers to what it makes */
+    cu_find_owned(cu, k->body);
     cu_point(cu, k->body, "p", dims, k->rank);
     aim_rows(w);
     cu_ops(cu, k->body);
@@ -281,8 +346,8 @@ static void write_point(Writer *w) {
     each_result(w, set_result);
     bool can = cu->point_faults = cu->out->can_fault;
     w->text = (Buf){.arena = cu->arena};
-    buf_printf(&w->text, "GX_DEV %s %s_point(const %s_args &a, const i64 p", can ? "bool" : "void",
-               cu->name, cu->name);
+    buf_printf(&w->text, "GX_DEV %s %s_point(const %s_args &a, %sconst i64 p", can ? "bool" : "void", cu->name,
+               cu->name, !cu->out->takes ? "" : cu->is_warp ? "gx_arena &m, gx_arena &own, " : "gx_arena &m, ");
     if (has_row_tables(w))
         buf_puts(&w->text, ", const bool stores");
     each_result(w, add_parameter);
@@ -314,10 +379,11 @@ void writer_declare(Writer *w, const char *(*init)(Writer *w, const Out *o, int 
         int n = 0;
         for (int k = 0; k < writer_yields(o); k++) {
             Layout *l = cu_layout(cu, cu->k->body->results.at[o->sink->yield + k]);
+            const char **types = cu_types(cu, l);
             for (int j = 0; j < l->nslots; j++, n++) {
                 const char *value = init ? init(w, o, n) : NULL;
-                cu_line(cu, "%s y%d%s%s;", cu_slot_type(cu, &l->slots[j]), o->first + n, value ? " = " : "",
-                        value ? value : "");
+                if (types[j])
+                    cu_line(cu, "%s y%d%s%s;", types[j], o->first + n, value ? " = " : "", value ? value : "");
             }
         }
     }
@@ -325,29 +391,41 @@ void writer_declare(Writer *w, const char *(*init)(Writer *w, const Out *o, int 
 
 /* The point's function for point p, where what it gives is declared. */
 static const char *point_call(Writer *w) {
-    Buf call = {.arena = w->cu.arena};
-    buf_printf(&call, "%s_point(a, p", w->cu.name);
+    w->call = (Buf){.arena = w->cu.arena};
+    buf_printf(&w->call, "%s_point(a, %sp", w->cu.name, !w->arena ? "" : w->cu.is_warp ? "m, own, " : "m, ");
     if (has_row_tables(w))
-        buf_puts(&call, w->stores ? ", true" : ", false");
-    for (int i = 0; i < w->nslots; i++)
-        buf_printf(&call, ", y%d", i);
-    buf_puts(&call, ")");
-    return buf_text(&call);
+        buf_puts(&w->call, w->stores ? ", true" : ", false");
+    each_result(w, add_argument);
+    buf_puts(&w->call, ")");
+    return buf_text(&w->call);
+}
+
+/* The arena of the thread or warp, all of it free. */
+static void open_arena(Writer *w) {
+    Cu *cu = &w->cu;
+    static const char one[] = "gx_arena %s = %s(%s, %s, %s);";
+    if (cu->is_warp) {
+        cu_line(cu, one, "m", "gx_arena_shared", w->arena, w->arena_bytes, "gx_warp()");
+        cu_line(cu, one, "own", "gx_arena_lane", w->arena, w->arena_bytes, "gx_warp()");
+    } else {
+        cu_line(cu, one, "m", "gx_arena_of", w->arena, w->arena_bytes, "gx_thread()");
+    }
 }
 
 void writer_call(Writer *w, const char *leave) {
     Cu *cu = &w->cu;
+    cu->out->phases.at[cu->out->phases.len - 1].has_points = 1;
+    if (w->arena)
+        open_arena(w);
     if (!cu->point_faults) {
         cu_line(cu, "%s;", point_call(w));
         return;
     }
-    if (!leave) {
-        cu_line(cu, "if (!%s) *%s = 1;", point_call(w), cu->fault);
-        return;
-    }
+    const char *which = !w->arena ? "0" : cu->is_warp ? "gx_any(m.over || own.over)" : "m.over";
     cu_line(cu, "if (!%s) {", point_call(w));
-    cu_line(cu, "    *%s = 1;", cu->fault);
-    cu_line(cu, "    %s", leave);
+    cu_line(cu, "    %s[%s] = 1;", cu->fault, which);
+    if (leave)
+        cu_line(cu, "    %s", leave);
     cu_line(cu, "}");
 }
 
@@ -375,7 +453,7 @@ void writer_store(Writer *w, const Out *o, const char *at, int skip) {
 
 void writer_store_maps(Writer *w) {
     for (int i = 0; i < w->nouts; i++)
-        if (w->outs[i].sink->kind == SINK_MAP && !w->outs[i].is_row)
+        if (w->outs[i].sink->kind == SINK_MAP && !w->outs[i].is_row && !w->outs[i].is_built)
             writer_store(w, &w->outs[i], "p", 0);
 }
 
@@ -559,13 +637,20 @@ static void write_sums(Writer *w) {
 
 /* ---- all ---- */
 
-/* The phases for all sinks but scans and filters. */
+static bool has_direct(const Writer *w) {
+    for (int i = 0; i < w->nouts; i++)
+        if (w->outs[i].sink->kind == SINK_MAP && !w->outs[i].is_built)
+            return true;
+    return false;
+}
+
+/* The phases for all sinks but scans, filters and lists. */
 static void write_plain(Writer *w) {
     const Kernel *k = w->cu.k;
     bins_begin(w);
     if (writer_count(k, SINK_REDUCE) || writer_count(k, SINK_PICK))
         write_sums(w);
-    else if (bins_have_points(w) || writer_count(k, SINK_MAP))
+    else if (bins_have_points(w) || has_direct(w))
         write_maps(w);
     bins_end(w);
 }
@@ -617,6 +702,8 @@ static void write_loops(Writer *w) {
     if (!pass_takes_maps(w))
         write_plain(w);
     pass_write(w);
+    if (lists_are(w))
+        lists_write(w);
 }
 
 /* Numbers the words of the results. */
@@ -624,7 +711,9 @@ static int result_words(Writer *w) {
     int n = 0;
     for (int i = 0; i < w->nouts; i++) {
         w->outs[i].result = n;
-        if (w->outs[i].sink->kind == SINK_FILTER)
+        if (w->outs[i].is_built)
+            n += w->outs[i].l->nlevels + w->outs[i].l->ncols;
+        else if (w->outs[i].sink->kind == SINK_FILTER)
             n++;
         else if (is_reduction(w->outs[i].sink->kind))
             n += w->outs[i].fold.l->nslots;
@@ -656,6 +745,28 @@ static const char *assemble(Writer *w, const char *loops) {
     return buf_text(&all);
 }
 
+/* The arguments that are known to be wanted once the point has been written. */
+static void add_fields(Writer *w) {
+    Cu *cu = &w->cu;
+    CudaKernel *out = cu->out;
+    const Kernel *k = cu->k;
+    if (out->can_fault && !cu->fault)
+        cu->fault = cu_field(cu, "i32 *", "fault", (GactDeviceArg){.kind = GACT_ARG_FAULT});
+    out->can_fault |= cu->fault != NULL;
+    out->nresults = result_words(w);
+    if (out->nresults)
+        w->result = cu_field(cu, "u64 *", "result", (GactDeviceArg){.kind = GACT_ARG_RESULT});
+    if (writer_count(k, SINK_REDUCE) || writer_count(k, SINK_PICK) || writer_count(k, SINK_SCAN))
+        w->done = cu_field(cu, "u32 *", "done", (GactDeviceArg){.kind = GACT_ARG_DONE});
+    if (out->takes) {
+        w->arena = cu_field(cu, "u8 *", "arena", (GactDeviceArg){.kind = GACT_ARG_ARENA});
+        w->arena_bytes = cu_field(cu, "i64", "arena_bytes", (GactDeviceArg){.kind = GACT_ARG_ARENA_BYTES});
+    }
+    for (int i = 0; i < w->nouts; i++)
+        if (w->outs[i].is_built)
+            lists_add_columns(w, &w->outs[i]);
+}
+
 CudaKernel *cuda_kernel(Kernel *k) {
     Emit *e = k->f->e;
     CudaKernel *out = NEW(e->arena, CudaKernel);
@@ -672,6 +783,7 @@ CudaKernel *cuda_kernel(Kernel *k) {
     cu->values = NEW_ARRAY(e->arena, Text, ir->ops.len + 1);
     cu->uses = NEW_ARRAY(e->arena, int, ir->ops.len + 1);
     cu->inner = NEW_ARRAY(e->arena, char, ir->ops.len + 1);
+    cu->owned = NEW_ARRAY(e->arena, char, ir->ops.len + 1);
     for (int r = 0; r < k->op->nregions; r++) {
         char *inner = region_inner(k->f, k->op->regions[r]);
         for (int i = 0; i < ir->ops.len; i++)
@@ -683,6 +795,7 @@ CudaKernel *cuda_kernel(Kernel *k) {
     bool is_space = writer_count(k, SINK_MAP) + writer_count(k, SINK_HIST) == k->nsinks;
     cu->is_warp = is_space && wants_warp(k, k->body);
     open_arguments(w);
+    cu->is_warp &= !lists_are(w);
     if (out->why)
         return out;
     write_point(w);
@@ -690,14 +803,7 @@ CudaKernel *cuda_kernel(Kernel *k) {
         return out;
     if (writer_count(k, SINK_HIST) || writer_count(k, SINK_SCATTER))
         out->can_fault = true;
-    if (out->can_fault && !cu->fault)
-        cu->fault = cu_field(cu, "i32 *", "fault", (GactDeviceArg){.kind = GACT_ARG_FAULT});
-    out->can_fault |= cu->fault != NULL;
-    out->nresults = result_words(w);
-    if (out->nresults)
-        w->result = cu_field(cu, "u64 *", "result", (GactDeviceArg){.kind = GACT_ARG_RESULT});
-    if (writer_count(k, SINK_REDUCE) || writer_count(k, SINK_PICK) || writer_count(k, SINK_SCAN))
-        w->done = cu_field(cu, "u32 *", "done", (GactDeviceArg){.kind = GACT_ARG_DONE});
+    add_fields(w);
     Buf loops = {.arena = e->arena};
     cu->code = &loops;
     write_loops(w);

@@ -14,9 +14,14 @@ enum {
     FLIGHT = 4          /* points at a time where it is not heavy */
 };
 
+/* A filter whose elements have a place each. */
+static bool is_packed(const Out *o) {
+    return o->sink->kind == SINK_FILTER && !o->is_built;
+}
+
 bool pass_takes(const Out *o) {
     bool is_exact = o->sink->kind == SINK_SCAN && o->fold.mode == FOLD_ANY;
-    return o->sink->kind == SINK_FILTER || is_exact;
+    return is_packed(o) || is_exact;
 }
 
 static bool is_ordered(const Out *o) {
@@ -28,7 +33,7 @@ bool pass_takes_maps(const Writer *w) {
     for (int i = 0; i < w->nouts; i++) {
         SinkKind kind = w->outs[i].sink->kind;
         n += kind == SINK_SCAN || kind == SINK_FILTER;
-        if (kind != SINK_SCAN && kind != SINK_FILTER && kind != SINK_MAP)
+        if (w->outs[i].is_built || (kind != SINK_SCAN && kind != SINK_FILTER && kind != SINK_MAP))
             return false;
     }
     return n > 0;
@@ -177,7 +182,7 @@ static void store_rows(Writer *w) {
     bool has_scans = false;
     for (int i = 0; i < w->nouts; i++) {
         const Out *o = &w->outs[i];
-        if (o->sink->kind == SINK_FILTER)
+        if (is_packed(o))
             cu_line(cu, "i64 at%d = sums%d.warps[warp];", i, i);
         else if (pass_takes(o))
             cu_line(cu, "gx_rows_finish<%s, ROWS>(v%d, sums%d.warps[warp], op%d);",
@@ -199,11 +204,14 @@ static void store_rows(Writer *w) {
 /* How many each filter has kept, known in the last tile. */
 static void store_counts(Writer *w) {
     Cu *cu = &w->cu;
-    if (!writer_count(cu->k, SINK_FILTER))
+    bool has_filters = false;
+    for (int i = 0; i < w->nouts; i++)
+        has_filters |= is_packed(&w->outs[i]);
+    if (!has_filters)
         return;
     cu_line(cu, "if (tile == tiles - 1 && threadIdx.x == 0) {");
     for (int i = 0; i < w->nouts; i++)
-        if (w->outs[i].sink->kind == SINK_FILTER)
+        if (is_packed(&w->outs[i]))
             cu_line(cu, "    %s[%d] = (u64)sums%d.total;", w->result, w->outs[i].result, i);
     cu_line(cu, "}");
 }

@@ -110,6 +110,43 @@ const char *cu_col_type(Cu *cu, const Column *col) {
     return "i64";
 }
 
+static void add_types(Cu *cu, Type *type, const char ***out) {
+    Layout *l = layout_of(cu->e, type);
+    type = l->type;
+    if (layout_is_array(type)) {
+        for (int k = 0; k < l->rank; k++)
+            *(*out)++ = "i64";
+        for (int k = 0; k < l->ncols; k++) {
+            *(*out)++ = NULL;
+            *(*out)++ = arena_printf(cu->arena, "const %s *", cu_col_type(cu, &l->cols[k]));
+        }
+    } else if (type_is_product(type)) {
+        for (int k = 0; k < layout_members(type); k++)
+            add_types(cu, type->items[k], out);
+    } else {
+        *(*out)++ = type_is_sum(type) ? "i64" : cu_type(cu, type);
+        for (int i = 0; type_is_sum(type) && i < type->nctors; i++)
+            for (int k = 0; k < type->ctors[i].count; k++)
+                add_types(cu, type->ctors[i].items[k], out);
+    }
+}
+
+const char **cu_types(Cu *cu, const Layout *l) {
+    const char **types = cu_slots(cu, l->nslots), **at = types;
+    add_types(cu, l->type, &at);
+    return types;
+}
+
+const char **cu_nothing(Cu *cu, const Layout *l) {
+    const char **s = cu_slots(cu, l->nslots), **types = cu_types(cu, l);
+    for (int k = 0; k < l->nslots; k++)
+        if (l->slots[k].kind == SLOT_SCALAR)
+            s[k] = cu_const(cu, l->slots[k].type, 0);
+        else if (types[k])
+            s[k] = arena_printf(cu->arena, "(%s)0", types[k]);
+    return s;
+}
+
 static const char *float_text(Cu *cu, double value, bool is_double) {
     char text[64];
     snprintf(text, sizeof text, is_double ? "%.17g" : "%.9g", value);
@@ -216,14 +253,18 @@ const char *cu_element_name(Cu *cu, IrId array) { /* with an underscore no other
 
 /* ---- arguments ---- */
 
-int cu_word(Cu *cu, CudaWordKind kind, IrId id, int slot, int sink) {
+int cu_add_word(Cu *cu, CudaWord word) {
     for (int k = 0; k < cu->out->words.len; k++) {
         const CudaWord *w = &cu->out->words.at[k];
-        if (w->kind == kind && w->id == id && w->slot == slot && w->sink == sink)
+        if (w->kind == word.kind && w->id == word.id && w->slot == word.slot && w->sink == word.sink)
             return k;
     }
-    vec_push(cu->arena, &cu->out->words, (CudaWord){kind, id, slot, sink});
+    vec_push(cu->arena, &cu->out->words, word);
     return cu->out->words.len - 1;
+}
+
+int cu_word(Cu *cu, CudaWordKind kind, IrId id, int slot, int sink) {
+    return cu_add_word(cu, (CudaWord){.kind = kind, .id = id, .slot = slot, .sink = sink});
 }
 
 /* A base name that no field has yet. */
@@ -251,27 +292,6 @@ const char *cu_word_field(Cu *cu, const char *base, const char *type, CudaWordKi
     return cu_field(cu, type, base, (GactDeviceArg){.kind = GACT_ARG_WORD, .at = at});
 }
 
-/* A column of an array from outside. lists: by level, 1 more than the number of the argument that has its
-   offsets. */
-static const char *array_field(Cu *cu, IrId id, const Layout *l, int col, const char *base, int *lists) {
-    int slot = layout_col_slot(l, col);
-    vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_SLOT, id, slot, -1});
-    vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_SLOT, id, slot + 1, -1});
-    int at = cu->out->words.len - 2;
-    GactDeviceArg arg = {.kind = GACT_ARG_IN,
-                         .at = at,
-                         .count = cu_word(cu, WORD_COUNT, id, 0, -1),
-                         .bytes = l->cols[col].bytes,
-                         .unit = l->cols[col].level ? lists[l->cols[col].level] : 0,
-                         .one_more = l->cols[col].kind == COL_OFFSETS};
-    if (l->cols[col].kind == COL_OFFSETS)
-        lists[l->cols[col].inner] = cu->out->args.len + 1;
-    if (l->ncols > 1)
-        base = arena_printf(cu->arena, "%s_%d", base, col);
-    const char *type = cu_col_type(cu, &l->cols[col]);
-    return cu_field(cu, arena_printf(cu->arena, "const %s *", type), base, arg);
-}
-
 bool cuda_can_say(const IrOp *op) {
     bool is_wide = op->type->kind == TYPE_BOOL || type_bytes(op->type) >= 4; /* C++ computes so */
     for (int k = 0; k < op->nargs; k++)
@@ -296,38 +316,79 @@ static const char *later_text(Cu *cu, IrId id) {
                         cu_expression(cu, op->kind, op->type, args));
 }
 
+/* An array of a value from outside, whose first slot is number `at` of it. */
+typedef struct {
+    IrId id;
+    int at;
+    const char *base;
+} Capture;
+
+/* One of its columns. lists: by level, 1 more than the number of the argument that has its offsets. */
+static const char *array_field(Cu *cu, const Capture *c, const Layout *l, int col, int *lists) {
+    int slot = c->at + layout_col_slot(l, col);
+    vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_SLOT, c->id, slot, -1, NULL});
+    vec_push(cu->arena, &cu->out->words, (CudaWord){WORD_SLOT, c->id, slot + 1, -1, NULL});
+    int at = cu->out->words.len - 2;
+    CudaWord count = {WORD_COUNT, c->id, c->at, -1, l};
+    GactDeviceArg arg = {.kind = GACT_ARG_IN,
+                         .at = at,
+                         .count = cu_add_word(cu, count),
+                         .bytes = l->cols[col].bytes,
+                         .unit = l->cols[col].level ? lists[l->cols[col].level] : 0,
+                         .one_more = l->cols[col].kind == COL_OFFSETS};
+    if (l->cols[col].kind == COL_OFFSETS)
+        lists[l->cols[col].inner] = cu->out->args.len + 1;
+    const char *base = c->base;
+    if (l->ncols > 1)
+        base = arena_printf(cu->arena, "%s_%d", base, col);
+    const char *type = cu_col_type(cu, &l->cols[col]);
+    return cu_field(cu, arena_printf(cu->arena, "const %s *", type), base, arg);
+}
+
+static void capture_slot(Cu *cu, Capture *c, const Layout *whole, const char *name, const char **s) {
+    s[c->at] = cu_word_field(cu, name, cu_slot_type(cu, &whole->slots[c->at]), WORD_SLOT, c->id, c->at, -1);
+    c->at++;
+}
+
+/* The columns first, as the members of a struct that is read from start to end. */
+static void capture_array(Cu *cu, Capture *c, const Layout *whole, const Layout *l, const char **s) {
+    int *lists = NEW_ARRAY(cu->arena, int, l->nlevels + 1), end = c->at + l->nslots;
+    for (int k = 0; !cu->out->why && k < l->ncols; k++)
+        s[c->at + layout_col_slot(l, k) + 1] = array_field(cu, c, l, k, lists);
+    for (int k = 0; !cu->out->why && k < l->rank; k++)
+        capture_slot(cu, c, whole, arena_printf(cu->arena, "%s_n%d", c->base, k), s);
+    c->at = end;
+}
+
+static void capture_parts(Cu *cu, Capture *c, const Layout *whole, Type *type, const char **s) {
+    Layout *l = layout_of(cu->e, type);
+    type = l->type;
+    if (layout_is_array(type)) {
+        capture_array(cu, c, whole, l, s);
+    } else if (type_is_product(type)) {
+        for (int k = 0; k < layout_members(type); k++)
+            capture_parts(cu, c, whole, type->items[k], s);
+    } else {
+        const char *name = whole->nslots > 1 ? arena_printf(cu->arena, "%s_%d", c->base, c->at) : c->base;
+        capture_slot(cu, c, whole, name, s);
+        for (int i = 0; type_is_sum(type) && i < type->nctors; i++)
+            for (int k = 0; k < type->ctors[i].count; k++)
+                capture_parts(cu, c, whole, type->ctors[i].items[k], s);
+    }
+}
+
 /* Takes a value from outside as arguments; a constant is written out. */
 static void capture(Cu *cu, IrId id) {
     Layout *l = cu_layout(cu, id);
     const IrOp *op = ir_op(cu->ir, id);
-    const char **s = cu_slots(cu, l->nslots), *base = cu_source_name(cu, id);
-    if (op->kind == IR_CONST) {
+    const char **s = cu_slots(cu, l->nslots);
+    Capture c = {.id = id, .base = cu_source_name(cu, id)};
+    if (op->kind == IR_CONST)
         s[0] = cu_const(cu, l->type, op->imm);
-        cu_set(cu, id, s, 1);
-        return;
-    }
-    if (cu->ir == cu->k->f->ir && later_is(cu->k->f, id)) {
+    else if (cu->ir == cu->k->f->ir && later_is(cu->k->f, id))
         s[0] = later_text(cu, id);
-        cu_set(cu, id, s, 1);
-        return;
-    }
-    bool is_array = layout_is_array(l->type);
-    int *lists = NEW_ARRAY(cu->arena, int, l->nlevels + 1);
-    for (int k = 0; is_array && !cu->out->why && k < l->ncols; k++)
-        s[layout_col_slot(l, k) + 1] = array_field(cu, id, l, k, base, lists);
-    for (int k = 0; !cu->out->why && k < l->nslots; k++) {
-        const char *name = base;
-        if (l->slots[k].kind == SLOT_BUF || l->slots[k].kind == SLOT_DATA) {
-            if (!is_array)
-                cu_no(cu, op->span, "it uses arrays inside of a product or sum");
-            continue;
-        }
-        if (is_array)
-            name = arena_printf(cu->arena, "%s_n%d", base, k);
-        else if (l->nslots > 1)
-            name = arena_printf(cu->arena, "%s_%d", base, k);
-        s[k] = cu_word_field(cu, name, cu_slot_type(cu, &l->slots[k]), WORD_SLOT, id, k, -1);
-    }
+    else
+        capture_parts(cu, &c, l, l->type, s);
     cu_set(cu, id, s, l->nslots);
 }
 
@@ -443,15 +504,17 @@ const char *cu_struct(Cu *cu, const Layout *l) {
     if (l->nslots == 1)
         return cu_slot_type(cu, &l->slots[0]);
     Buf name = {.arena = cu->arena}, body = {.arena = cu->arena};
+    const char **types = cu_types(cu, l);
     buf_puts(&name, "gx");
     for (int k = 0; k < l->nslots; k++) {
-        if (l->slots[k].kind == SLOT_BUF || l->slots[k].kind == SLOT_DATA) {
-            cu_no(cu, (Span){0}, "its result is an array a point");
-            return "i64";
-        }
-        const char *type = cu_slot_type(cu, &l->slots[k]);
-        buf_printf(&name, "_%s", type);
-        buf_printf(&body, "    GX_ARG %s s%d;\n", type, k);
+        if (!types[k])
+            continue;
+        bool is_data = l->slots[k].kind == SLOT_DATA; /* "const f32 *" */
+        if (is_data)
+            buf_printf(&name, "_p%.*s", (int)strlen(types[k]) - 8, types[k] + 6);
+        else
+            buf_printf(&name, "_%s", types[k]);
+        buf_printf(&body, "    GX_ARG %s%ss%d;\n", types[k], is_data ? "" : " ", k);
     }
     const char *text = buf_text(&name);
     for (int k = 0; k < cu->functions.len; k++)
@@ -459,11 +522,13 @@ const char *cu_struct(Cu *cu, const Layout *l) {
             return text;
     vec_push(cu->arena, &cu->functions, text);
     buf_printf(&cu->types, "#ifndef GX_HAS_%s\n#define GX_HAS_%s\nstruct %s {\n%s};\n#endif\n\n", text,
-               text, text, l->nslots ? buf_text(&body) : "");
+               text, text, body.len ? buf_text(&body) : "");
     return text;
 }
 
 const char *cu_member(Cu *cu, const Layout *l, const char *variable, int k) {
+    if (l->slots[k].kind == SLOT_BUF)
+        return NULL;
     return l->nslots == 1 ? variable : arena_printf(cu->arena, "%s.s%d", variable, k);
 }
 
@@ -472,8 +537,9 @@ const char *cu_make(Cu *cu, const Layout *l, const char *const *s) {
         return s[0];
     Buf text = {.arena = cu->arena};
     buf_printf(&text, "%s{", cu_struct(cu, l));
-    for (int k = 0; k < l->nslots; k++)
-        buf_printf(&text, "%s%s", k ? ", " : "", s[k]);
+    for (int k = 0, n = 0; k < l->nslots; k++)
+        if (l->slots[k].kind != SLOT_BUF)
+            buf_printf(&text, "%s%s", n++ ? ", " : "", s[k]);
     buf_puts(&text, "}");
     return buf_text(&text);
 }

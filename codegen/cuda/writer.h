@@ -1,5 +1,5 @@
 /* A kernel while its text is written: its sinks, the function of a point, and what all phases do. kernel.c
-   has the maps and sums, pass.c the scans and filters, bins.c what is put where points say. */
+   has the maps and sums, pass.c the scans and filters, bins.c what is put where points say, lists.c lists. */
 #ifndef GACT_CUDA_WRITER_H
 #define GACT_CUDA_WRITER_H
 
@@ -22,7 +22,9 @@ typedef struct {
     const char *last; /* SCATTER: which point comes last at each place, or NULL */
     bool is_ordered;  /* HIST, SCATTER: values are combined in order; with tables of many points each: */
     const char *chunk, *seen;
-    int result;       /* REDUCE, PICK, FILTER: the first of its words among the results */
+    bool is_built;    /* its size is known when all points have been counted */
+    const char **counts, **sums; /* then, by level: of each point and chunk, and later what is before */
+    int result;       /* REDUCE, PICK, FILTER, lists: the first of its words among the results */
     int first;        /* among the y of a point: its first slot */
 } Out;
 
@@ -35,7 +37,8 @@ typedef struct {
     const char *result, *done;
     bool stores; /* the last points of scatters store their rows */
     const char *tiles; /* scratch of the sinks that are done in one pass, or NULL */
-    Buf text;
+    const char *arena, *arena_bytes; /* NULL: points take no memory */
+    Buf text, call;
 } Writer;
 
 int writer_count(const Kernel *k, SinkKind kind);
@@ -76,6 +79,15 @@ void bins_put(Writer *w, const char *leave);
 /* The phases before the points, and after them. */
 void bins_begin(Writer *w);
 void bins_end(Writer *w);
+
+/* lists.c */
+/* Is the size of the sink's output known only when all points have been counted? */
+bool lists_take(const Out *o);
+bool lists_are(const Writer *w);
+void lists_open(Writer *w, Out *o);
+/* The columns, which are made once the results are known, when these are numbered. */
+void lists_add_columns(Writer *w, Out *o);
+void lists_write(Writer *w);
 
 /* pass.c */
 /* Is the sink done in one pass over tiles? */

@@ -223,7 +223,7 @@ void later_need(Fn *f, IrId id) {
 
 bool later_may(const Kernel *k, const CudaKernel *c) {
     bool has_sums = false;
-    if (!k->f->later || c->can_fault)
+    if (!k->f->later || c->can_fault || c->sized)
         return false;
     for (int i = 0; i < k->nsinks; i++) {
         const IrSink *sink = k->sinks[i].sink;

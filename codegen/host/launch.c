@@ -167,7 +167,7 @@ static LLVMValueRef phases_table(Emit *e, const CudaKernel *c) {
     LLVMValueRef *rows = NEW_ARRAY(e->arena, LLVMValueRef, c->phases.len + 1);
     for (int k = 0; k < c->phases.len; k++) {
         const GactDevicePhase *p = &c->phases.at[k];
-        LLVMValueRef fields[] = {table_string(e, p->name), i32(e, p->grid), i32(e, 0)};
+        LLVMValueRef fields[] = {table_string(e, p->name), i32(e, p->grid), i32(e, p->has_points)};
         rows[k] = strukt(e, fields, 3);
     }
     return array_of(e, rows, c->phases.len, "phases");
@@ -203,7 +203,7 @@ static LLVMValueRef kernel_row(Kernel *k, const CudaKernel *c, bool is_later) {
         i32(e, e->kernels.len),
         i32(e, is_later),
         i32(e, c->is_cut),
-        i32(e, 0),
+        i32(e, c->sized),
     };
     LLVMValueRef row = table_global(e, strukt(e, fields, ARRAY_LEN(fields)), "device_kernel");
     vec_push(e->arena, &e->kernels, (struct CudaKernel *)c);
@@ -266,7 +266,7 @@ static LLVMValueRef word_value(Launch *l, const CudaWord *w) {
     case WORD_CHUNKS:
         most = fn_add(f, k->total, fn_int(f, CHUNK - 1));
         return LLVMBuildUDiv(B, most, fn_int(f, CHUNK), "");
-    case WORD_COUNT: return array_total(f, value_layout(f, w->id), value_of(f, w->id)->s);
+    case WORD_COUNT: return array_total(f, w->l, value_of(f, w->id)->s + w->slot);
     case WORD_LATER: return later_place(f, w->id, w->slot);
     case WORD_ROWS: return hoist_total(f, k->body, w->id);
     case WORD_PART: return l->parts[w->sink];
@@ -348,8 +348,42 @@ static void make_output(Launch *l, int i) {
     }
 }
 
+static bool is_sum(const Sink *s) {
+    return s->sink->kind == SINK_REDUCE || s->sink->kind == SINK_PICK;
+}
+
+/* Is it made by the runtime, once the launch has found its size? As codegen/cuda/lists.c has it. */
+static bool is_built(const Sink *s) {
+    SinkKind kind = s->sink->kind;
+    return kind == SINK_LIST || kind == SINK_FLATMAP ||
+           (!s->l->is_regular && (kind == SINK_MAP || kind == SINK_FILTER));
+}
+
+/* Is its array made before the launch? */
 static bool is_array_sink(const Sink *s) {
-    return s->sink->kind != SINK_REDUCE && s->sink->kind != SINK_PICK;
+    return !is_sum(s) && !is_built(s);
+}
+
+static LLVMValueRef result_word(Launch *l, int at) {
+    return fn_get(l->f, l->f->e->i64, fn_at_index(l->f, l->f->e->i64, l->results, fn_int(l->f, at)));
+}
+
+/* The results of a list: how many elements each level has, then the buffers of the columns. */
+static LLVMValueRef *read_built(Launch *l, int i, int *at) {
+    Fn *f = l->f;
+    const Sink *sink = &l->k->sinks[i];
+    Layout *out = sink->l;
+    LLVMValueRef *s = slots_new(f, out->nslots);
+    bool is_space = sink->sink->kind == SINK_MAP || sink->sink->kind == SINK_LIST;
+    for (int d = 0; d < out->rank; d++)
+        s[d] = is_space ? l->k->dims[d] : result_word(l, *at);
+    for (int c = 0; c < out->ncols; c++) {
+        LLVMValueRef *col = s + layout_col_slot(out, c);
+        col[0] = LLVMBuildIntToPtr(B, result_word(l, *at + out->nlevels + c), f->e->ptr, "");
+        col[1] = api_data(f, col[0]);
+    }
+    *at += out->nlevels + out->ncols;
+    return s;
 }
 
 /* Results of sums come as words. */
@@ -384,11 +418,13 @@ static LLVMValueRef *launched(Launch *l) {
     LLVMValueRef *s = slots_new(f, value_layout(f, k->id)->nslots);
     for (int i = 0, n = 0, at = 0; i < k->nsinks; i++) {
         Layout *out = layout_of(f->e, k->sinks[i].sink->type);
-        if (k->sinks[i].sink->kind == SINK_FILTER)
+        const Sink *sink = &k->sinks[i];
+        if (sink->sink->kind == SINK_FILTER && !is_built(sink))
             settle_filter(l, i, &at);
-        LLVMValueRef *from = is_array_sink(&k->sinks[i]) ? l->outs[i]
-                             : l->is_later               ? slots_new(f, out->nslots)
-                                                         : read_results(l, i, &at);
+        LLVMValueRef *from = is_array_sink(sink) ? l->outs[i]
+                             : is_built(sink)    ? read_built(l, i, &at)
+                             : l->is_later       ? slots_new(f, out->nslots)
+                                                 : read_results(l, i, &at);
         for (int j = 0; j < out->nslots; j++)
             s[n++] = from[j];
         bool is_taken = k->sinks[i].sink->kind == SINK_SCATTER && op_consumes(f, k->op, k->sinks[i].sink->arg);
@@ -427,7 +463,7 @@ static bool open_outputs(Launch *l) {
     Fn *f = l->f;
     for (int i = 0; i < l->k->nsinks; i++) {
         Sink *s = &l->k->sinks[i];
-        Layout *out = layout_of(f->e, s->sink->type);
+        Layout *out = s->l = layout_of(f->e, s->sink->type);
         s->site = site_memory(f, l->k->op);
         if (!is_array_sink(s))
             continue;
@@ -455,7 +491,7 @@ static LLVMValueRef *host_code(Fn *f, Kernel *k) {
 static void store_results(Launch *l, LLVMValueRef const *s) {
     for (int i = 0, n = 0, at = 0; i < l->k->nsinks; i++) {
         Layout *y = layout_of(l->f->e, l->k->sinks[i].sink->type);
-        if (!is_array_sink(&l->k->sinks[i])) {
+        if (is_sum(&l->k->sinks[i])) {
             slots_store_abi(l->f, y, l->results, at, s + n);
             at += y->nslots;
         }

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 256, WARPS = BLOCK / 32, WAVES = 8, SCRATCH_BYTES = 1 << 28 };
+enum { BLOCK = 256, WARPS = BLOCK / 32, WAVES = 8, SCRATCH_BYTES = 1 << 28,
+       FAULTED = 1, TOO_SMALL = 2 /* what a report says */ };
 
 /* ---- code ---- */
 
@@ -23,6 +24,7 @@ typedef struct DeviceCode {
     struct DeviceCode *next;
     DeviceUnits *units;    /* NULL: nothing was launched yet */
     CostKernel *costs;     /* by kernel, or NULL */
+    int64_t *arenas;       /* by kernel: bytes of a slot that were enough, or 0 */
     char kept[STORE_NAME]; /* what they are kept under */
 } DeviceCode;
 
@@ -44,6 +46,7 @@ static void code_free(DeviceCode *code) {
     if (r)
         residence_leave(r);
     free(code->costs);
+    free(code->arenas);
     free(code);
 }
 
@@ -92,11 +95,16 @@ static DeviceCode *code_of(const Launch *l) {
     return code;
 }
 
-static DeviceStatus functions_of(const Launch *l, DeviceFunc ***funcs) {
+static DeviceStatus functions_of(Launch *l, DeviceFunc ***funcs) {
     DeviceCode *code = code_of(l);
-    if (code && !code->units)
+    if (code && !code->arenas)
+        code->arenas = calloc((size_t)code->program->image->nkernels, sizeof *code->arenas);
+    if (!code || !code->arenas)
+        return DEVICE_NO_MEMORY;
+    l->learnt = &code->arenas[l->kernel->index];
+    if (!code->units)
         code->units = units_open(code->d, code->program->image);
-    return code && code->units ? units_functions(code->units, l->kernel->index, funcs) : DEVICE_NO_MEMORY;
+    return code->units ? units_functions(code->units, l->kernel->index, funcs) : DEVICE_NO_MEMORY;
 }
 
 /* ---- grids ---- */
@@ -107,7 +115,7 @@ static int64_t most(int64_t a, int64_t b) {
 
 /* Bytes that one thread or warp of the largest grid keeps in scratch memory. */
 static int64_t slot_bytes(const Launch *l) {
-    int64_t bytes = 0;
+    int64_t bytes = l->arena;
     for (int32_t k = 0; k < l->kernel->nargs; k++) {
         const GactDeviceArg *arg = &l->kernel->args[k];
         if (arg->kind == GACT_ARG_SCRATCH && arg->unit == GACT_UNIT_SLOT)
@@ -124,9 +132,9 @@ static int64_t full_blocks(const Launch *l) {
 /* The most blocks: enough to fill the device some times over, fewer where each takes scratch memory. */
 static int64_t most_blocks(const Launch *l, bool is_warps) {
     int64_t full = full_blocks(l) * WAVES;
-    int64_t bytes = slot_bytes(l) * (is_warps ? WARPS : BLOCK);
-    if (bytes > 0 && full > SCRATCH_BYTES / bytes)
-        full = SCRATCH_BYTES / bytes;
+    int64_t bytes = slot_bytes(l) * (is_warps ? WARPS : BLOCK), room = most(l->room, SCRATCH_BYTES);
+    if (bytes > 0 && full > room / bytes)
+        full = room / bytes;
     return most(full, 1);
 }
 
@@ -157,6 +165,8 @@ static int64_t slots_of(const Launch *l) {
     int64_t slots = 1;
     for (int32_t p = 0; p < l->kernel->nphases; p++) {
         GactGridKind kind = (GactGridKind)l->kernel->phases[p].grid;
+        if (!l->kernel->phases[p].has_points)
+            continue;
         int64_t n = (int64_t)grid_of(l, kind).blocks[0] * (kind == GACT_GRID_WARPS ? WARPS : BLOCK);
         slots = most(slots, n);
     }
@@ -243,6 +253,9 @@ DeviceStatus launch_fill_args(Launch *l) {
         case GACT_ARG_LATER: status = fill_later(l, l->words[arg->at].p, at); break;
         case GACT_ARG_FROM: *at = (uint64_t)l->from; break;
         case GACT_ARG_TO: *at = (uint64_t)l->to; break;
+        case GACT_ARG_ARENA: status = take_scratch(l, l->arena * slots_of(l), false, at); break;
+        case GACT_ARG_ARENA_BYTES: *at = (uint64_t)l->arena; break;
+        case GACT_ARG_NEW: break; /* once it can be made */
         case GACT_ARG_RESULT: *at = l->report + 8; break;
         case GACT_ARG_FAULT: *at = l->report; break;
         case GACT_ARG_DONE: *at = residence_zero(l->r); break;
@@ -300,32 +313,39 @@ int32_t rt_on_device(GactCtx *ctx, int64_t points) {
 
 /* ---- phases ---- */
 
-DeviceStatus launch_phases(Launch *l, int32_t stream, DeviceFunc **funcs) {
+/* Phases first … end - 1. */
+static DeviceStatus some_phases(Launch *l, int32_t stream, DeviceFunc **funcs, int32_t first, int32_t end) {
     Device *d = l->r->d;
     DeviceStatus status = DEVICE_OK;
     int64_t total = l->to - l->from;
     int64_t begin = l->cost ? clock_ns() : 0;
-    device_meter_kernel(d, l->kernel->info, total, total * l->kernel->bytes, total * l->kernel->info->flops);
     device_meter_cost(d, l->cost, total);
-    for (int32_t p = 0; p < l->kernel->nphases && !status; p++) {
+    for (int32_t p = first; p < end && !status; p++) {
         DeviceGrid grid = grid_of(l, (GactGridKind)l->kernel->phases[p].grid);
         status = d->table->launch(d, stream, funcs[p], &grid, l->args, 8 * (size_t)l->kernel->nargs);
     }
     device_meter_cost(d, NULL, 0);
     if (l->cost)
-        cost_issued(&l->r->placement.machine, l->kernel->nphases, clock_ns() - begin);
+        cost_issued(&l->r->placement.machine, end - first, clock_ns() - begin);
     return status;
 }
 
-/* The results, where the host needs them at once; *faulted: a point has faulted. */
-static DeviceStatus read_report(Launch *l, GactSlot *results, bool *faulted) {
+DeviceStatus launch_phases(Launch *l, int32_t stream, DeviceFunc **funcs) {
+    const GactDeviceKernel *kernel = l->kernel;
+    int64_t total = l->to - l->from;
+    device_meter_kernel(l->r->d, kernel->info, total, total * kernel->bytes, total * kernel->info->flops);
+    return some_phases(l, stream, funcs, 0, kernel->sized ? kernel->sized : kernel->nphases);
+}
+
+/* The results, where the host needs them at once; *report: has a point faulted, was its arena too small? */
+static DeviceStatus read_report(Launch *l, int *report) {
     Device *d = l->r->d;
     const GactDeviceKernel *kernel = l->kernel;
     int64_t words[64];
-    *faulted = false;
+    *report = 0;
     if (!kernel->nresults && !kernel->can_fault)
         return DEVICE_OK;
-    if (kernel->is_later && later_add(l->r, l->run, kernel, results, l->report)) {
+    if (kernel->is_later && later_add(l->r, l->run, kernel, l->results, l->report)) {
         l->is_later = true;
         return DEVICE_OK;
     }
@@ -335,14 +355,19 @@ static DeviceStatus read_report(Launch *l, GactSlot *results, bool *faulted) {
         status = d->table->sync(d, 0);
     if (status)
         return status;
-    *faulted = kernel->can_fault && (int32_t)words[0] != 0;
-    memcpy(results, words + 1, 8 * (size_t)kernel->nresults);
+    if (kernel->can_fault)
+        *report = (words[0] & UINT32_MAX ? FAULTED : 0) | (words[0] >> 32 ? TOO_SMALL : 0);
+    for (int32_t k = 0; k < kernel->nresults; k++)
+        if (!launch_has_made(l, k))
+            l->results[k].i = words[1 + k];
     return DEVICE_OK;
 }
 
 static void note_written(const Launch *l) {
     for (int32_t k = 0; k < l->kernel->nargs; k++)
-        if (l->kernel->args[k].kind == GACT_ARG_OUT && !(l->is_in_pieces && launch_cuts(l, &l->kernel->args[k])))
+        if (l->made[k])
+            residence_written(l->made[k], l->cost);
+        else if (l->kernel->args[k].kind == GACT_ARG_OUT && !(l->is_in_pieces && launch_cuts(l, &l->kernel->args[k])))
             residence_written(l->words[l->kernel->args[k].at].p, l->cost);
 }
 
@@ -367,41 +392,67 @@ static DeviceStatus run(Launch *l, DeviceFunc **funcs) {
     return launch_pieces(l, funcs);
 }
 
-static DeviceStatus launch(Launch *l, GactSlot *results, bool *faulted) {
+/* All phases; what they find out of sizes makes arrays on the way. */
+static DeviceStatus run_sized(Launch *l, DeviceFunc **funcs, int *report) {
+    const GactDeviceKernel *kernel = l->kernel;
+    *report = 0;
+    DeviceStatus status = run(l, funcs);
+    if (!status)
+        status = read_report(l, report);
+    if (status || *report || !kernel->sized)
+        return status;
+    status = launch_make_arrays(l);
+    if (!status)
+        status = some_phases(l, 0, funcs, kernel->sized, kernel->nphases);
+    return status ? status : read_report(l, report);
+}
+
+/* *runs: it has run, and no point has faulted. */
+static DeviceStatus launch(Launch *l, bool *runs) {
     DeviceFunc **funcs;
-    *faulted = false;
+    int report = 0;
     DeviceStatus status = functions_of(l, &funcs);
-    if (!status)
-        status = run(l, funcs);
-    if (!status)
-        status = read_report(l, results, faulted);
-    if (!status && !*faulted)
+    if (!status) {
+        launch_open_arena(l);
+        status = run_sized(l, funcs, &report);
+    }
+    while (!status && report == TOO_SMALL) {
+        launch_give_back(l);
+        if (!launch_grow_arena(l))
+            break;
+        status = run_sized(l, funcs, &report);
+    }
+    *runs = !status && !report;
+    if (*runs)
         note_written(l);
     launch_give_back(l);
     return status;
 }
 
 int32_t rt_launch(GactCtx *ctx, const GactDeviceKernel *kernel, const GactSlot *words, GactSlot *results) {
-    Launch l = {.run = thread_of(ctx)->run, .kernel = kernel, .words = words};
+    Thread *t = thread_of(ctx);
+    Launch l = {.thread = t, .run = t->run, .kernel = kernel, .words = words, .results = results};
     GactError error = {0};
-    bool faulted = false;
+    bool has_run = false;
     char text[DEVICE_ERROR] = "";
     l.to = words[kernel->total].i;
     if (kernel->nargs > DEVICE_ARGS / 8 || kernel->nresults > 63)
         return 0;
     l.r = residence_enter(ctx->device, &error);
     DeviceStatus status = DEVICE_OK;
-    bool runs = l.r && pays(&l, thread_of(ctx));
+    bool runs = l.r && pays(&l, t);
     if (runs) {
         nvtx_push(kernel->name);
-        status = launch(&l, results, &faulted);
+        status = launch(&l, &has_run);
         nvtx_pop();
         if (status == DEVICE_FAILED)
             snprintf(text, sizeof text, "%s", l.r->d->error);
     }
     if (l.r)
         residence_leave(l.r);
+    if (!has_run)
+        launch_drop_made(&l);
     if (status == DEVICE_FAILED)
         fault_raise(ctx, kernel->site, "device", "the device failed: %s", text);
-    return runs && !status && !faulted;
+    return has_run;
 }
