@@ -235,6 +235,14 @@ static bool is_in(const IrRegion *region, IrId id) {
     return false;
 }
 
+/* Can a nested kernel make its array at a place that is given? */
+static bool makes_row(Cu *cu, const IrOp *op) {
+    const IrSink *sink = &op->kernel->sinks[0];
+    if (op->kernel->nsinks != 1 || cu_is_built(cu, op, sink))
+        return false;
+    return sink->kind == SINK_MAP || sink->kind == SINK_SCAN;
+}
+
 /* Where a row that a nested kernel makes goes. */
 static void aim_rows(Writer *w) {
     Cu *cu = &w->cu;
@@ -243,7 +251,7 @@ static void aim_rows(Writer *w) {
         const Out *o = &w->outs[i];
         IrId id = o->is_row && !bins_is(o) ? body->results.at[o->sink->yield] : IR_NONE;
         const IrOp *op = id && is_in(body, id) ? ir_op(cu->ir, id) : NULL;
-        bool is_made = op && ((op->kind == IR_KERNEL && op->kernel->nsinks == 1) || op->kind == IR_MATMUL);
+        bool is_made = op && (op->kind == IR_MATMUL || (op->kind == IR_KERNEL && makes_row(cu, op)));
         if (!is_made || cu->row)
             continue;
         cu->row = id;

@@ -93,7 +93,8 @@ static const char *made(Cu *cu, IrId id) {
     return v->s ? cu_make(cu, cu_layout(cu, id), v->s) : "0";
 }
 
-static void open_scan(Cu *cu, const IrOp *op, CuSink *s, const char *total, const char *ok) {
+static void open_scan(Cu *cu, IrId id, CuSink *s, const char *total, const char *ok) {
+    const IrOp *op = ir_op(cu->ir, id);
     CuFold fold;
     open_operator(cu, op, s, ok, &fold);
     if (cu->out->why)
@@ -102,7 +103,7 @@ static void open_scan(Cu *cu, const IrOp *op, CuSink *s, const char *total, cons
         cu_no(cu, op->span, "it scans arrays inside of a point");
         return;
     }
-    s->data = cu_take_columns(cu, s->l, total);
+    s->data = cu->row == id ? cu->row_data : cu_take_columns(cu, s->l, total);
     s->state = cu_name(cu, "scan");
     s->is_exact = fold.mode == FOLD_ANY;
     cu_line(cu, s->is_exact ? "%s %s = %s;" : "gx_prefix<%s> %s(%s);", fold.type, s->state,
@@ -239,7 +240,7 @@ void cu_sink_open(Cu *cu, IrId id, CuSink *s, const char *const *dims, const cha
         return;
     }
     switch (s->sink->kind) {
-    case SINK_SCAN: open_scan(cu, op, s, total, ok); break;
+    case SINK_SCAN: open_scan(cu, id, s, total, ok); break;
     case SINK_HIST: open_hist(cu, op, s, total, ok); break;
     case SINK_SCATTER: open_scatter(cu, op, s, ok); break;
     default: UNREACHABLE();
