@@ -15,7 +15,7 @@ typedef enum {
     WORD_DIM,   /* size `slot` of the space, not negative */
     WORD_TOTAL, /* points */
     WORD_CHUNKS, /* chunks of CHUNK points */
-    WORD_COUNT, /* elements of array `id` */
+    WORD_COUNT, /* elements of the array of layout `l` that begins at slot `slot` of value `id` */
     WORD_PART,  /* elements of a row of sink `sink` */
     WORD_ROOM,  /* elements that its output has room for */
     WORD_ROWS,  /* points of kernel `id` inside of a point, or elements of array `id` */
@@ -29,6 +29,7 @@ typedef struct {
     CudaWordKind kind;
     IrId id;
     int slot, sink;
+    const Layout *l;
 } CudaWord;
 
 typedef struct CudaKernel {
