@@ -88,12 +88,28 @@ static void write_parameters(Cu *inner, const IrFunc *callee, Buf *head) {
     }
 }
 
+static bool is_plain(const IrFunc *callee);
+
+static bool is_simple(const IrFunc *ir, const IrRegion *region) {
+    for (int k = 0; k < region->ops.len; k++) {
+        const IrOp *op = ir_op(ir, region->ops.at[k]);
+        if (op->kind == IR_KERNEL || op->kind == IR_UPDATE || op->kind == IR_CONCAT || op->kind == IR_SORT)
+            return false;
+        if (op->kind == IR_CALL ? !is_plain(op->callee) : ir_may_fault(ir, region->ops.at[k]))
+            return false;
+        for (int r = 0; r < op->nregions; r++)
+            if (!is_simple(ir, op->regions[r]))
+                return false;
+    }
+    return true;
+}
+
 /* Can it be a plain function of numbers, that cannot fail? */
 static bool is_plain(const IrFunc *callee) {
     for (int k = 0; k < callee->body->params.len; k++)
         if (!type_is_flat(ir_type(callee, callee->body->params.at[k])))
             return false;
-    return callee->is_lanewise;
+    return callee->is_lanewise || (!callee->is_recursive && is_simple(callee, callee->body));
 }
 
 static const char *function_name(Cu *cu, const IrFunc *callee) {
