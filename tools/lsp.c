@@ -112,7 +112,7 @@ static cJSON *capabilities(const Server *s) {
     cJSON *tokens = cJSON_AddObjectToObject(c, "semanticTokensProvider");
     cJSON_AddItemToObject(tokens, "legend", tokens_legend());
     cJSON_AddBoolToObject(tokens, "full", true);
-    static const char *const kinds[] = {"quickfix", "source.fixAll"};
+    static const char *const kinds[] = {"quickfix", "refactor.rewrite", "source.fixAll"};
     cJSON *actions = cJSON_AddObjectToObject(c, "codeActionProvider");
     cJSON_AddItemToObject(actions, "codeActionKinds", string_list(kinds, ARRAY_LEN(kinds)));
     return c;

@@ -120,7 +120,7 @@ void publish_syntax(Server *s, Document *d);
 const Typed *typed_at(const Document *d, uint32_t from, uint32_t to);
 const Refers *refers_at(const Document *d, uint32_t from, uint32_t to);
 
-/* ---- lsp_ask.c, lsp_complete.c, lsp_list.c: requests ---- */
+/* ---- lsp_ask.c, lsp_complete.c, lsp_list.c, lsp_fix.c: requests ---- */
 
 typedef cJSON *(*Answer)(Server *s, Document *d, const cJSON *params, const char **error);
 cJSON *answer_hover(Server *s, Document *d, const cJSON *params, const char **error);

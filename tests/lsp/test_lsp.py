@@ -307,6 +307,40 @@ def test_diagnostics(s):
     equal(s.client.published[shapes], [])
 
 
+def test_actions(s):
+    """What is offered beside the fixes of diagnostics: imports and types."""
+    def offered(mark, number=0):
+        line, column = s.place(mark, number)
+        at = {"line": line, "character": column}
+        return {a["title"]: a for a in s.whole("codeAction", range={"start": at, "end": at}, context={"diagnostics": []})}
+    s.checked()
+    s.replace(PROGRAM.replace("stats.mean(d)", "stddev(d)"))
+    s.checked()
+    action = offered("stddev")["Import `stats` and write `stats.stddev`"]
+    s.replace(s.apply(action["edit"]["changes"][s.uri]))
+    equal(s.text, PROGRAM.replace("stats.mean(d)", "stats.stddev(d)"))
+    equal(s.checked(), [])
+    s.replace(PROGRAM.replace("stats.mean(d)", "norm1(d)"))
+    s.checked()
+    action = offered("norm1")["Import `linalg` and write `linalg.norm1`"]
+    s.replace(s.apply(action["edit"]["changes"][s.uri]))
+    has(s.text, 'as shapes\nimport linalg\n/// Doubles.')
+    equal(s.checked(), [])
+    s.replace("// A program.\n\n/// Main.\nmain { print(norm1([1.0])) }\n")
+    s.checked()
+    action = offered("norm1")["Import `linalg` and write `linalg.norm1`"]
+    s.replace(s.apply(action["edit"]["changes"][s.uri]))
+    has(s.text, "// A program.\n\nimport linalg\n\n/// Main.\nmain { print(linalg.norm1")
+    equal(s.checked(), [])
+    s.replace(PROGRAM)
+    s.checked()
+    action = offered("d = twice")["Write the type `[n]f32`"]
+    s.replace(s.apply(action["edit"]["changes"][s.uri]))
+    has(s.text, "let d: [n]f32 = twice")
+    equal(s.checked(), [])
+    equal(offered("d: [n]f32 ="), {})
+
+
 def test_files(s):
     """A file that is imported and not open changes on disk."""
     equal(s.checked(), [])
@@ -381,7 +415,8 @@ def test_frames(s):
     for params in [{"textDocument": {"uri": s.uri}}, {"textDocument": {"uri": s.uri}, "position": "here"},
                    {"textDocument": {"uri": s.uri}, "position": {"line": -1, "character": 1e300}},
                    {"textDocument": {"uri": s.uri}, "position": {"line": 1e300, "character": 0}, "range": 3,
-                    "newName": 4, "context": []}]:
+                    "newName": 4, "context": []},
+                   {"textDocument": {"uri": s.uri}, "position": {}, "range": {"start": {}, "end": {}}, "context": {}}]:
         for method in ["hover", "definition", "references", "rename", "prepareRename", "completion",
                        "signatureHelp", "inlayHint", "codeAction", "semanticTokens/full", "formatting"]:
             c.answer("textDocument/" + method, params)
