@@ -299,31 +299,64 @@ static bool add_call(Many *m, GactCall *call) {
     return true;
 }
 
-/* One call of the form for instances of one shape; false if it does not succeed. */
-static bool call_form(Many *m, Thread *t, const int64_t *ids, int64_t n) {
-    GactCall *call;
-    if (gact_call_open(m->program, m->form, &call, NULL))
-        return false;
-    give(m, t, call, ids, n);
-    if (gact_call_run(call, NULL) || !add_call(m, call)) {
-        gact_call_close(call);
+/* A call of the form for instances of one shape. */
+typedef struct {
+    const int64_t *ids;
+    int64_t n;
+    GactCall *call; /* NULL: it could not be opened */
+    Device *device;
+    bool ran; /* without a fault */
+} Share;
+
+static void run_shares(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
+    Share *shares = env;
+    (void)ctx;
+    for (int64_t k = lo; k < hi; k++)
+        shares[k].ran = shares[k].call && !call_run_on(shares[k].call, shares[k].device);
+}
+
+/* What a share did is found by its instances. */
+static bool keep_share(Many *m, const Share *s) {
+    if (!s->ran || !add_call(m, s->call)) {
+        gact_call_close(s->call);
         return false;
     }
-    for (int64_t j = 0; j < n; j++) {
-        m->call_of[ids[j] - m->lo] = m->ncalls - 1;
-        m->place[ids[j] - m->lo] = j;
+    for (int64_t j = 0; j < s->n; j++) {
+        m->call_of[s->ids[j] - m->lo] = m->ncalls - 1;
+        m->place[s->ids[j] - m->lo] = j;
     }
-    metric_add(METRIC_INSTANCES_AT_ONCE, n);
+    metric_add(METRIC_INSTANCES_AT_ONCE, s->n);
     return true;
 }
 
+static void try_instances(Many *m, Thread *t, const int64_t *ids, int64_t n);
+
+static void try_again(Many *m, Thread *t, const Share *s) {
+    m->tries += s->n;
+    metric_add(METRIC_INSTANCES_AGAIN, s->n);
+    for (int64_t k = 0; s->n > FEW && k < PARTS; k++)
+        try_instances(m, t, s->ids + k * s->n / PARTS, (k + 1) * s->n / PARTS - k * s->n / PARTS);
+}
+
+/* Instances of one shape: each device has its share of them, unless they are few. */
 static void try_instances(Many *m, Thread *t, const int64_t *ids, int64_t n) {
-    if (!n || m->tries > MOST_TRIES * (m->hi - m->lo) || call_form(m, t, ids, n))
+    enum { MOST_DEVICES = 16 };
+    Device *own = runtime_device(), *const *devices = &own;
+    Share shares[MOST_DEVICES] = {0};
+    int32_t count = runtime_device_is_numbered() ? 1 : runtime_devices(&devices);
+    if (!n || m->tries > MOST_TRIES * (m->hi - m->lo))
         return;
-    m->tries += n;
-    metric_add(METRIC_INSTANCES_AGAIN, n);
-    for (int64_t k = 0; n > FEW && k < PARTS; k++)
-        try_instances(m, t, ids + k * n / PARTS, (k + 1) * n / PARTS - k * n / PARTS);
+    count = count > MOST_DEVICES ? MOST_DEVICES : n < count * FEW ? 1 : count;
+    for (int32_t k = 0; k < count; k++) {
+        int64_t from = k * n / count, to = (k + 1) * n / count;
+        shares[k] = (Share){.ids = ids + from, .n = to - from, .device = devices[k]};
+        if (!gact_call_open(m->program, m->form, &shares[k].call, NULL))
+            give(m, t, shares[k].call, shares[k].ids, shares[k].n);
+    }
+    pool_run(t, "devices", run_shares, shares, count);
+    for (int32_t k = 0; k < count; k++)
+        if (!keep_share(m, &shares[k]))
+            try_again(m, t, &shares[k]);
 }
 
 void many_run(Many *m, Thread *t, int64_t lo, int64_t hi) {

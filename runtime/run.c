@@ -411,8 +411,10 @@ static void reset_for_run(GactCall *call) {
         call->out[k].i = 1;
 }
 
-/* cache: of the thread that runs the call, or NULL for the call's own. */
-static GactStatus call_run(GactCall *call, HeapCache *cache, bool serial, GactError *error) {
+/* cache: of the thread that runs the call, or NULL for the call's own. device: for its kernels,
+   NULL: the process's. */
+static GactStatus call_run(GactCall *call, HeapCache *cache, bool serial, void *device,
+                           GactError *error) {
     Run *run = &call->run;
     int64_t begin = trace_on ? clock_ns() : 0;
     GactStatus status = check_inputs(call, error);
@@ -424,7 +426,7 @@ static GactStatus call_run(GactCall *call, HeapCache *cache, bool serial, GactEr
         return call->status = error_set(error, GACT_INTERNAL, "no memory for a run");
     run->main.cache = cache ? cache : &run->main.own;
     run->main.ctx.serial = serial;
-    run->main.ctx.device = serial ? NULL : runtime_device();
+    run->main.ctx.device = serial ? NULL : device ? device : runtime_device();
     reset_for_run(call);
     if (run->main.ctx.device)
         nvtx_push(call->entry->name);
@@ -458,7 +460,11 @@ static GactStatus call_run(GactCall *call, HeapCache *cache, bool serial, GactEr
 }
 
 GactStatus gact_call_run(GactCall *call, GactError *error) {
-    return call_run(call, NULL, false, error);
+    return call_run(call, NULL, false, NULL, error);
+}
+
+GactStatus call_run_on(GactCall *call, void *device) {
+    return call_run(call, NULL, false, device, NULL);
 }
 
 /* ---- many ---- */
@@ -473,7 +479,7 @@ typedef struct {
 static void many_range(GactCtx *ctx, void *env, int64_t lo, int64_t hi) {
     Many *many = env;
     for (int64_t i = lo; i < hi; i++)
-        many->statuses[i] = call_run(many->calls[i], thread_of(ctx)->cache, true, NULL);
+        many->statuses[i] = call_run(many->calls[i], thread_of(ctx)->cache, true, NULL, NULL);
 }
 
 static void many_run(void *arg) {

@@ -207,6 +207,9 @@ void run_free_since(Run *run, int64_t stamp);
 /* The table of functions that compiled code calls. */
 extern const GactApi runtime_api;
 
+/* gact_call_run with kernels on a Device that need not be the process's first. */
+GactStatus call_run_on(GactCall *call, void *device);
+
 /* ---- run.c: inputs ---- */
 
 enum { MAX_INPUTS = 64 };

@@ -102,7 +102,7 @@ enum { MOST_USED = 16 };
 static struct {
     pthread_mutex_t lock;
     _Atomic bool settled;
-    bool is_forced;
+    bool is_forced, is_numbered; /* asked for by name, by its number */
     Device *device;
     Device *all[MOST_USED]; /* it, and others of its kind, nall of them; 0: not opened yet */
     int32_t nall;
@@ -124,6 +124,7 @@ static GactStatus settle(const char *spec, GactError *error) {
     close_used();
     const char *name;
     used.is_forced = !is_auto(spec, &name);
+    used.is_numbered = strchr(name, ':') != NULL;
     used.settled = !device_open(spec, &used.device, error);
     return used.settled ? GACT_OK : GACT_BAD_INPUT;
 }
@@ -163,6 +164,10 @@ int32_t runtime_devices(Device *const **list) {
     int32_t n = used.nall;
     pthread_mutex_unlock(&used.lock);
     return n;
+}
+
+bool runtime_device_is_numbered(void) {
+    return used.is_numbered;
 }
 
 bool runtime_device_is_forced(void) {

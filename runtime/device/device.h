@@ -130,6 +130,8 @@ Device *runtime_device(void);
 /* All devices of its kind, the process's own first, opened when they are first asked for; the count, 0 where kernels run
    on the host. A run is on one of them (ctx.device), and runs on several go side by side. */
 int32_t runtime_devices(Device *const **list);
+/* Was it asked for by its number, so that others are not wanted? */
+bool runtime_device_is_numbered(void);
 /* Was it asked for by name, so that all that it can run shall run there? Not with auto. */
 bool runtime_device_is_forced(void);
 /* Closes them; the next run opens one again. */

@@ -131,6 +131,18 @@ for device in host emu; do
 done
 cmp host.npy emu.npy && cmp again.host.json again.emu.json || failed=1
 
+# Several devices share a batch, unless one is asked for.
+launches() {
+    "$GACTRUN" p.gact worth --each o=orders.json --device="$1" --metrics-file metrics >out || failed=1
+    sed -n 's/^gact_device_launches_total //p' metrics
+}
+GACT_EMU_DEVICES=3
+export GACT_EMU_DEVICES
+[ "$(launches emu)" = $((3 * $(launches emu:1))) ] || { echo "three devices do not share a batch" && failed=1; }
+same 1 200 ratios --each x=rows.json --in centre=17
+same 1 300 checked --each x=numbers.json
+unset GACT_EMU_DEVICES
+
 # In an image the form is there if it was asked for.
 "$GACTC" p.gact -o plain.gactx && "$GACTC" p.gact --each=checked:x -o many.gactx || exit 1
 for image in plain many; do
