@@ -622,17 +622,38 @@ Val check_population(Checker *ck, const Expr *e) {
 
 /* ---- where a handler can wait ---- */
 
-static bool asks(const IrFunc *f, const IrRegion *region) {
+/* Functions that are being looked through. */
+typedef struct Seen {
+    const IrFunc *f;
+    const struct Seen *outer;
+} Seen;
+
+static bool is_seen(const Seen *seen, const IrFunc *f) {
+    return seen && (seen->f == f || is_seen(seen->outer, f));
+}
+
+static bool asks_inside(const IrFunc *f, const IrRegion *region, const Seen *outer);
+
+static bool call_asks(const IrFunc *callee, const Seen *outer) {
+    Seen seen = {callee, outer};
+    return !is_seen(outer, callee) && asks_inside(callee, callee->body, &seen);
+}
+
+static bool asks_inside(const IrFunc *f, const IrRegion *region, const Seen *outer) {
     for (int i = 0; i < region->ops.len; i++) {
         const IrOp *op = ir_op(f, region->ops.at[i]);
         if ((op->kind == IR_RT && op->imm == RT_AWAIT) ||
-            (op->kind == IR_CALL && asks(op->callee, op->callee->body)))
+            (op->kind == IR_CALL && call_asks(op->callee, outer)))
             return true;
         for (int r = 0; r < op->nregions; r++)
-            if (asks(f, op->regions[r]))
+            if (asks_inside(f, op->regions[r], outer))
                 return true;
     }
     return false;
+}
+
+static bool asks(const IrFunc *f, const IrRegion *region) {
+    return asks_inside(f, region, NULL);
 }
 
 /* Does a region that is tried hold nothing but asks that may fault? */
@@ -651,7 +672,7 @@ static void check_waiting_op(Checker *ck, const IrFunc *f, const IrOp *op) {
     if (op->kind == IR_KERNEL && asks(f, op->regions[0])) {
         where = "a handler cannot wait for a reply inside a comprehension or an array function";
         help = "ask the array of actors, `xs ? m()`, or use a `for`";
-    } else if (op->kind == IR_CALL && asks(op->callee, op->callee->body)) {
+    } else if (op->kind == IR_CALL && call_asks(op->callee, NULL)) {
         where = "a handler cannot wait for a reply inside a recursive function";
         help = "ask before the call";
     } else if (op->kind == IR_TRY && asks(f, op->regions[0]) && !only_asks_fault(f, op->regions[0])) {

@@ -499,7 +499,7 @@ void kernel_open(Kernel *k, Fn *f, IrId id) {
     *k = (Kernel){
         .id = id, .op = op, .body = op->regions[0], .rank = ik->rank, .nsinks = ik->nsinks, .f = f};
     k->sinks = NEW_ARRAY(f->e->arena, Sink, ik->nsinks);
-    k->is_outlined = !f->in_kernel;
+    k->is_outlined = !f->in_kernel && !ir_has_effect(f->ir, id); /* effects come in order */
     for (int i = 0; i < ik->nsinks; i++) {
         Sink *s = &k->sinks[i];
         s->sink = &ik->sinks[i];
