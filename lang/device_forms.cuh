@@ -441,6 +441,54 @@ GX_DEV void gx_scan_points(gx_scan_block<T> &shared, const T *rows, i64 total, L
     }
 }
 
+/* ---- neighbouring elements, 16 bytes or less at a time ---- */
+
+struct alignas(16) gx_quad { u32 x, y, z, w; };
+template <int bytes> struct gx_pack_word { typedef gx_quad type; };
+template <> struct gx_pack_word<8> { typedef u64 type; };
+template <> struct gx_pack_word<4> { typedef u32 type; };
+
+template <class T, int n> union gx_pack {
+    typedef typename gx_pack_word<n * sizeof(T)>::type Access;
+    static constexpr int accesses = n * sizeof(T) / sizeof(Access);
+    Access words[accesses];
+    T at[n];
+    GX_DEV_MEMBER gx_pack() {}
+};
+/* p is a multiple of 16, or of all of its bytes where these are fewer. */
+template <int n, class T> GX_DEV gx_pack<T, n> gx_load_pack(const T *p) {
+    gx_pack<T, n> pack;
+    GX_UNROLL
+    for (int k = 0; k < pack.accesses; k++)
+        pack.words[k] = ((const typename gx_pack<T, n>::Access *)p)[k];
+    return pack;
+}
+template <int n, class T> GX_DEV void gx_store_pack(T *p, const gx_pack<T, n> &pack) {
+    GX_UNROLL
+    for (int k = 0; k < pack.accesses; k++)
+        ((typename gx_pack<T, n>::Access *)p)[k] = pack.words[k];
+}
+
+/* ---- squares of a matrix ---- */
+
+/* Rows of a square are one longer, so that a column lies in different banks. */
+template <class T> struct gx_square {
+    T at[32][33];
+};
+
+/* Rows top … top + 31, of n, and columns left … left + 31, of m, of a matrix with rows of `row` elements;
+   by a block. */
+template <class T>
+GX_DEV void gx_load_square(gx_square<T> &square, const T *from, i64 row, i64 top, i64 left, i64 n, i64 m) {
+    const i64 j = left + gx_lane();
+    GX_UNROLL
+    for (int k = 0; k < 32; k += GX_BLOCK / 32) {
+        const int y = k + threadIdx.x / 32;
+        if (top + y < n && j < m)
+            square.at[y][gx_lane()] = from[(top + y) * row + j];
+    }
+}
+
 /* ---- results, as the host has them in slots ---- */
 
 template <class T> GX_DEV u64 gx_slot(T v) {

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GACT_ABI_VERSION 9
+#define GACT_ABI_VERSION 10
 #define GACT_MAGIC       "GACTIMG1"
 
 /* ---- values ----
@@ -148,6 +148,8 @@ typedef struct {
     const char *name; /* of the function */
     int32_t grid;     /* GactGridKind */
     int32_t has_points; /* its threads use their slots of scratch memory and of the arena */
+    int32_t each;     /* POINTS: how many a thread does at a time; 0: one */
+    int32_t pad;
 } GactDevicePhase;
 
 typedef struct {

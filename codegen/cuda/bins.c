@@ -250,9 +250,8 @@ static void write_last(Writer *w) {
     cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 p = gx_thread(); p < %s; p += gx_threads()) {", w->total);
     cu->indent++;
-    writer_declare(w, NULL);
     w->stores = true;
-    writer_call(w, "return;");
+    writer_point(w, "return;");
     w->stores = false;
     for (int i = 0; i < w->nouts; i++) {
         const Out *o = &w->outs[i];
@@ -300,8 +299,7 @@ static void write_fold(Writer *w, const Out *o, const char *number) {
     write_start(w, o);
     cu_line(cu, "const auto load = [&](const i64 p, %s *const value) -> i64 {", o->fold.type);
     cu->indent++;
-    writer_declare(w, NULL);
-    writer_call(w, "return -1;");
+    writer_point(w, "return -1;");
     check_place(w, o, "return -1;");
     cu_line(cu, "*value = %s;", writer_result(w, o, 1));
     cu_line(cu, "return y%d;", o->first);

@@ -122,7 +122,7 @@ static void op_scalar(Cu *cu, IrId id) {
             cu_need(cu, arena_printf(cu->arena, op->kind == IR_POW ? "%s >= 0" : "%s != 0", args[1]));
     const char *text = cu_expression(cu, op->kind, op->type, args);
     bool is_logic = op->type->kind == TYPE_BOOL && ir_scalar_arity(op->kind) == 2 &&
-                    (op->kind == IR_BITAND || op->kind == IR_BITOR || op->kind == IR_BITXOR);
+                    op->kind == IR_BITXOR;
     if (is_logic) /* C++ would make an int of it */
         text = arena_printf(cu->arena, "(bool)(%s)", text);
     const char **s = cu_slots(cu, 1);
@@ -192,7 +192,7 @@ static void load_part(Cu *cu, Cursor *c, Type *elem) {
         for (int k = 0; k < layout_members(elem); k++)
             load_part(cu, c, layout_of(cu->e, elem->items[k])->type);
     } else if (type_is_sum(elem)) {
-        *c->out++ = load_text(cu, "i64", arena_printf(cu->arena, "(i64)%s[%s]", next_data(c), c->at));
+        *c->out++ = load_text(cu, "i64", arena_printf(cu->arena, "(i64)%s[%s]", next_data(c), cu_bare(cu, c->at)));
         for (int i = 0; i < elem->nctors; i++)
             for (int k = 0; k < elem->ctors[i].count; k++)
                 load_part(cu, c, layout_of(cu->e, elem->ctors[i].items[k])->type);
@@ -343,6 +343,8 @@ static void op_tag(Cu *cu, IrId id) {
 
 static void emit_one(Cu *cu, IrId id) {
     const IrOp *op = ir_op(cu->ir, id);
+    if (cu->is_given[id])
+        return;
     cu_from(cu, op->span);
     if (ir_is_scalar_op(op->kind)) {
         op_scalar(cu, id);

@@ -36,6 +36,7 @@ typedef struct CudaKernel {
     const char *name, *text;
     VEC(CudaWord) words;
     VEC(GactDeviceArg) args;
+    VEC(const char *) fields; /* what the text calls them */
     VEC(GactDevicePhase) phases;
     int nresults; /* words of results: of its reductions, in order; of a filter, how many it keeps */
     int sized; /* phases before the sizes of what it makes are known; 0: they are known at once */

@@ -43,6 +43,7 @@ Cu cu_enter(Cu *cu, const IrFunc *ir, Buf *code) {
     inner.uses = NEW_ARRAY(cu->arena, int, ir->ops.len + 1);
     inner.inner = NEW_ARRAY(cu->arena, char, ir->ops.len + 1);
     inner.owned = NEW_ARRAY(cu->arena, char, ir->ops.len + 1);
+    inner.is_given = NEW_ARRAY(cu->arena, bool, ir->ops.len + 1);
     memset(inner.inner, 1, (size_t)ir->ops.len);
     cu_find_library(&inner, (IrRegion *const[]){ir->body}, 1);
     cu_count_uses(&inner, ir->body, 1);

@@ -9,6 +9,7 @@
    itself and finds the first fault. */
 #include "writer.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* ---- what is wanted ---- */
@@ -201,6 +202,10 @@ static void open_arguments(Writer *w) {
         w->from = cu_field(cu, "i64", "from", (GactDeviceArg){.kind = GACT_ARG_FROM});
         w->to = cu_field(cu, "i64", "to", (GactDeviceArg){.kind = GACT_ARG_TO});
     }
+    w->dims = cu_slots(cu, k->rank);
+    for (int d = 0; d < k->rank; d++)
+        w->dims[d] = k->rank > 1 ? cu_word_field(cu, arena_printf(cu->arena, "n%d", d), "i64", WORD_DIM, 0, d, -1)
+                                 : w->total;
     w->outs = NEW_ARRAY(cu->arena, Out, k->nsinks);
     w->nouts = k->nsinks;
     for (int i = 0; i < k->nsinks && !cu->out->why; i++)
@@ -210,6 +215,55 @@ static void open_arguments(Writer *w) {
 }
 
 /* ---- the function of a point ---- */
+
+/* Does a region make arrays? */
+static bool makes_arrays(const IrFunc *ir, const IrRegion *region) {
+    for (int k = 0; k < region->ops.len; k++) {
+        const IrOp *op = ir_op(ir, region->ops.at[k]);
+        if (layout_is_array(op->type) && op->kind != IR_INDEX)
+            return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (makes_arrays(ir, op->regions[r]))
+                return true;
+    }
+    return false;
+}
+
+bool writer_is_flat(const Writer *w) {
+    const Kernel *k = w->cu.k;
+    for (int i = 0; i < w->nouts; i++)
+        if (w->outs[i].sink->kind != SINK_MAP || w->outs[i].is_row || w->outs[i].is_built)
+            return false;
+    return w->cu.out->is_cut && !makes_arrays(k->f->ir, k->body);
+}
+
+bool writer_is_plain(const Writer *w, IrId array, int rank) {
+    Emit *e = w->cu.e;
+    Layout *l = layout_of(e, ir_type(w->cu.ir, array));
+    for (int c = 0; c < l->ncols; c++)
+        if (l->cols[c].kind != COL_SCALAR)
+            return false;
+    return layout_is_array(l->type) && l->rank == rank && l->is_regular && layout_of(e, l->elem)->nslots == l->ncols;
+}
+
+void writer_add_reads(Writer *w, IrId id, const char *ending, const char *inside, const char *alone) {
+    Cu *cu = &w->cu;
+    IrId array = ir_op(cu->ir, id)->args[0];
+    Layout *l = cu_layout(cu, array);
+    Text *v = cu_value(cu, array);
+    const char **s = cu_slots(cu, l->ncols);
+    for (int c = 0; v->s && c < l->ncols; c++) {
+        PointRead r = {.data = v->s[layout_col_slot(l, c) + 1],
+                       .type = cu_col_type(cu, &l->cols[c]),
+                       .row = v->s[l->rank - 1]};
+        s[c] = r.name = arena_printf(cu->arena, "%s%s", r.data + strlen("a."), ending);
+        r.inside = arena_printf(cu->arena, "%s%s", r.name, inside);
+        r.alone = arena_printf(cu->arena, "%s%s", r.data, alone);
+        vec_push(cu->arena, &w->reads, r);
+    }
+    cu_set(cu, id, s, l->ncols);
+    cu->is_given[id] = true;
+}
 
 /* Copies the row that the point yields to its place, unless it is there already. */
 static void copy_row(Writer *w, const Out *o, IrId id) {
@@ -290,9 +344,19 @@ static void add_parameter(Writer *w, const char *type, const char *text) {
     buf_printf(&w->text, ", %s &y%d", type, w->nslots);
 }
 
+/* The type that the function returns, if this is the only value. */
+static void note_result(Writer *w, const char *type, const char *text) {
+    (void)text;
+    w->returns = type;
+}
+
 static void set_result(Writer *w, const char *type, const char *text) {
     (void)type;
-    cu_line(&w->cu, "y%d = %s;", w->nslots, text ? cu_bare(&w->cu, text) : "0");
+    text = text ? cu_bare(&w->cu, text) : "0";
+    if (w->returns)
+        cu_line(&w->cu, "return %s;", text);
+    else
+        cu_line(&w->cu, "y%d = %s;", w->nslots, text);
 }
 
 static void add_argument(Writer *w, const char *type, const char *text) {
@@ -317,15 +381,35 @@ static bool has_row_tables(const Writer *w) {
     return false;
 }
 
+static void write_head(Writer *w) {
+    Cu *cu = &w->cu;
+    const char *result = cu->point_faults ? "bool" : w->returns ? w->returns : "void";
+    w->text = (Buf){.arena = cu->arena};
+    buf_printf(&w->text, "GX_DEV %s %s_point(const %s_args &a, %sconst i64 %s", result, cu->name, cu->name,
+               !cu->out->takes ? "" : cu->is_warp ? "gx_arena &m, gx_arena &own, " : "gx_arena &m, ",
+               w->is_plane ? "i, const i64 j" : "p");
+    if (has_row_tables(w))
+        buf_puts(&w->text, ", const bool stores");
+    for (int k = 0; k < w->reads.len; k++)
+        buf_printf(&w->text, ", const %s %s", w->reads.at[k].type, w->reads.at[k].name);
+    if (!w->returns)
+        each_result(w, add_parameter);
+}
+
+/* The indices of a plane's point are parameters. */
+static void name_indices(Writer *w) {
+    static const char *const names[] = {"i", "j"};
+    for (int d = 0; d < 2; d++) {
+        const char **s = cu_slots(&w->cu, 1);
+        s[0] = names[d];
+        cu_set(&w->cu, w->cu.k->body->params.at[d], s, 1);
+    }
+}
+
 static void write_point(Writer *w) {
     Cu *cu = &w->cu;
     const Kernel *k = cu->k;
     Buf code = {.arena = cu->arena};
-    const char **dims = cu_slots(cu, k->rank);
-    for (int d = 0; d < k->rank; d++)
-        dims[d] = k->rank > 1
-                      ? cu_word_field(cu, arena_printf(cu->arena, "n%d", d), "i64", WORD_DIM, 0, d, -1)
-                      : w->total;
     cu->code = &code;
     cu->indent = 1;
     cu->fail = "return false;";
@@ -336,7 +420,10 @@ static void write_point(Writer *w) {
     cu->other = "1";
     cu->outlives = lists_are(w); /* the point hands out pointers to what it makes */
     cu_find_owned(cu, k->body);
-    cu_point(cu, k->body, "p", dims, k->rank);
+    if (w->is_plane)
+        name_indices(w);
+    else
+        cu_point(cu, k->body, "p", w->dims, k->rank);
     aim_rows(w);
     cu_ops(cu, k->body);
     for (int i = 0; i < k->body->results.len && !cu->out->why; i++)
@@ -351,14 +438,12 @@ static void write_point(Writer *w) {
     }
     if (cu->out->why)
         return;
-    each_result(w, set_result);
     bool can = cu->point_faults = cu->out->can_fault;
-    w->text = (Buf){.arena = cu->arena};
-    buf_printf(&w->text, "GX_DEV %s %s_point(const %s_args &a, %sconst i64 p", can ? "bool" : "void", cu->name,
-               cu->name, !cu->out->takes ? "" : cu->is_warp ? "gx_arena &m, gx_arena &own, " : "gx_arena &m, ");
-    if (has_row_tables(w))
-        buf_puts(&w->text, ", const bool stores");
-    each_result(w, add_parameter);
+    each_result(w, note_result);
+    if (can || w->nslots != 1)
+        w->returns = NULL;
+    each_result(w, set_result);
+    write_head(w);
     buf_printf(&w->text, ") {\n%s%s}\n\n", buf_text(&code), can ? "    return true;\n" : "");
 }
 
@@ -380,6 +465,14 @@ int writer_weight(const Writer *w) {
     return region_weight(w->cu.ir, w->cu.k->body);
 }
 
+int writer_flight(const Writer *w) {
+    enum { MOST = 16, MOST_TEXT = 128 };
+    int n = 1, weight = writer_weight(w);
+    while (n < MOST && 2 * n * weight <= MOST_TEXT)
+        n *= 2;
+    return n;
+}
+
 void writer_declare(Writer *w, const char *(*init)(Writer *w, const Out *o, int slot)) {
     Cu *cu = &w->cu;
     for (int i = 0; i < w->nouts; i++) {
@@ -397,13 +490,17 @@ void writer_declare(Writer *w, const char *(*init)(Writer *w, const Out *o, int 
     }
 }
 
-/* The point's function for point p, where what it gives is declared. */
+/* The point's function for point p, where what it gives is declared, or returned. */
 static const char *point_call(Writer *w) {
     w->call = (Buf){.arena = w->cu.arena};
-    buf_printf(&w->call, "%s_point(a, %sp", w->cu.name, !w->arena ? "" : w->cu.is_warp ? "m, own, " : "m, ");
+    buf_printf(&w->call, "%s_point(a, %s%s", w->cu.name, !w->arena ? "" : w->cu.is_warp ? "m, own, " : "m, ",
+               w->is_plane ? "i, j" : "p");
     if (has_row_tables(w))
         buf_puts(&w->call, w->stores ? ", true" : ", false");
-    each_result(w, add_argument);
+    for (int k = 0; k < w->reads.len; k++)
+        buf_printf(&w->call, ", %s", w->in_pack ? w->reads.at[k].inside : w->reads.at[k].alone);
+    if (!w->returns)
+        each_result(w, add_argument);
     buf_puts(&w->call, ")");
     return buf_text(&w->call);
 }
@@ -426,7 +523,7 @@ void writer_call(Writer *w, const char *leave) {
     if (w->arena)
         open_arena(w);
     if (!cu->point_faults) {
-        cu_line(cu, "%s;", point_call(w));
+        cu_line(cu, "%s%s;", w->returns ? "y0 = " : "", point_call(w));
         return;
     }
     const char *which = !w->arena ? "0" : cu->is_warp ? "gx_any(m.over || own.over)" : "m.over";
@@ -437,7 +534,11 @@ void writer_call(Writer *w, const char *leave) {
     cu_line(cu, "}");
 }
 
-static void call_point(Writer *w, const char *leave) {
+void writer_point(Writer *w, const char *leave) {
+    if (w->returns) {
+        cu_line(&w->cu, "const %s y0 = %s;", w->returns, point_call(w));
+        return;
+    }
     writer_declare(w, NULL);
     writer_call(w, leave);
 }
@@ -468,7 +569,8 @@ void writer_store_maps(Writer *w) {
 static void add_phase(Writer *w, const char *suffix, GactGridKind grid) {
     Cu *cu = &w->cu;
     const char *name = arena_printf(cu->arena, "%s%s", cu->name, suffix);
-    vec_push(cu->arena, &cu->out->phases, (GactDevicePhase){.name = name, .grid = (int)grid});
+    int each = grid != GACT_GRID_POINTS ? 0 : w->is_plane ? 4 : w->wide;
+    vec_push(cu->arena, &cu->out->phases, (GactDevicePhase){.name = name, .grid = (int)grid, .each = each});
 }
 
 void writer_open_phase(Writer *w, const char *how, const char *suffix, GactGridKind grid) {
@@ -493,14 +595,18 @@ static void write_maps(Writer *w) {
     GactGridKind grid = is_warp ? GACT_GRID_WARPS : is_shared ? GACT_GRID_FULL : GACT_GRID_POINTS;
     writer_open_phase(w, is_warp || is_shared ? KERNEL_WAITS : KERNEL_PLAIN, "", grid);
     bins_open_shared(w);
+    const char *first = is_warp ? "gx_warp()" : "gx_thread()";
+    if (w->wide) {
+        wide_write(w);
+        first = arena_printf(cu->arena, "packs * %d + %s", w->wide, first);
+    }
+    if (cu->out->is_cut)
+        first = arena_printf(cu->arena, "%s + %s", w->from, first);
     cu_line(cu, "GX_UNROLL1");
-    if (w->cu.out->is_cut)
-        cu_line(cu, "for (i64 p = %s + gx_thread(); p < %s; p += gx_threads()) {", w->from, w->to);
-    else
-        cu_line(cu, "for (i64 p = gx_%s(); p < %s; p += gx_%s()) {", is_warp ? "warp" : "thread", w->total,
-                is_warp ? "warps" : "threads");
+    const char *to = cu->out->is_cut ? w->to : w->total;
+    cu_line(cu, "for (i64 p = %s; p < %s; p += gx_%s()) {", first, to, is_warp ? "warps" : "threads");
     cu->indent++;
-    call_point(w, leave);
+    writer_point(w, leave);
     if (is_warp) {
         cu_line(cu, "if (gx_lane() == 0) {");
         cu->indent++;
@@ -533,10 +639,10 @@ static void write_strides(Writer *w) {
         else if (o->sink->kind == SINK_REDUCE && !is_piecewise(o))
             cu_line(cu, "%s sum%d = %s;", o->fold.type, i, o->fold.identity);
     }
-    cu_line(cu, "GX_UNROLL1");
+    cu_line(cu, "GX_UNROLL_BY(%d)", writer_flight(w));
     cu_line(cu, "for (i64 p = lo + gx_lane(); p < hi; p += 32) {");
     cu->indent++;
-    call_point(w, "break;");
+    writer_point(w, "break;");
     for (int i = 0; i < w->nouts; i++) {
         const Out *o = &w->outs[i];
         const char *y = is_reduction(o->sink->kind) ? writer_result(w, o, 0) : NULL;
@@ -568,7 +674,7 @@ static void write_pieces(Writer *w) {
     cu_line(cu, "GX_UNROLL1");
     cu_line(cu, "for (i64 p = from; p < to; p++) {");
     cu->indent++;
-    call_point(w, "break;");
+    writer_point(w, "break;");
     for (int i = 0; i < w->nouts; i++)
         if (is_piecewise(&w->outs[i])) {
             const char *y = writer_result(w, &w->outs[i], 0);
@@ -658,6 +764,8 @@ static void write_plain(Writer *w) {
     bins_begin(w);
     if (writer_count(k, SINK_REDUCE) || writer_count(k, SINK_PICK))
         write_sums(w);
+    else if (w->is_plane)
+        plane_write(w);
     else if (bins_have_points(w) || has_direct(w))
         write_maps(w);
     bins_end(w);
@@ -745,11 +853,54 @@ static const char *kernel_name(const Kernel *k) {
     return arena_printf(e->arena, "%s_%u", name, (unsigned)k->id);
 }
 
+static bool mentions(const char *text, const char *field) {
+    size_t n = strlen(field);
+    for (const char *at = text; (at = strstr(at, field)); at += n)
+        if (!isalnum((unsigned char)at[n]) && at[n] != '_')
+            return true;
+    return false;
+}
+
+/* Which arguments the text uses, or tell how long those are that it uses. */
+static bool *used_arguments(const CudaKernel *c, Arena *arena, const char *text) {
+    bool *used = NEW_ARRAY(arena, bool, c->args.len + 1);
+    for (int k = c->args.len - 1; k >= 0; k--) {
+        const GactDeviceArg *arg = &c->args.at[k];
+        used[k] |= mentions(text, c->fields.at[k]);
+        if (used[k] && arg->kind == GACT_ARG_IN && arg->unit)
+            used[arg->unit - 1] = true;
+    }
+    return used;
+}
+
+/* Leaves out the arguments that nothing uses: lines of `fields` are in their order. */
+static void write_arguments(Writer *w, Buf *out, const char *text) {
+    CudaKernel *c = w->cu.out;
+    const char *line = buf_text(&w->cu.fields);
+    const bool *used = used_arguments(c, w->cu.arena, text);
+    int *now = NEW_ARRAY(w->cu.arena, int, c->args.len + 1), n = 0;
+    for (int k = 0; k < c->args.len; k++) {
+        const char *end = strchr(line, '\n') + 1;
+        if (used[k]) {
+            GactDeviceArg arg = c->args.at[k];
+            if (arg.kind == GACT_ARG_IN && arg.unit)
+                arg.unit = now[arg.unit - 1] + 1;
+            buf_add(out, line, (size_t)(end - line));
+            now[k] = n;
+            c->args.at[n++] = arg;
+        }
+        line = end;
+    }
+    c->args.len = n;
+}
+
 static const char *assemble(Writer *w, const char *loops) {
     Cu *cu = &w->cu;
-    Buf all = {.arena = cu->arena};
-    buf_printf(&all, "%sstruct %s_args {\n%s};\n\n%s%s%s", cu->types.len ? buf_text(&cu->types) : "",
-               cu->name, buf_text(&cu->fields), cu->helpers.len ? buf_text(&cu->helpers) : "", buf_text(&w->text), loops);
+    Buf all = {.arena = cu->arena}, rest = {.arena = cu->arena};
+    buf_printf(&rest, "%s%s%s", cu->helpers.len ? buf_text(&cu->helpers) : "", buf_text(&w->text), loops);
+    buf_printf(&all, "%sstruct %s_args {\n", cu->types.len ? buf_text(&cu->types) : "", cu->name);
+    write_arguments(w, &all, buf_text(&rest));
+    buf_printf(&all, "};\n\n%s", buf_text(&rest));
     return buf_text(&all);
 }
 
@@ -792,6 +943,7 @@ CudaKernel *cuda_kernel(Kernel *k) {
     cu->uses = NEW_ARRAY(e->arena, int, ir->ops.len + 1);
     cu->inner = NEW_ARRAY(e->arena, char, ir->ops.len + 1);
     cu->owned = NEW_ARRAY(e->arena, char, ir->ops.len + 1);
+    cu->is_given = NEW_ARRAY(e->arena, bool, ir->ops.len + 1);
     for (int r = 0; r < k->op->nregions; r++) {
         char *inner = region_inner(k->f, k->op->regions[r]);
         for (int i = 0; i < ir->ops.len; i++)
@@ -804,6 +956,10 @@ CudaKernel *cuda_kernel(Kernel *k) {
     cu->is_warp = is_space && wants_warp(k, k->body);
     open_arguments(w);
     cu->is_warp &= !lists_are(w);
+    if (!out->why)
+        wide_open(w);
+    if (!out->why)
+        plane_open(w);
     if (out->why)
         return out;
     write_point(w);

@@ -53,16 +53,16 @@ CuFold cu_fold(Cu *cu, const IrOp *kernel, const IrSink *sink, const char *fail)
 void cu_point(Cu *cu, const IrRegion *body, const char *p, const char *const *dims, int rank) {
     static const char *const names[] = {"i", "j", "k", "l", "m", "n", "o", "q"};
     const char *rest = p;
+    bool has_names = rank <= ARRAY_LEN(names) && !cu->is_nested;
     for (int axis = rank - 1; axis >= 0; axis--) {
         const char **s = cu_slots(cu, 1);
-        s[0] = axis < ARRAY_LEN(names) && !cu->is_nested ? names[axis] : cu_name(cu, "i");
-        if (axis > 0) {
-            const char *next = cu_name(cu, "r");
+        s[0] = rest;
+        if (axis > 0) { /* what is left is the first index, in the end */
+            s[0] = has_names ? names[axis] : cu_name(cu, "i");
+            const char *next = axis > 1 ? cu_name(cu, "r") : has_names ? names[0] : cu_name(cu, "i");
             cu_line(cu, "i64 %s, %s;", next, s[0]);
             cu_line(cu, "gx_split(%s, %s, %s, %s);", rest, dims[axis], next, s[0]);
             rest = next;
-        } else if (strcmp(rest, s[0])) {
-            cu_line(cu, "const i64 %s = %s;", s[0], rest);
         }
         cu_set(cu, body->params.at[axis], s, 1);
     }

@@ -11,7 +11,7 @@ enum {
     MOST_ROWS = 16,     /* of 32 points that a warp has of a tile: then a tile is a chunk */
     ROW_BYTES = 12,     /* that a lane keeps of a point, for so many rows */
     HEAVY = 40,         /* ops of a point that is written out few times */
-    FLIGHT = 4          /* points at a time where it is not heavy */
+    LEAST_ROWS = 4
 };
 
 /* A filter whose elements have a place each. */
@@ -52,9 +52,9 @@ static int row_count(const Writer *w) {
     for (int i = 0; i < w->nouts; i++)
         if (pass_takes(&w->outs[i]))
             bytes += 8 * w->outs[i].yield->nslots + (w->outs[i].sink->kind == SINK_FILTER ? 4 : 0);
-    while (rows > FLIGHT && rows * bytes > MOST_ROWS * ROW_BYTES)
+    while (rows > LEAST_ROWS && rows * bytes > MOST_ROWS * ROW_BYTES)
         rows /= 2;
-    return writer_weight(w) > HEAVY ? FLIGHT : rows;
+    return writer_weight(w) > HEAVY ? LEAST_ROWS : rows;
 }
 
 /* The memory in which tiles look back: the ticket, then the status of each tile, sink by sink. */
@@ -239,8 +239,7 @@ static void write_load(Writer *w, const Out *o, bool with_maps) {
     Cu *cu = &w->cu;
     cu_line(cu, "const auto load = [&](const i64 p) -> %s {", o->fold.type);
     cu->indent++;
-    writer_declare(w, NULL);
-    writer_call(w, arena_printf(cu->arena, "return %s;", o->zero));
+    writer_point(w, arena_printf(cu->arena, "return %s;", o->zero));
     if (with_maps)
         writer_store_maps(w);
     cu_line(cu, "return %s;", writer_result(w, o, 0));
@@ -263,7 +262,7 @@ static void write_store(Writer *w, const Out *o) {
 
 static void write_ordered(Writer *w, const Out *o, const char *number, bool with_maps) {
     Cu *cu = &w->cu;
-    int flight = writer_weight(w) > HEAVY ? 1 : FLIGHT;
+    int flight = writer_flight(w);
     writer_open_phase(w, KERNEL_WAITS, arena_printf(cu->arena, "_sums%s", number), GACT_GRID_BLOCKS);
     cu_line(cu, "GX_SHARED(gx_scan_block<%s>, shared);", o->fold.type);
     write_load(w, o, with_maps);

@@ -30,6 +30,7 @@ typedef struct {
     int *uses;     /* by IrId, in the kernel: more than one forbids to write it in place */
     char *inner;   /* by IrId: defined in the kernel */
     const IrPutIn **library; /* by IrId: the call that is written in the op's place, or NULL */
+    bool *is_given; /* by IrId: parameters of the point's function */
     const char *name;
     const char *fail; /* the statement that leaves a point that faults */
     const char *fault; /* the argument that says whether one has, or NULL */
@@ -78,6 +79,8 @@ const char *cu_element_name(Cu *cu, IrId array);
 const char *cu_bare(Cu *cu, const char *expression);
 /* The expression of a scalar op, by the table. */
 const char *cu_expression(Cu *cu, IrKind kind, const Type *type, const char *const *args);
+/* Text without parentheses around all of it. */
+const char *cu_bare(Cu *cu, const char *s);
 /* Gives an expression a name if it is long or used more than once. */
 const char *cu_keep(Cu *cu, IrId id, const char *type, const char *expression);
 /* A field of the arguments: its access text. */

@@ -282,8 +282,10 @@ const char *cu_field(Cu *cu, const char *type, const char *base, GactDeviceArg a
     const char *name = field_name(cu, base);
     bool is_pointer = type[strlen(type) - 1] == '*';
     buf_printf(&cu->fields, "    GX_ARG %s%s%s;\n", type, is_pointer ? "" : " ", name);
+    const char *text = arena_printf(cu->arena, "a.%s", name);
     vec_push(cu->arena, &cu->out->args, arg);
-    return arena_printf(cu->arena, "a.%s", name);
+    vec_push(cu->arena, &cu->out->fields, text);
+    return text;
 }
 
 const char *cu_word_field(Cu *cu, const char *base, const char *type, CudaWordKind kind, IrId id,
@@ -414,6 +416,8 @@ void cu_set(Cu *cu, IrId id, const char **s, int n) {
 
 /* What an operator of C++ says as well as the prelude's function, or NULL. */
 static const char *plain_text(IrKind kind, const Type *type) {
+    if (type->kind == TYPE_BOOL && kind != IR_SELECT)
+        return kind == IR_BITAND ? "%0 && %1" : kind == IR_BITOR ? "%0 || %1" : kind == IR_BITNOT ? "!%0" : NULL;
     bool is_float = type->kind == TYPE_F32 || type->kind == TYPE_F64;
     bool is_whole = type->kind == TYPE_U32 || type->kind == TYPE_U64; /* signed ones may not overflow */
     if (!is_float && !is_whole)
@@ -441,15 +445,26 @@ const char *cu_bare(Cu *cu, const char *s) {
     return arena_printf(cu->arena, "%.*s", (int)n - 2, s + 1);
 }
 
+/* A whole number as C++ has it where it is compared: without the cast in front. */
+static const char *number(const char *s) {
+    const char *digits = *s == '(' ? strchr(s, ')') : NULL;
+    if (!digits || strspn(s + 1, "iu0123456789") != (size_t)(digits - s - 1))
+        return s;
+    digits++;
+    size_t sign = *digits == '-';
+    return digits[sign] && strspn(digits + sign, "0123456789") == strlen(digits + sign) ? digits : s;
+}
+
 const char *cu_expression(Cu *cu, IrKind kind, const Type *type, const char *const *args) {
     Buf text = {.arena = cu->arena};
+    bool compares = kind == IR_EQ || kind == IR_NE || kind == IR_LT || kind == IR_LE || kind == IR_GT || kind == IR_GE;
     const char *all = plain_text(kind, type) ? plain_text(kind, type) : op_texts[kind], *t = all;
     assert(t);
     for (; *t; t++) {
         if (*t == '%') {
             const char *arg = args[t[1] - '0'];
             bool is_arg = t > all && strchr("( ", t[-1]) && strchr(",)", t[2]) && (t[-1] == '(' || t[-2] == ',');
-            buf_puts(&text, is_arg && t[2] ? cu_bare(cu, arg) : arg);
+            buf_puts(&text, compares ? number(arg) : is_arg && t[2] ? cu_bare(cu, arg) : arg);
             t++;
         } else if (*t == '$') {
             buf_puts(&text, cu_type(cu, type));
@@ -472,7 +487,7 @@ static bool is_simple(const char *s) {
 /* Is it one call, which needs no parentheses? */
 static bool is_call(const char *s) {
     int depth = 0;
-    while (isalnum((unsigned char)*s) || *s == '_')
+    while (isalnum((unsigned char)*s) || *s == '_' || *s == '<' || *s == '>')
         s++;
     if (*s != '(')
         return false;

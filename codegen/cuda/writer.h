@@ -28,6 +28,12 @@ typedef struct {
     int first;        /* among the y of a point: its first slot */
 } Out;
 
+/* What a point reads of an array at a place that the loops know: the column, its type, the elements of a row,
+   the point's parameter, and what that is where points are done together, and alone. */
+typedef struct {
+    const char *data, *type, *row, *name, *inside, *alone;
+} PointRead;
+
 typedef struct {
     Cu cu;
     Out *outs;
@@ -35,6 +41,12 @@ typedef struct {
     const char *total, *chunks;
     const char *from, *to; /* the points that are launched, where it can be cut */
     const char *result, *done;
+    int wide; /* points that a thread does at a time, or 0 */
+    bool is_plane; /* blocks do squares of points */
+    VEC(PointRead) reads;
+    const char **dims; /* of the space */
+    bool in_pack; /* the points at hand are done together */
+    const char *returns; /* the type of the one value that the point's function returns, or NULL */
     bool stores; /* the last points of scatters store their rows */
     const char *tiles; /* scratch of the sinks that are done in one pass, or NULL */
     const char *arena, *arena_bytes; /* NULL: points take no memory */
@@ -51,12 +63,17 @@ void writer_close_phase(Writer *w);
 void writer_declare(Writer *w, const char *(*init)(Writer *w, const Out *o, int slot));
 /* A call of the point's function for point p; `leave` is what follows a fault, NULL: nothing. */
 void writer_call(Writer *w, const char *leave);
+/* Both: the values of point p. */
+void writer_point(Writer *w, const char *leave);
 /* The y of o, from its slot `skip` on, as one variable. */
 const char *writer_result(Writer *w, const Out *o, int skip);
 void writer_store(Writer *w, const Out *o, const char *at, int skip);
 void writer_store_maps(Writer *w);
 /* How many ops a point is, with those of functions it calls. */
 int writer_weight(const Writer *w);
+/* How many points of a thread are written out one after the other, so that their loads are under way at a
+   time: a power of two, few of heavy points. */
+int writer_flight(const Writer *w);
 
 /* How many yields of a point have slots of their own: a row is stored by the point itself. */
 int writer_yields(const Out *o);
@@ -88,6 +105,22 @@ void lists_open(Writer *w, Out *o);
 /* The columns, which are made once the results are known, when these are numbered. */
 void lists_add_columns(Writer *w, Out *o);
 void lists_write(Writer *w);
+
+/* Are there maps of elements alone, whose points make no arrays? */
+bool writer_is_flat(const Writer *w);
+/* Is it an array of that rank whose columns hold what a point has in slots? */
+bool writer_is_plain(const Writer *w, IrId array, int rank);
+/* Makes INDEX `id` parameters of the point's function, a column each: its data's name and `ending`; where
+   points are done together that and `inside`, alone the data and `alone`. */
+void writer_add_reads(Writer *w, IrId id, const char *ending, const char *inside, const char *alone);
+
+/* plane.c: decides whether blocks do squares; the phase in which they do. */
+void plane_open(Writer *w);
+void plane_write(Writer *w);
+
+/* wide.c: decides whether threads do several points at a time; the loop in which they do. */
+void wide_open(Writer *w);
+void wide_write(Writer *w);
 
 /* pass.c */
 /* Is the sink done in one pass over tiles? */

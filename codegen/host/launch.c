@@ -167,8 +167,9 @@ static LLVMValueRef phases_table(Emit *e, const CudaKernel *c) {
     LLVMValueRef *rows = NEW_ARRAY(e->arena, LLVMValueRef, c->phases.len + 1);
     for (int k = 0; k < c->phases.len; k++) {
         const GactDevicePhase *p = &c->phases.at[k];
-        LLVMValueRef fields[] = {table_string(e, p->name), i32(e, p->grid), i32(e, p->has_points)};
-        rows[k] = strukt(e, fields, 3);
+        LLVMValueRef fields[] = {table_string(e, p->name), i32(e, p->grid), i32(e, p->has_points), i32(e, p->each),
+                                 i32(e, 0)};
+        rows[k] = strukt(e, fields, ARRAY_LEN(fields));
     }
     return array_of(e, rows, c->phases.len, "phases");
 }

@@ -139,12 +139,16 @@ static int64_t most_blocks(const Launch *l, bool is_warps) {
 }
 
 /* Where single warps have the work, one block has no more of them than that. */
-static DeviceGrid grid_of(const Launch *l, GactGridKind kind) {
+static DeviceGrid grid_of(const Launch *l, const GactDevicePhase *phase) {
+    GactGridKind kind = (GactGridKind)phase->grid;
     enum { CHUNK = 4096 };
     int64_t total = l->to - l->from, chunks = (total + CHUNK - 1) / CHUNK;
     int64_t full = most_blocks(l, kind == GACT_GRID_WARPS), blocks = 1, warps = WARPS;
     switch (kind) {
-    case GACT_GRID_POINTS: blocks = (total + BLOCK - 1) / BLOCK; break;
+    case GACT_GRID_POINTS:
+        total /= most(phase->each, 1);
+        blocks = (total + BLOCK - 1) / BLOCK;
+        break;
     case GACT_GRID_WARPS:
     case GACT_GRID_CHUNKS:
         warps = most(kind == GACT_GRID_WARPS ? total : chunks, 1);
@@ -164,10 +168,10 @@ static DeviceGrid grid_of(const Launch *l, GactGridKind kind) {
 static int64_t slots_of(const Launch *l) {
     int64_t slots = 1;
     for (int32_t p = 0; p < l->kernel->nphases; p++) {
-        GactGridKind kind = (GactGridKind)l->kernel->phases[p].grid;
-        if (!l->kernel->phases[p].has_points)
+        const GactDevicePhase *phase = &l->kernel->phases[p];
+        if (!phase->has_points)
             continue;
-        int64_t n = (int64_t)grid_of(l, kind).blocks[0] * (kind == GACT_GRID_WARPS ? WARPS : BLOCK);
+        int64_t n = (int64_t)grid_of(l, phase).blocks[0] * (phase->grid == GACT_GRID_WARPS ? WARPS : BLOCK);
         slots = most(slots, n);
     }
     return slots;
@@ -321,7 +325,7 @@ static DeviceStatus some_phases(Launch *l, int32_t stream, DeviceFunc **funcs, i
     int64_t begin = l->cost ? clock_ns() : 0;
     device_meter_cost(d, l->cost, total);
     for (int32_t p = first; p < end && !status; p++) {
-        DeviceGrid grid = grid_of(l, (GactGridKind)l->kernel->phases[p].grid);
+        DeviceGrid grid = grid_of(l, &l->kernel->phases[p]);
         status = d->table->launch(d, stream, funcs[p], &grid, l->args, 8 * (size_t)l->kernel->nargs);
     }
     device_meter_cost(d, NULL, 0);
