@@ -451,7 +451,7 @@ static void increment(Parser *p) {
     if (p->skipping)
         return;
     Diag *d = FAIL(p, INCREMENT, here(p), "there is no operator `++`");
-    diag_help(p->diags, d, "write `x += 1`");
+    diag_help(p->diags, d, "`x += 1` adds one, concat(x, y) joins arrays");
 }
 
 static void empty_statement(Parser *p) {
