@@ -412,7 +412,8 @@ Val evaluate_callee(Checker *ck, const Decl *d, const Args *args, const int *at,
     FnCtx ctx = {.outer = ck->fn, .decl = d, .what = d->kind == DECL_DAG ? "dag" : "fn",
                  .module = d->module, .types = env, .base = ck->locals.len, .returned = -1,
                  .retval = -1, .brk = -1, .cont = -1, .actor = actor};
-    ctx.effects = ck->fn && ck->fn->effects && d->kind != DECL_DAG && !d->module->is_prelude;
+    ctx.effects = ck->fn && ck->fn->effects && d->kind != DECL_DAG && !d->module->is_prelude &&
+                  !find_attr(&d->attrs, "shared");
     if (actor && ck->fn) /* a helper sees its actor's state, which the handler has in scope */
         ctx.base = ck->fn->base;
     bool fast = ck->b.fast;
