@@ -133,9 +133,14 @@ const char **cu_copy(Cu *cu, Type *type, const char *const *s) {
 enum { KEEP_LEAST = 2048 }; /* bytes that a loop may leave behind in any case */
 
 void cu_keep_open(Cu *cu, CuKeep *keep) {
-    *keep = (CuKeep){cu_name(cu, "mark"), cu_name(cu, "most"), cu->out->takes};
-    cu_line(cu, "u8 *const %s = %s.at[%s];", keep->mark, cu->heap, cu->side);
-    cu_line(cu, "i64 %s = %d;", keep->most, KEEP_LEAST);
+    *keep = (CuKeep){.mark = cu_name(cu, "mark"),
+                     .most = cu_name(cu, "most"),
+                     .code = NEW(cu->arena, Buf),
+                     .outer = cu->code,
+                     .indent = cu->indent,
+                     .takes = cu->out->takes};
+    keep->code->arena = cu->arena;
+    cu->code = keep->code;
 }
 
 /* The arrays of a value, one after the other. */
@@ -203,9 +208,20 @@ static int count_arrays(Cu *cu, Type *type) {
 }
 
 void cu_keep_close(Cu *cu, CuKeep *keep, Type *const *types, const char **const *names, int n) {
-    if (cu->out->takes == keep->takes)
-        return;
     const char *heap = cu->heap, *side = cu->side, *other = cu->other;
+    int indent = cu->indent;
+    bool takes = cu->out->takes > keep->takes;
+    cu->code = keep->outer;
+    cu->indent = keep->indent;
+    if (takes) {
+        cu_line(cu, "u8 *const %s = %s.at[%s];", keep->mark, heap, side);
+        cu_line(cu, "i64 %s = %d;", keep->most, KEEP_LEAST);
+    }
+    cu->indent = indent;
+    if (keep->code->len)
+        buf_add(cu->code, buf_text(keep->code), keep->code->len);
+    if (!takes)
+        return;
     cu_line(cu, "if (gx_since(%s, %s, %s) > %s) {", heap, side, keep->mark, keep->most);
     cu->indent++;
     cu_line(cu, "u8 *const there = %s.at[%s];", heap, other);

@@ -156,7 +156,8 @@ const char **cu_copy(Cu *cu, Type *type, const char *const *s);
    carried any more is freed now and then. */
 typedef struct {
     const char *mark, *most;
-    int takes;
+    Buf *code, *outer; /* of the loop, and around it */
+    int indent, takes;
 } CuKeep;
 void cu_keep_open(Cu *cu, CuKeep *keep);
 void cu_keep_close(Cu *cu, CuKeep *keep, Type *const *types, const char **const *names, int n);

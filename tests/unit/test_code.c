@@ -21,7 +21,7 @@ static struct {
     bool refuses_text, refuses_code;
     const char *refuses; /* code that begins so */
     const char *arch;
-    char last[1 << 16]; /* the code that was loaded last */
+    char last[1 << 18]; /* the code that was loaded last */
 } did;
 
 static DeviceStatus compile(Device *d, const char *text, size_t len, void **code, size_t *code_len,
