@@ -33,7 +33,7 @@ check_block() {
     [ -f "$file.out" ] || return 0
     "$GACTC" -O0 "$file" -o "$work/block.gactx" >"$work/log" 2>&1 &&
         "$GACTRUN" --device=host "$work/block.gactx" >"$work/out" 2>>"$work/log" &&
-        diff "$file.out" "$work/out" >>"$work/log" && [ ! -s "$work/log" ] || fail "$place prints something else"
+        sed -i '/WARNING: ASan/d' "$work/log" && diff "$file.out" "$work/out" >>"$work/log" && [ ! -s "$work/log" ] || fail "$place prints something else"
 }
 
 for page in README.md lang/reference.md docs/learn.md docs/cookbook.md docs/troubleshooting.md; do

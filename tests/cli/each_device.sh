@@ -50,8 +50,11 @@ dag repeated(n: i64, x: [n]f64) -> f64 = sum(x) * f64(n)
 /// A size for which the form for many instances has no type.
 dag doubled(n: i64, x: [2 * n]f64) -> f64 = sum(x) * f64(n)
 
-/// Of any length: made on the host.
+/// Of any length.
 dag kept(x: [n]i64) -> [_]i64 = filter(x, v -> v % 3 == 0)
+fn turns(n: i64) -> i64 = if n < 2 { 0 } else { 1 + turns(n / 2) }
+/// Recursion stays on the host.
+dag recursive(x: [n]i64) -> [n]i64 = map(x, turns)
 @host
 dag pinned(x: f64) -> f64 = x + 1
 END
@@ -118,7 +121,8 @@ same 1 200 ratios --each x=rows.json --in centre=17
 same 0 3 repeated --each n='[2, 2, 3]' --each x='[[1, 2], [3, 4], [5, 6, 7]]'
 same 1 2 repeated --each n='[2, 2, 3]' --each x='[[1, 2], [3], [5, 6, 7]]'
 same 0 0 doubled --each n='[1, 2]' --each x='[[1, 2], [3, 4, 5, 6]]'
-same 0 0 kept --each x=rows.json
+same 0 200 kept --each x=rows.json
+same 0 0 recursive --each x=rows.json
 same 0 0 pinned --each x=numbers.json
 same 0 0 recolour --each grid='[]'
 same 0 2 recolour --in grid='[[1, 2]]' --each from='[1, 2]' --in to=5
@@ -153,8 +157,8 @@ grep -q 'many at once' plain.err && echo "an image has a form nobody asked for" 
 grep -q '^instances: 3 .*; 3 many at once, 0 again after faults$' many.err ||
     { echo "the image's form is not used" && cat many.err && failed=1; }
 "$GACTRUN" --list many.gactx >list && [ "$(grep -c checked list)" = 1 ] || { echo "the form is listed" && failed=1; }
-"$GACTC" p.gact --each=kept:x --explain -o many.gactx | grep -q 'place: it runs on the host, as it makes an irregular list' ||
-    { echo "nothing tells why kept stays on the host" && failed=1; }
+"$GACTC" p.gact --each=recursive:x --explain -o many.gactx | grep -q 'as it calls turns, which is recursive' ||
+    { echo "nothing tells why recursive stays on the host" && failed=1; }
 "$GACTC" p.gact --each=pinned:x --explain -o many.gactx | grep -q 'instances run on the host, as it is pinned' ||
     { echo "nothing tells why pinned stays on the host" && failed=1; }
 "$GACTC" p.gact --each=doubled:n,x --explain -o many.gactx | grep -q 'instances run on the host, as their types do not fit' ||
