@@ -4,6 +4,8 @@
 #   orders     some programs of golden/run with threads and blocks in three other orders (GACT_EMU_SEED)
 #   address    all of golden/run with device text under the sanitizers of addresses and undefined behaviour; gactrun must
 #              have been built with them
+#   arenas     programs whose points make arrays, with arenas that are too small at first, so that launches run again, and
+#              with none that is large enough, so that the host runs the kernels
 #   examples   the runs of examples/demo.list
 set -u
 mode=$1
@@ -19,7 +21,7 @@ done
 [ -n "$found" ] || { echo "skipped: no C++ compiler"; exit 77; }
 
 some="faults_of_kernels scans one_pass filters selections short_sums reductions_by_member shared_by_rows transpositions"
-failures=0
+failures=0 metrics=
 
 # golden NAME [VARIABLE=VALUE]: runs a program of golden/run, compiled at -O2, on the device.
 golden() {
@@ -28,7 +30,7 @@ golden() {
     [ -f "$work/${base##*/}.gactx" ] || "$GACTC" -O2 "$base.gact" -o "$work/${base##*/}.gactx" || exit 1
     variables=$*
     eval "set -- $(cat "$base.args" 2>/dev/null)"
-    env $variables timeout 250 "$GACTRUN" --device=emu "$work/${base##*/}.gactx" "$@" >"$work/out" 2>"$work/err" </dev/null
+    env $variables timeout 250 "$GACTRUN" --device=emu $metrics "$work/${base##*/}.gactx" "$@" >"$work/out" 2>"$work/err" </dev/null
     status=$?
     [ $status = 0 ] || echo "exit status $status" >>"$work/out"
     cmp -s "$base.out" "$work/out" || {
@@ -56,6 +58,14 @@ example() {
     }
 }
 
+# counted METRIC: the last run has counted some.
+counted() {
+    awk -v name="$1" '$1 ~ name && $1 !~ /^#/ && $2 > 0 { found = 1 } END { exit !found }' "$work/metrics" || {
+        echo "no $1 were counted"
+        failures=$((failures + 1))
+    }
+}
+
 case $mode in
 orders) for name in $some; do for seed in 1 2 3; do golden $name GACT_EMU_SEED=$seed; done; done ;;
 address)
@@ -63,6 +73,14 @@ address)
         if grep -q '^// needs' "$file"; then continue; fi
         golden "$(basename "$file" .gact)" GACT_EMU_SAN=address,undefined
     done
+    ;;
+arenas)
+    metrics=--metrics-file=$work/metrics
+    golden arrays_of_points GACT_DEVICE_ARENA=1024
+    counted device_arena_retries
+    golden arrays_of_points GACT_DEVICE_ARENA=1024,2048
+    counted device_arena_falls
+    golden joined_runs GACT_DEVICE_ARENA=1024
     ;;
 examples)
     while read -r program arguments; do
