@@ -232,9 +232,29 @@ static char *of_axes(Dag *d, Elem e) {
     }
 }
 
+/* Points that make arrays of sizes of their own. */
+static char *of_arrays(Dag *d, Elem e) {
+    char *x = matrix(d, e), *low = literal(e);
+    switch (pick(5)) {
+    case 0: return text("map(%s, r -> sum(sort([v for v in r if v > %s])))", x, low);
+    case 1: return text("flatten(map(%s, r -> [v for v in r if v > %s]))", x, low);
+    case 2:
+        return text("map(%s, r -> sum(loop (a = r) while len(a) > 1 { [a[k] + a[k + 1] for k in 0..len(a) - 1 if k %% 3 != 1] }))",
+                    x);
+    case 3:
+        return text("flatten(map(%s, r -> { var a = r; for k in 0..len(a) / 2 { a[k] = a[len(a) - 1 - k] + %s }; "
+                    "concat(a, r[0..len(r) / 2]) }))",
+                    x, low);
+    default: return text("map(%s, r -> sum(flatten([[v, v] for v in cumsum(r) if v != %s])))", x, low);
+    }
+}
+
 static char *of_rows(Dag *d, Elem e) {
     if (e == E_BOOL || e >= E_REC) {
         return text("map(%s, r -> %s)", matrix(d, E_I64), e == E_BOOL ? "sum(r) > 3" : literal(e));
+    }
+    if (chance(40)) {
+        return of_arrays(d, e);
     }
     char *x = matrix(d, e), *y = list(d, e, d->columns), *i = fresh("k"), *j = fresh("j");
     switch (pick(5)) {
