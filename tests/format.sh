@@ -1,6 +1,6 @@
 #!/bin/sh
 # The formatter on every program of the project, on random ones and on all of them changed at random:
-# format.sh FORMAT GENERATE, the programs of format.c and random/. FORMAT_EDITS (1500) is how many
+# format.sh FORMAT GENERATE, the programs of format.c and random/. FORMAT_EDITS (500) is how many
 # changes, FORMAT_SEED (1) chooses them. The examples are in the one style.
 set -u
 : "${GACTC:?the compiler to test}"
@@ -16,4 +16,4 @@ find stdlib examples tests -name '*.gact' ! -name '*[" ]*' | sort >"$work/files"
 mkdir -p build
 # No name holds a blank.
 # shellcheck disable=SC2046
-"$check" "$seed" "${FORMAT_EDITS:-1500}" "$work"/random*.gact $(cat "$work/files")
+"$check" "$seed" "${FORMAT_EDITS:-500}" "$work"/random*.gact $(cat "$work/files")
