@@ -465,10 +465,24 @@ int writer_weight(const Writer *w) {
     return region_weight(w->cu.ir, w->cu.k->body);
 }
 
-int writer_flight(const Writer *w) {
-    enum { MOST = 16, MOST_TEXT = 128 };
+static bool has_loops(const IrFunc *ir, const IrRegion *region) {
+    for (int k = 0; k < region->ops.len; k++) {
+        const IrOp *op = ir_op(ir, region->ops.at[k]);
+        if (op->kind == IR_KERNEL || op->kind == IR_FOR || op->kind == IR_LOOP || op->kind == IR_MATMUL)
+            return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (has_loops(ir, op->regions[r]))
+                return true;
+    }
+    return false;
+}
+
+int writer_flight(const Writer *w, int most) {
+    enum { MOST_TEXT = 128 };
     int n = 1, weight = writer_weight(w);
-    while (n < MOST && 2 * n * weight <= MOST_TEXT)
+    if (has_loops(w->cu.ir, w->cu.k->body))
+        return 1;
+    while (n < most && 2 * n * weight <= MOST_TEXT)
         n *= 2;
     return n;
 }
@@ -492,6 +506,8 @@ void writer_declare(Writer *w, const char *(*init)(Writer *w, const Out *o, int 
 
 /* The point's function for point p, where what it gives is declared, or returned. */
 static const char *point_call(Writer *w) {
+    CudaKernel *out = w->cu.out;
+    out->phases.at[out->phases.len - 1].has_points = 1;
     w->call = (Buf){.arena = w->cu.arena};
     buf_printf(&w->call, "%s_point(a, %s%s", w->cu.name, !w->arena ? "" : w->cu.is_warp ? "m, own, " : "m, ",
                w->is_plane ? "i, j" : "p");
@@ -519,7 +535,6 @@ static void open_arena(Writer *w) {
 
 void writer_call(Writer *w, const char *leave) {
     Cu *cu = &w->cu;
-    cu->out->phases.at[cu->out->phases.len - 1].has_points = 1;
     if (w->arena)
         open_arena(w);
     if (!cu->point_faults) {
@@ -639,7 +654,7 @@ static void write_strides(Writer *w) {
         else if (o->sink->kind == SINK_REDUCE && !is_piecewise(o))
             cu_line(cu, "%s sum%d = %s;", o->fold.type, i, o->fold.identity);
     }
-    cu_line(cu, "GX_UNROLL_BY(%d)", writer_flight(w));
+    cu_line(cu, "GX_UNROLL_BY(%d)", writer_flight(w, FLIGHT));
     cu_line(cu, "for (i64 p = lo + gx_lane(); p < hi; p += 32) {");
     cu->indent++;
     writer_point(w, "break;");

@@ -262,7 +262,7 @@ static void write_store(Writer *w, const Out *o) {
 
 static void write_ordered(Writer *w, const Out *o, const char *number, bool with_maps) {
     Cu *cu = &w->cu;
-    int flight = writer_flight(w);
+    int flight = writer_flight(w, FLIGHT);
     writer_open_phase(w, KERNEL_WAITS, arena_printf(cu->arena, "_sums%s", number), GACT_GRID_BLOCKS);
     cu_line(cu, "GX_SHARED(gx_scan_block<%s>, shared);", o->fold.type);
     write_load(w, o, with_maps);

@@ -41,7 +41,7 @@ void wide_open(Writer *w) {
     const Kernel *k = w->cu.k;
     if (k->rank != 1 || !writer_is_flat(w))
         return;
-    int least = least_bytes(w), points = writer_flight(w);
+    int least = least_bytes(w), points = writer_flight(w, 16);
     points = points < ACCESS / least ? points : ACCESS / least;
     if (points < 2 || points * least < LEAST)
         return;

@@ -72,8 +72,10 @@ void writer_store_maps(Writer *w);
 /* How many ops a point is, with those of functions it calls. */
 int writer_weight(const Writer *w);
 /* How many points of a thread are written out one after the other, so that their loads are under way at a
-   time: a power of two, few of heavy points. */
-int writer_flight(const Writer *w);
+   time: a power of two, at most so many, and few of heavy points, as they take the time of compilers. FLIGHT
+   loads of 4 bytes a thread are what memory with a latency of 700 ns and 5 TB/s wants. */
+enum { FLIGHT = 4 };
+int writer_flight(const Writer *w, int most);
 
 /* How many yields of a point have slots of their own: a row is stored by the point itself. */
 int writer_yields(const Out *o);
