@@ -162,16 +162,17 @@ template <int W> GX_DEV bool gx_move_back(gx_arena &m, int side, u8 *mark, u8 *t
 template <class T> GX_DEV const T *gx_moved(const T *p, i64 by) { return (const T *)((const u8 *)p + by); }
 
 /* ---- lists of all points ----
-   How much each point adds to a list is counted first, by chunks; then each point knows its place. */
+   How much each point adds to a list is counted first, by chunks; then each point knows its place. A point
+   that faults has no count, so that sums may be anything, and are not used. */
 
 /* The sum of points lo … hi - 1, in lane 0. */
 GX_DEV i64 gx_count_chunk(const i64 *counts, i64 lo, i64 hi) {
     i64 sum = 0;
     GX_UNROLL1
     for (i64 p = lo + gx_lane(); p < hi; p += 32)
-        sum += counts[p];
+        sum = gx_add(sum, counts[p]);
     for (int d = 16; d > 0; d /= 2)
-        sum += gx_lane_down(sum, d);
+        sum = gx_add(sum, gx_lane_down(sum, d));
     return sum;
 }
 
@@ -182,7 +183,7 @@ GX_DEV i64 gx_sums_before(i64 *sums, i64 n) {
     for (i64 c = 0; c < n; c++) {
         const i64 sum = sums[c];
         sums[c] = before;
-        before += sum;
+        before = gx_add(before, sum);
     }
     return before;
 }
