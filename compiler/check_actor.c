@@ -341,22 +341,6 @@ void state_retake(Checker *ck) {
     }
 }
 
-static bool is_used(const IrFunc *f, const IrRegion *region, IrId id) {
-    for (int i = 0; i < region->ops.len; i++) {
-        const IrOp *op = ir_op(f, region->ops.at[i]);
-        for (int k = 0; k < op->nargs; k++)
-            if (op->args[k] == id)
-                return true;
-        for (int r = 0; r < op->nregions; r++)
-            if (is_used(f, op->regions[r], id))
-                return true;
-    }
-    for (int i = 0; i < region->results.len; i++)
-        if (region->results.at[i] == id)
-            return true;
-    return false;
-}
-
 static bool has_call(const IrFunc *f, const IrRegion *region, int rt) {
     for (int i = 0; i < region->ops.len; i++) {
         const IrOp *op = ir_op(f, region->ops.at[i]);
@@ -387,7 +371,7 @@ static void put_state(Checker *ck, Part *p) {
             put_field(ck, p, k, now);
         if (ir_op(p->func, taken)->kind != IR_RT)
             continue;
-        if (!is_used(p->func, p->func->body, taken))
+        if (!ir_used_in(p->func, p->func->body, taken))
             drop_op(p->func->body, taken);
         else if (!changed && !waits)
             ir_op(p->func, taken)->imm = RT_FIELD;

@@ -460,6 +460,8 @@ IrKind ir_region_op(const IrFunc *f, const IrRegion *region);
 const char *ir_rt_name(int rt);
 /* Is id defined in region (a parameter, or an op, nested ones included)? */
 bool ir_defined_in(const IrFunc *f, const IrRegion *region, IrId id);
+/* Does an op or a result of the region, or of regions in it, take the value? */
+bool ir_used_in(const IrFunc *f, const IrRegion *region, IrId id);
 /* The bits of a constant of a settled scalar type. */
 bool ir_const_bits(const IrFunc *f, IrId id, int64_t *bits);
 

@@ -24,6 +24,22 @@ bool ir_defined_in(const IrFunc *f, const IrRegion *region, IrId id) {
     return false;
 }
 
+bool ir_used_in(const IrFunc *f, const IrRegion *region, IrId id) {
+    for (int i = 0; i < region->ops.len; i++) {
+        const IrOp *op = ir_op(f, region->ops.at[i]);
+        for (int k = 0; k < op->nargs; k++)
+            if (op->args[k] == id)
+                return true;
+        for (int r = 0; r < op->nregions; r++)
+            if (ir_used_in(f, op->regions[r], id))
+                return true;
+    }
+    for (int k = 0; k < region->results.len; k++)
+        if (region->results.at[k] == id)
+            return true;
+    return false;
+}
+
 /* The regions that a value has to leave, innermost first; none: it may stay where it is. */
 typedef struct Inside {
     const IrRegion *region;

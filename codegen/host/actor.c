@@ -216,7 +216,8 @@ static void emit_timer(Fn *f, IrId id) {
 
 /* ---- asks ---- */
 
-static void emit_ask(Fn *f, IrId id) {
+/* Asks, or actors, as many as the second argument says; the value is the number of the first. */
+static void emit_several(Fn *f, IrId id, size_t function) {
     Emit *e = f->e;
     const IrOp *op = ir_op(f->ir, id);
     LLVMTypeRef type = fn_type(e->i64, 4, (LLVMTypeRef[]){e->ptr, e->ptr, e->i32, e->i64});
@@ -224,7 +225,7 @@ static void emit_ask(Fn *f, IrId id) {
                            LLVMConstInt(e->i32, (uint64_t)constant(f, op->args[0]), 0),
                            value_scalar(f, op->args[1])};
     LLVMValueRef *s = slots_new(f, 1);
-    s[0] = api_call(f, offsetof(GactApi, ask), type, args, 4);
+    s[0] = api_call(f, function, type, args, 4);
     value_set(f, id, s, 1);
 }
 
@@ -291,17 +292,6 @@ void actor_send_reply(Fn *f, const IrMessage *m, LLVMValueRef wanted, LLVMValueR
 
 /* ---- beginnings and ends ---- */
 
-static void emit_spawn(Fn *f, IrId id) {
-    Emit *e = f->e;
-    const IrOp *op = ir_op(f->ir, id);
-    LLVMTypeRef type = fn_type(e->i64, 4, (LLVMTypeRef[]){e->ptr, e->ptr, e->i32, e->i64});
-    LLVMValueRef args[] = {f->ctx, site_memory(f, op),
-                           LLVMConstInt(e->i32, (uint64_t)constant(f, op->args[0]), 0),
-                           value_scalar(f, op->args[1])};
-    LLVMValueRef *s = slots_new(f, 1);
-    s[0] = api_call(f, offsetof(GactApi, spawn), type, args, 4);
-    value_set(f, id, s, 1);
-}
 
 static void emit_find(Fn *f, IrId id) {
     Emit *e = f->e;
@@ -346,14 +336,14 @@ void emit_actor_call(Fn *f, IrId id) {
     case RT_FIELD:
     case RT_TAKE: emit_field(f, id); return;
     case RT_PUT: emit_put(f, id); return;
-    case RT_SPAWN: emit_spawn(f, id); return;
+    case RT_SPAWN: emit_several(f, id, offsetof(GactApi, spawn)); return;
     case RT_FIND: emit_find(f, id); return;
     case RT_ENTER: emit_enter(f, id); return;
     case RT_PEERS: emit_peers(f, id); return;
     case RT_SEND: emit_send(f, id); return;
     case RT_LATER: emit_later(f, id); return;
     case RT_TIMER: emit_timer(f, id); return;
-    case RT_ASK: emit_ask(f, id); return;
+    case RT_ASK: emit_several(f, id, offsetof(GactApi, ask)); return;
     case RT_POSE: emit_pose(f, id); return;
     case RT_AWAIT:
         if (f->waiting)

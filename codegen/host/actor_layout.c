@@ -7,22 +7,6 @@
 
 /* ---- what the code asks for ---- */
 
-static bool uses_value(const IrFunc *f, const IrRegion *region, IrId id) {
-    for (int i = 0; i < region->ops.len; i++) {
-        const IrOp *op = ir_op(f, region->ops.at[i]);
-        for (int k = 0; k < op->nargs; k++)
-            if (op->args[k] == id)
-                return true;
-        for (int r = 0; r < op->nregions; r++)
-            if (uses_value(f, op->regions[r], id))
-                return true;
-    }
-    for (int k = 0; k < region->results.len; k++)
-        if (region->results.at[k] == id)
-            return true;
-    return false;
-}
-
 /* A send to a mailbox that is full may. */
 static bool send_may_fault(const Emit *e, const IrFunc *f, const IrOp *op) {
     int64_t number;
@@ -102,8 +86,8 @@ static void make_envelope(Emit *e, Envelope *v, const IrMessage *m) {
             vec_push(e->arena, &types, layout_slot_type(e, &l->slots[i]));
     }
     const IrRegion *body = m->func->body;
-    bool words[] = {uses_value(m->func, body, body->params.at[1]),
-                    uses_value(m->func, body, body->params.at[2]), m->is_asked};
+    bool words[] = {ir_used_in(m->func, body, body->params.at[1]),
+                    ir_used_in(m->func, body, body->params.at[2]), m->is_asked};
     int *members[] = {&v->sender, &v->sent, &v->reply};
     for (int k = 0; k < 3; k++)
         if (words[k]) {
